@@ -1,0 +1,1 @@
+"""Analyses of one recording as functions of arrays: no files, no viewer."""

@@ -1,0 +1,171 @@
+"""Potential curve, clock link, Li content x, capacity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.recording import FloatArray
+
+FARADAY_C_MOL = 96485.33212
+METALS = {"Au": (19.3, 196.97), "Ag": (10.49, 107.868)}
+"""Density in g cm-3 and molar mass in g mol-1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """A metal film electrode.
+
+    Attributes
+    ----------
+    metal : str
+    thickness_nm, area_cm2 : float
+    density_g_cm3, molar_mass_g_mol : float or None
+        None: those of the metal, if it is in `METALS`.
+    """
+
+    metal: str
+    thickness_nm: float
+    area_cm2: float
+    density_g_cm3: float | None = None
+    molar_mass_g_mol: float | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("thickness_nm", "area_cm2"):
+            if not getattr(self, key) > 0:
+                raise AlloyError(f"The film's {key} is {getattr(self, key)}; give a positive one.")
+        if (self.density_g_cm3 is None or self.molar_mass_g_mol is None) and (
+            self.metal not in METALS
+        ):
+            raise AlloyError(
+                f"The metal {self.metal} is not known: give density_g_cm3 and "
+                "molar_mass_g_mol under [film]."
+            )
+
+    @property
+    def metal_mol(self) -> float:
+        """Amount of metal in the film, mol."""
+        known_density, known_mass = METALS.get(self.metal, (math.nan, math.nan))
+        density = known_density if self.density_g_cm3 is None else self.density_g_cm3
+        mass = known_mass if self.molar_mass_g_mol is None else self.molar_mass_g_mol
+        return self.area_cm2 * self.thickness_nm * 1e-7 * density / mass
+
+    def li_content_rate(self, current_ma: float) -> float:
+        """Growth of x in Li_xM for a current, per second (Faraday's law, one electron a Li)."""
+        return abs(current_ma) * 1e-3 / (FARADAY_C_MOL * self.metal_mol)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PotentialCurve:
+    """Potential and current of the cell against the cycler's clock.
+
+    Attributes
+    ----------
+    times_s : numpy.ndarray
+        (N,) seconds on the cycler's clock, never falling.
+    potential_v : numpy.ndarray
+        (N,) volts.
+    current_ma : numpy.ndarray or None
+        (N,) milliamperes, in the file's own sign convention.
+    clock_offset_s : float
+        Cycler time minus recording time, seconds.
+    source : str
+    """
+
+    times_s: FloatArray
+    potential_v: FloatArray
+    current_ma: FloatArray | None = None
+    clock_offset_s: float = 0.0
+    source: str = ""
+
+    @property
+    def recording_times_s(self) -> FloatArray:
+        """(N,) seconds on the recording's clock."""
+        return self.times_s - self.clock_offset_s
+
+    def potential_at(self, times_s: FloatArray) -> FloatArray:
+        """Potential in volts at times of the recording, NaN outside the curve."""
+        return _at(times_s, self.recording_times_s, self.potential_v)
+
+    def current_at(self, times_s: FloatArray) -> FloatArray:
+        """Current in mA at times of the recording, NaN outside the curve or without current."""
+        if self.current_ma is None:
+            return np.full(np.shape(times_s), np.nan)
+        return _at(times_s, self.recording_times_s, self.current_ma)
+
+    def charge_mah(self) -> FloatArray | None:
+        """(N,) charge into the film since the first point, mAh; None without current.
+
+        Whatever the file's sign convention, the first current into a pristine film lithiates it.
+        """
+        if self.current_ma is None:
+            return None
+        flowing = self.current_ma[np.abs(self.current_ma) > 0.05 * np.abs(self.current_ma).max()]
+        sign = np.sign(flowing[0]) if flowing.size else 1.0
+        steps = sign * np.diff(self.times_s) * (self.current_ma[1:] + self.current_ma[:-1]) / 2
+        return np.concatenate([[0.0], np.cumsum(steps)]) / 3600
+
+    def current_starts_s(self) -> float | None:
+        """Recording time at which current first flows (over 5 % of its largest), or None."""
+        if self.current_ma is None or not np.any(self.current_ma):
+            return None
+        flows = np.abs(self.current_ma) > 0.05 * np.abs(self.current_ma).max()
+        return float(self.recording_times_s[np.argmax(flows)])
+
+
+def _at(times_s: FloatArray, known_s: FloatArray, values: FloatArray) -> FloatArray:
+    return np.asarray(np.interp(times_s, known_s, values, left=np.nan, right=np.nan))
+
+
+def li_content(
+    curve: PotentialCurve,
+    film: Film,
+    times_s: FloatArray,
+    *,
+    origins_s: Sequence[float],
+    coulombic_efficiency: float = 1.0,
+) -> FloatArray:
+    """Li content x of Li_xM at times of the recording.
+
+    Parameters
+    ----------
+    curve : PotentialCurve
+    film : Film
+    times_s : numpy.ndarray
+        (T,) seconds on the recording's clock.
+    origins_s : sequence of float
+        Recording times at which x is 0, one a cycle (the end of each SEI stage); each counts
+        from itself to the next.
+    coulombic_efficiency : float
+        Share of the charge that moves lithium into or out of the film.
+
+    Returns
+    -------
+    numpy.ndarray
+        (T,) x; NaN before the first origin, outside the curve, or without current. Once plating
+        starts it is charge in equivalents, not the alloy's content.
+    """
+    charge = curve.charge_mah()
+    x = np.full(len(times_s), np.nan)
+    if charge is None or not len(origins_s):
+        return x
+    per_mah = coulombic_efficiency * 3.6 / (FARADAY_C_MOL * film.metal_mol)
+    at_times = _at(times_s, curve.recording_times_s, charge)
+    for origin in sorted(origins_s):
+        at_origin = _at(np.array([origin]), curve.recording_times_s, charge)[0]
+        later = times_s >= origin
+        x[later] = (at_times[later] - at_origin) * per_mah
+    return x
+
+
+def capacity_mah_cm2(curve: PotentialCurve, film: Film, start_s: float, end_s: float) -> float:
+    """Absolute charge between two recording times per area; NaN outside the curve."""
+    charge = curve.charge_mah()
+    if charge is None:
+        return math.nan
+    ends = _at(np.array([start_s, end_s]), curve.recording_times_s, charge)
+    return float(abs(ends[1] - ends[0]) / film.area_cm2)
