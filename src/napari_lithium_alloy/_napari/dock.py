@@ -1,0 +1,312 @@
+"""What all docks have: recording line, Run, progress and Cancel, status, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QHideEvent, QShowEvent
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_lithium_alloy._napari.session import Opened, session_of
+from napari_lithium_alloy._napari.table_view import ResultTables
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.progress import Progress, Work
+
+
+class RecordingBox(QComboBox):
+    """Chooses the recording all docks of the viewer work on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.setToolTip("The recording the docks work on; follows the selected layer")
+
+    def show_recordings(self, opened: list[Opened], current: Opened | None) -> None:
+        """Offer these recordings."""
+        self.blockSignals(True)
+        self.clear()
+        for one in opened:
+            mode = one.recording.mode
+            self.addItem(f"{one.name} ({mode})" if mode and mode not in one.name else one.name)
+        if current in opened:
+            self.setCurrentIndex(opened.index(current))
+        if not opened:
+            self.addItem("no recording open")
+        self.setEnabled(bool(opened))
+        self.blockSignals(False)
+
+
+class Dock(QWidget):
+    """A dock of the plugin.
+
+    Subclasses build their controls in `controls`, start their analysis in `run`, and list the
+    tables they show in `TABLES`. Events of session and viewer are connected while the dock is
+    open and let go when it closes; what is done meanwhile is read anew when it opens again.
+    """
+
+    TITLE: ClassVar[str] = ""
+    TABLES: ClassVar[tuple[str, ...]] = ()
+    RUN: ClassVar[str] = "Run"
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.session = session_of(self.viewer)
+        self._worker: Any = None
+        self._done: Callable[[Any], None] | None = None
+        self._connected = False
+        self.setWindowTitle(self.TITLE)
+        self.recording_box = RecordingBox()
+        self.recording_box.activated.connect(self._choose_recording)
+        self.run_button = QPushButton(self.RUN)
+        self.run_button.clicked.connect(self._run_clicked)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.clicked.connect(self.cancel)
+        self.progress = QProgressBar()
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.tables = ResultTables(self.TABLES, self._steps, self._plot_saver())
+        self._lay_out()
+        self._show_busy(False)
+        self.connect_events()
+
+    # What a dock is made of
+
+    def controls(self) -> QWidget:
+        """The dock's own controls."""
+        return QWidget()
+
+    def run(self) -> None:
+        """Start the dock's analysis.
+
+        Raises
+        ------
+        AlloyError
+            If it cannot be started; shown as a notification.
+        """
+
+    def refresh(self) -> None:
+        """Show the current recording's choices and results."""
+
+    def _plot_saver(self) -> Any:
+        return None
+
+    # Layout
+
+    def _lay_out(self) -> None:
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addLayout(self._recording_row())
+        layout.addWidget(self.controls())
+        layout.addLayout(self._run_row())
+        layout.addWidget(self.status)
+        layout.addWidget(self.tables, 1)
+        self._scroll(inner)
+
+    def _scroll(self, inner: QWidget) -> None:
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setWidget(inner)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _recording_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Recording"))
+        row.addWidget(self.recording_box, 1)
+        return row
+
+    def _run_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(self.run_button, 1)
+        row.addWidget(self.progress, 1)
+        row.addWidget(self.cancel_button)
+        return row
+
+    # Events
+
+    def connect_events(self) -> None:
+        """Follow session and viewer, and show their state."""
+        if not self._connected:
+            self._connected = True
+            self.session.recordings_changed.connect(self._session_changed)
+            self.session.current_changed.connect(self._session_changed)
+            self.session.results_changed.connect(self._results_changed)
+        self._session_changed()
+
+    def disconnect_events(self) -> None:
+        """Let go of session and viewer, and stop what runs."""
+        if self._connected:
+            self._connected = False
+            self.session.recordings_changed.disconnect(self._session_changed)
+            self.session.current_changed.disconnect(self._session_changed)
+            self.session.results_changed.disconnect(self._results_changed)
+            self.cancel()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._connected:
+            self.connect_events()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        if not event.spontaneous():
+            self.disconnect_events()
+        super().hideEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.disconnect_events()
+        return super().event(event)
+
+    def _session_changed(self) -> None:
+        self.recording_box.show_recordings(self.session.opened, self.session.current)
+        with self.errors_shown():
+            self.refresh()
+        self.show_tables()
+
+    def _results_changed(self, kind: str) -> None:
+        if kind == "tables":
+            self.show_tables()
+        else:
+            with self.errors_shown():
+                self.refresh()
+
+    def _choose_recording(self, index: int) -> None:
+        if index < len(self.session.opened):
+            self.session.current = self.session.opened[index]
+
+    def show_tables(self) -> None:
+        """Show the current recording's tables."""
+        current = self.session.current
+        self.tables.show_tables({} if current is None else current.tables)
+
+    def _steps(self) -> Any:
+        return () if self.session.current is None else self.session.current.steps
+
+    # Work
+
+    @property
+    def busy(self) -> bool:
+        """Whether an analysis runs."""
+        return self._worker is not None
+
+    def start(self, work: Work[Any], done: Callable[[Any], None]) -> None:
+        """Run long work beside the viewer; `done` gets its result in the viewer's thread."""
+        from napari.qt.threading import create_worker
+
+        if self.busy:
+            raise AlloyError("An analysis is running; cancel it or wait for it to end.")
+        self._done = done
+        self._worker = create_worker(_guarded, work, _start_thread=False, _ignore_errors=True)
+        self._worker.yielded.connect(self._show_progress)
+        self._worker.returned.connect(self._returned)
+        self._worker.finished.connect(self._finished)
+        self._show_busy(True)
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Stop what runs at its next step; nothing of it is kept."""
+        if self._worker is not None:
+            self._worker.quit()
+            self._done = None
+            self.status.setText("Cancelled.")
+
+    @contextmanager
+    def errors_shown(self) -> Iterator[None]:
+        """Show an AlloyError raised inside as one notification and in the status line."""
+        try:
+            yield
+        except AlloyError as error:
+            self.fail(error)
+
+    def fail(self, error: AlloyError) -> None:
+        """Say what is wrong."""
+        from napari.utils.notifications import show_error
+
+        self.status.setText(str(error))
+        show_error(str(error))
+
+    def _run_clicked(self) -> None:
+        with self.errors_shown():
+            self.run()
+
+    def _show_progress(self, progress: Progress) -> None:
+        done, total = progress
+        self.progress.setRange(0, max(total, 1))
+        self.progress.setValue(done)
+
+    def _returned(self, result: Any) -> None:
+        done, self._done = self._done, None
+        if done is None:
+            return
+        if isinstance(result, AlloyError):
+            self.fail(result)
+            return
+        with self.errors_shown():
+            done(result)
+
+    def _finished(self) -> None:
+        self._worker = None
+        self._show_busy(False)
+
+    def _show_busy(self, busy: bool) -> None:
+        self.run_button.setVisible(not busy)
+        self.progress.setVisible(busy)
+        self.cancel_button.setVisible(busy)
+        if busy:
+            self.progress.setRange(0, 0)
+
+
+class AnalysisFailed(Exception):
+    """An unforeseen RuntimeError of an analysis: a worker swallows RuntimeErrors themselves."""
+
+
+def _guarded(work: Work[Any]) -> Work[Any]:
+    """The same work; an AlloyError is its result, so that it makes one notification only."""
+    try:
+        return (yield from work)
+    except AlloyError as error:
+        return error
+    except RuntimeError as error:
+        raise AnalysisFailed(str(error)) from error
+
+
+def rows(*widgets: tuple[str, QWidget]) -> QWidget:
+    """Labelled rows of controls."""
+    box = QWidget()
+    form = QFormLayout(box)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for label, widget in widgets:
+        form.addRow(label, widget)
+    return box
+
+
+def column(*widgets: QWidget) -> QWidget:
+    """Controls below each other."""
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box

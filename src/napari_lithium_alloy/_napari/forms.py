@@ -1,0 +1,143 @@
+"""Forms of parameters, made from the frozen dataclasses of core."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+
+from napari_lithium_alloy.core.errors import AlloyError
+
+Parameters = TypeVar("Parameters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """How one parameter is asked for.
+
+    Attributes
+    ----------
+    label : str
+        Its name with its unit.
+    tip : str
+        What the number does.
+    low, high, step : float
+        Bounds and step of a number.
+    unset : str
+        Shown in an empty box: what is used where nothing is typed.
+    choices : tuple of str, optional
+        What can be chosen, for a text that isn't a Literal.
+    """
+
+    label: str
+    tip: str
+    low: float = 0.0
+    high: float = 1e6
+    step: float = 1.0
+    unset: str = "automatic"
+    choices: tuple[str, ...] = ()
+
+
+class OptionalNumber(LineEdit):
+    """A number that may be left empty: None."""
+
+    def __init__(self, *, field: Field, value: float | None, **options: Any) -> None:
+        super().__init__(value="" if value is None else f"{value:g}", **options)
+        self.field = field
+        self.native.setPlaceholderText(field.unset)
+
+    @property
+    def number(self) -> float | None:
+        """What is typed, None for nothing.
+
+        Raises
+        ------
+        AlloyError
+            If it is no number within its bounds.
+        """
+        text = self.value.strip().replace(",", ".")
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not self.field.low <= number <= self.field.high:
+            raise AlloyError(
+                f"{self.field.label}: {self.value} is no number from {self.field.low:g} to "
+                f"{self.field.high:g}; type one or leave it empty."
+            )
+        return number
+
+
+class Form(Generic[Parameters]):
+    """A magicgui container for some of the fields of a parameter dataclass.
+
+    Parameters
+    ----------
+    defaults : dataclass instance
+        Where the values start from; fields that are not asked for keep these.
+    fields : dict
+        How each parameter is asked for, in order.
+    """
+
+    def __init__(self, defaults: Parameters, fields: dict[str, Field]) -> None:
+        self._base = defaults
+        types = typing.get_type_hints(type(defaults))
+        self.widgets = {
+            name: _widget(types[name], getattr(defaults, name), name, field)
+            for name, field in fields.items()
+        }
+        self.container = Container(widgets=list(self.widgets.values()), labels=True)
+        self.container.margins = (0, 0, 0, 0)
+        self.native = self.container.native
+
+    def __getitem__(self, name: str) -> Any:
+        return self.widgets[name]
+
+    @property
+    def value(self) -> Parameters:
+        """The parameters as they stand.
+
+        Raises
+        ------
+        AlloyError
+            If something typed is no number.
+        """
+        typed = {
+            name: w.number if isinstance(w, OptionalNumber) else w.value
+            for name, w in self.widgets.items()
+        }
+        return dataclasses.replace(self._base, **typed)  # type: ignore[type-var]
+
+    @value.setter
+    def value(self, parameters: Parameters) -> None:
+        self._base = parameters
+        for name, widget in self.widgets.items():
+            value = getattr(parameters, name)
+            if isinstance(widget, OptionalNumber):
+                widget.value = "" if value is None else f"{value:g}"
+            else:
+                widget.value = value
+
+
+def _widget(hint: Any, value: Any, name: str, field: Field) -> Any:
+    common = {"name": name, "label": field.label, "tooltip": field.tip}
+    choices = field.choices
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+    if choices:
+        return ComboBox(choices=choices, value=value, **common)
+    if NoneType in get_args(hint):
+        return OptionalNumber(field=field, value=value, **common)
+    if hint is bool:
+        return CheckBox(value=value, text="", **common)
+    if hint is int:
+        return SpinBox(
+            value=value, min=int(field.low), max=int(field.high), step=int(field.step), **common
+        )
+    return FloatSpinBox(value=value, min=field.low, max=field.high, step=field.step, **common)

@@ -1,0 +1,362 @@
+"""The only module that knows layer names, metadata, scale, units and axis labels.
+
+A layer is described as napari's LayerDataTuple, (data, attributes, type). Every layer carries
+`units`, `axis_labels` and, under `metadata["napari-lithium-alloy"]`, one plain-JSON dict that
+says what it is, of which recording and by which steps it came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_lithium_alloy import __version__
+from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid
+from napari_lithium_alloy.core.clock import EvenGrid, even_grid
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.provenance import Step, to_plain
+from napari_lithium_alloy.core.recording import Recording, Region
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_lithium_alloy.core.pores import PoreTracks
+
+METADATA_KEY = "napari-lithium-alloy"
+LayerTuple = tuple[Any, dict[str, Any], str]
+Kind = Literal[
+    "counts", "stack", "map", "onset", "onset_sd", "rgb", "sites", "pores", "pore_tracks", "regions"
+]
+QUANTITY_NAMES = {
+    "transmittance": "Transmittance",
+    "absorbance": "Absorbance",
+    "relative_reflectance": "Relative reflectance",
+    "normalized_absorbance": "Normalized absorbance",
+}
+_LEVELS = {
+    "transmittance": (0.3, 1.3),
+    "absorbance": (-0.05, 0.5),
+    "relative_reflectance": (0.5, 1.8),
+    "normalized_absorbance": (0.0, 1.0),
+}
+
+
+def placement(recording: Recording, ndim: int, *, grid: EvenGrid | None = None) -> dict[str, Any]:
+    """Scale, translation, units and axis labels of a layer of this recording."""
+    size, unit = recording.pixel_size_um, "micrometer"
+    if size is None:
+        size, unit = 1.0, "pixel"
+    if ndim == 2:
+        return {
+            "scale": (size, size),
+            "translate": (0.0, 0.0),
+            "units": (unit, unit),
+            "axis_labels": ("y", "x"),
+        }
+    grid = grid or even_grid(recording.times_s)
+    return {
+        "scale": (grid.step_s, size, size),
+        "translate": (grid.start_s, 0.0, 0.0),
+        "units": ("second", unit, unit),
+        "axis_labels": ("time", "y", "x"),
+    }
+
+
+def provenance(
+    recording: Recording,
+    kind: Kind,
+    slot: str = "",
+    steps: Sequence[Step] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """The metadata of a layer: plain JSON.
+
+    Parameters
+    ----------
+    recording : Recording
+    kind : str
+        What the layer is.
+    slot : str
+        What distinguishes it from others of its kind: a quantity, a stage's key.
+    steps : sequence of Step
+        How it came about.
+    """
+    plain = {
+        "kind": kind,
+        "slot": slot,
+        "recording": recording.name,
+        "mode": recording.mode,
+        "pixel_size_um": recording.pixel_size_um,
+        "times_s": recording.times_s,
+        "times_source": recording.times_source,
+        "source": recording.source,
+        "steps": [s.to_json() for s in steps],
+        "version": __version__,
+        **more,
+    }
+    return {METADATA_KEY: to_plain(plain)}
+
+
+def about(layer: Layer) -> dict[str, Any]:
+    """What a layer says of itself; empty for a layer that isn't ours."""
+    found = layer.metadata.get(METADATA_KEY, {})
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def kind_of(layer: Layer) -> str | None:
+    """What a layer of ours is, or None for any other layer."""
+    return about(layer).get("kind")
+
+
+def set_about(layer: Layer, **changes: Any) -> None:
+    """Change what a layer says of itself, replacing the dict whole."""
+    new = {**about(layer), **to_plain(changes)}
+    layer.metadata = {**layer.metadata, METADATA_KEY: new}
+
+
+def counts_layer(recording: Recording, opened_from: str = "") -> LayerTuple:
+    """The recording itself, read a frame at a time; `opened_from` opens it again."""
+    grid = even_grid(recording.times_s)
+    data = counts_on_grid(recording, grid.frame_of_step)
+    first, last = recording.read(0), recording.read(recording.n_frames - 1)
+    low, high = (float(v) for v in np.nanpercentile(np.stack([first, last]), (0.1, 99.9)))
+    attributes = {
+        **placement(recording, 3, grid=grid),
+        "rgb": False,
+        "multiscale": False,
+        "name": recording.name,
+        "colormap": "gray",
+        "contrast_limits": (low, high if high > low else low + 1.0),
+        "metadata": provenance(recording, "counts", opened_from=opened_from),
+    }
+    return data, attributes, "image"
+
+
+def stack_layer(
+    recording: Recording, frames: Any, quantity: str, steps: Sequence[Step]
+) -> LayerTuple:
+    """A lazy (T, Y, X) quantity of the recording."""
+    grid = even_grid(recording.times_s)
+    data = OnGrid(frames, grid.frame_of_step)
+    attributes = {
+        **placement(recording, 3, grid=grid),
+        "rgb": False,
+        "multiscale": False,
+        "name": f"{QUANTITY_NAMES[quantity]} – {recording.name}",
+        "colormap": "gray_r" if "absorbance" in quantity else "gray",
+        "contrast_limits": _LEVELS[quantity],
+        "metadata": provenance(recording, "stack", quantity, steps, quantity=quantity),
+    }
+    return data, attributes, "image"
+
+
+def map_layer(
+    recording: Recording,
+    image: NDArray[Any],
+    *,
+    kind: Kind,
+    slot: str,
+    title: str,
+    colormap: str,
+    steps: Sequence[Step],
+    limits: tuple[float, float] | None = None,
+    visible: bool = True,
+) -> LayerTuple:
+    """A float map (Y, X) with a colour bar; `title` holds its quantity and unit.
+
+    Contrast runs from the 1st to the 99th percentile unless `limits` are given.
+    """
+    image = np.asarray(image, dtype=np.float32)
+    if limits is None:
+        known = image[np.isfinite(image)]
+        low, high = np.percentile(known, (1, 99)) if known.size else (0.0, 1.0)
+        limits = (float(low), float(high) if high > low else float(low) + 1.0)
+    attributes = {
+        **placement(recording, 2),
+        "name": f"{title} – {recording.name}",
+        "colormap": colormap,
+        "contrast_limits": limits,
+        "blending": "translucent",
+        "visible": visible,
+        "rgb": False,
+        "multiscale": False,
+        "metadata": provenance(recording, kind, slot, steps),
+    }
+    return image, attributes, "image"
+
+
+def rgb_layer(
+    recording: Recording,
+    rgb: NDArray[np.uint8],
+    *,
+    slot: str,
+    title: str,
+    steps: Sequence[Step],
+    visible: bool = True,
+) -> LayerTuple:
+    """A colour picture (Y, X, 3)."""
+    attributes = {
+        **placement(recording, 2),
+        "name": f"{title} – {recording.name}",
+        "rgb": True,
+        "multiscale": False,
+        "visible": visible,
+        "metadata": provenance(recording, "rgb", slot, steps),
+    }
+    return rgb, attributes, "image"
+
+
+def sites_layer(recording: Recording, sites: pd.DataFrame, steps: Sequence[Step]) -> LayerTuple:
+    """Nucleation sites as Points with their measurements as features."""
+    size = recording.pixel_size("Nucleation sites")
+    radius = sites["radius_um"].astype(float).fillna(0.3).to_numpy()
+    attributes = {
+        **placement(recording, 2),
+        "name": f"Nucleation sites – {recording.name}",
+        "features": sites.reset_index(drop=True),
+        "size": np.maximum(2 * radius / size, 3.0),
+        "face_color": "transparent",
+        "border_color": "#00e000",
+        "border_width": 0.15,
+        "metadata": provenance(recording, "sites", "", steps),
+    }
+    return sites[["y_um", "x_um"]].to_numpy(float).reshape(-1, 2) / size, attributes, "points"
+
+
+def pores_layer(recording: Recording, tracks: PoreTracks, steps: Sequence[Step]) -> LayerTuple:
+    """Pores over time as Labels; a pore keeps its number."""
+    grid = even_grid(recording.times_s)
+    image_of_frame = np.full(recording.n_frames, -1)
+    image_of_frame[tracks.frames] = np.arange(len(tracks.frames))
+    data = OnGrid(tracks.labels, image_of_frame[grid.frame_of_step])
+    attributes = {
+        **placement(recording, 3, grid=grid),
+        "name": f"Pores – {recording.name}",
+        "multiscale": False,
+        "metadata": provenance(recording, "pores", "", steps),
+    }
+    return data, attributes, "labels"
+
+
+def pore_tracks_layer(
+    recording: Recording, tracks: PoreTracks, steps: Sequence[Step]
+) -> LayerTuple | None:
+    """Paths of the pores, merges in `graph`; None without a pore."""
+    if not len(tracks.tracks):
+        return None
+    grid = even_grid(recording.times_s)
+    rows = np.array(tracks.tracks, dtype=float)
+    seconds = np.asarray(tracks.times_s)[rows[:, 1].astype(int)]
+    rows[:, 1] = [grid.step_at(t) for t in seconds]
+    _, first = np.unique(rows[:, :2], axis=0, return_index=True)  # a jittered step may hold two
+    rows = rows[np.sort(first)]
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    known = set(rows[:, 0].astype(int).tolist())
+    graph = {
+        int(child): [int(p) for p in parents if p in known]
+        for child, parents in tracks.graph.items()
+        if child in known
+    }
+    attributes = {
+        **placement(recording, 3, grid=grid),
+        "name": f"Pore tracks – {recording.name}",
+        "graph": {child: parents for child, parents in graph.items() if parents},
+        "tail_length": 30,
+        "metadata": provenance(recording, "pore_tracks", "", steps),
+    }
+    return rows, attributes, "tracks"
+
+
+def regions_layer(recording: Recording, regions: Sequence[Region]) -> LayerTuple:
+    """Regions of interest as 2-D Shapes, their names written in them."""
+    attributes = {
+        **placement(recording, 2),
+        "name": f"ROIs – {recording.name}",
+        "shape_type": [r.kind for r in regions],
+        "features": pd.DataFrame({"name": pd.Series([r.name for r in regions], dtype=object)}),
+        "feature_defaults": {"name": "ROI"},
+        "text": {"string": "{name}", "size": 10, "color": "#ffd700", "anchor": "upper_left"},
+        "edge_color": "#ffd700",
+        "face_color": "transparent",
+        "edge_width": 1,
+        "ndim": 2,
+        "metadata": provenance(recording, "regions"),
+    }
+    return [np.asarray(r.vertices_px, float) for r in regions] or None, attributes, "shapes"
+
+
+def regions_of(layer: Layer, recording: Recording) -> list[Region]:
+    """Regions drawn in a Shapes layer, in pixels of the recording.
+
+    Vertices go through world coordinates, so a layer that was moved, scaled or turned is right;
+    of a 3-D layer the time axis is dropped.
+    """
+    names = list(layer.features.get("name", pd.Series(dtype=object)))
+    size = placement(recording, 2)["scale"][0]
+    regions = []
+    for i, (vertices, shape) in enumerate(zip(layer.data, layer.shape_type, strict=True)):
+        if shape in ("line", "path"):
+            continue
+        world = np.array([layer.data_to_world(v) for v in np.asarray(vertices)], dtype=float)
+        name = names[i] if i < len(names) and isinstance(names[i], str) else ""
+        regions.append(
+            Region(
+                name=name or f"ROI {i + 1}",
+                kind="ellipse" if shape == "ellipse" else "polygon",
+                vertices_px=world[:, -2:] / size,
+            )
+        )
+    return _numbered(regions)
+
+
+def _numbered(regions: list[Region]) -> list[Region]:
+    """The same regions under names that differ from each other and from the whole field's."""
+    taken, named = {"field"}, []
+    for region in regions:
+        name, n = region.name, 2
+        while name in taken:
+            name, n = f"{region.name} ({n})", n + 1
+        taken.add(name)
+        named.append(Region(name=name, kind=region.kind, vertices_px=region.vertices_px))
+    return named
+
+
+def recording_of_image(layer: Layer) -> Recording:
+    """A recording made of somebody's (T, Y, X) image layer.
+
+    Times are the layer's world times where its first unit is one of time, else frames counted
+    as seconds.
+
+    Raises
+    ------
+    AlloyError
+        If the layer is no grey (T, Y, X) image of counts.
+    """
+    import dask.array as da
+
+    if kind_of(layer) not in (None, "counts") or getattr(layer, "rgb", True) or layer.ndim != 3:
+        raise AlloyError(
+            f"{layer.name} is not a recording; choose a layer of counts over time (T, Y, X)."
+        )
+    data = layer.data
+    if not isinstance(data, da.Array):
+        data = da.from_array(np.asarray(data), chunks=(1, -1, -1))
+    unit = layer.units[0]
+    timed = unit.is_compatible_with("second")
+    step = layer.scale[0] * ((1 * unit).to("second").magnitude if timed else 1.0)
+    length = layer.units[-1]
+    metric = length.is_compatible_with("micrometer")
+    return Recording(
+        name=layer.name,
+        frames=data,
+        times_s=(layer.translate[0] if timed else 0.0) + step * np.arange(len(data)),
+        pixel_size_um=float((layer.scale[-1] * length).to("micrometer").magnitude)
+        if metric
+        else None,
+        times_source="the layer's scale" if timed else "frames counted as seconds",
+        source=str(layer.source.path or ""),
+    )

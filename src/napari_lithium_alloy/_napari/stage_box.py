@@ -1,0 +1,116 @@
+"""Chooses a stage, or a time range of it typed in seconds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QWidget
+
+from napari_lithium_alloy._napari.session import Opened
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
+
+ALL_KINDS = tuple(StageKind)
+
+
+class StageBox(QWidget):
+    """A stage of the current recording, its bounds open to correction.
+
+    The bounds typed are the field's: they make a stage of the same kind with scope `field`.
+    A recording without stages offers each kind over its whole length.
+
+    Parameters
+    ----------
+    kinds : collection of StageKind
+        Kinds offered.
+    """
+
+    changed = Signal()
+
+    def __init__(self, kinds: Collection[StageKind] = ALL_KINDS) -> None:
+        super().__init__()
+        self._kinds = tuple(kinds)
+        self._stages: list[Stage] = []
+        self._shown: Opened | None = None
+        self.choice = QComboBox()
+        self.choice.setToolTip("Stage to analyse; its bounds are below")
+        self.choice.currentIndexChanged.connect(self._show_bounds)
+        self.start, self.end = _seconds("First moment used"), _seconds("Last moment used")
+        bounds = QHBoxLayout()
+        bounds.setContentsMargins(0, 0, 0, 0)
+        bounds.addWidget(self.start, 1)
+        bounds.addWidget(QLabel("to"))
+        bounds.addWidget(self.end, 1)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Stage", self.choice)
+        form.addRow("Time (s)", bounds)
+
+    def show_stages(self, opened: Opened | None, prefer: str = "") -> None:
+        """Offer the stages of a recording; what was chosen and typed stays where it can."""
+        stages = [] if opened is None else _stages(opened, self._kinds)
+        if opened is self._shown and stages == self._stages:
+            return
+        chosen = self.choice.currentText() if opened is self._shown else prefer
+        self._shown, self._stages = opened, stages
+        self.choice.blockSignals(True)
+        self.choice.clear()
+        self.choice.addItems([stage_name(s) for s in stages])
+        self.choice.setCurrentIndex(max(self.choice.findText(chosen), 0) if stages else -1)
+        self.choice.blockSignals(False)
+        self.setEnabled(bool(stages))
+        self._show_bounds()
+
+    def _show_bounds(self) -> None:
+        i = self.choice.currentIndex()
+        if 0 <= i < len(self._stages):
+            self.start.setValue(self._stages[i].start_s)
+            self.end.setValue(self._stages[i].end_s)
+        self.changed.emit()
+
+    @property
+    def stage(self) -> Stage:
+        """What is chosen.
+
+        Raises
+        ------
+        AlloyError
+            If there is none, or it would end before it starts.
+        """
+        i = self.choice.currentIndex()
+        if not 0 <= i < len(self._stages):
+            raise AlloyError("There is no stage to analyse; open a recording first.")
+        stage, start, end = self._stages[i], self.start.value(), self.end.value()
+        if abs(start - stage.start_s) < 0.01 and abs(end - stage.end_s) < 0.01:
+            return stage
+        return dataclasses.replace(stage, start_s=start, end_s=end, scope="field")
+
+
+def stage_name(stage: Stage) -> str:
+    """A stage's name among all cycles, for people."""
+    return f"{stage.label}, cycle {stage.cycle}"
+
+
+def _stages(opened: Opened, kinds: tuple[StageKind, ...]) -> list[Stage]:
+    found = stages_of(opened.experiment.stages, *kinds)
+    if found or opened.experiment.stages:
+        return found
+    start, end = float(opened.recording.times_s[0]), float(opened.recording.times_s[-1])
+    if not end > start:
+        return []
+    steps = [
+        Stage(kind=StageKind.ALLOYING, step=n, start_s=start, end_s=end) for n in (1, 2, 3, 4)
+    ]
+    others = [Stage(kind=k, start_s=start, end_s=end) for k in kinds if k != StageKind.ALLOYING]
+    return (steps if StageKind.ALLOYING in kinds else []) + others
+
+
+def _seconds(tip: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(-1e7, 1e7)
+    box.setDecimals(2)
+    box.setToolTip(tip)
+    return box

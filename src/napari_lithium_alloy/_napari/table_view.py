@@ -1,0 +1,225 @@
+"""Tables of results: a sortable view with units in its headers, and their export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QHBoxLayout, QPushButton
+from qtpy.QtWidgets import QTableView, QVBoxLayout, QWidget
+
+from napari_lithium_alloy._napari.notify import alloy_errors_shown
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.provenance import Step
+
+_UNITS = {
+    "_mah_cm2": "mAh cm⁻²",
+    "_um2": "µm²",
+    "_um": "µm",
+    "_px": "px",
+    "_ma": "mA",
+    "_s": "s",
+    "_v": "V",
+}
+_WORDS = {
+    "pearson_r": "Pearson's r",
+    "p_value": "p",
+    "n_px": "Pixels",
+    "n_effective": "Effective n",
+    "li_content_x": "Li content x",
+    "null_low": "Null 2.5 %",
+    "null_high": "Null 97.5 %",
+    "attainable_r": "Attainable |r|",
+    "snr": "SNR",
+    "p05_s": "5 % (s)",
+    "p95_s": "95 % (s)",
+    "median_sd_s": "Median SD (s)",
+}
+
+
+def header(column: str) -> str:
+    """A column's name for people, its unit in brackets."""
+    if column in _WORDS:
+        return _WORDS[column]
+    for suffix, unit in _UNITS.items():
+        if column.endswith(suffix):
+            return f"{_sentence(column.removesuffix(suffix))} ({unit})"
+    return _sentence(column)
+
+
+def _sentence(name: str) -> str:
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+class TableModel(QAbstractTableModel):
+    """A pandas table for Qt, sortable by any column."""
+
+    def __init__(self, table: pd.DataFrame | None = None) -> None:
+        super().__init__()
+        self.table = pd.DataFrame() if table is None else table
+
+    def show(self, table: pd.DataFrame) -> None:
+        """Show another table."""
+        self.beginResetModel()
+        self.table = table
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(self.table)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else self.table.shape[1]
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            numeric = pd.api.types.is_numeric_dtype(self.table.dtypes.iloc[index.column()])
+            side = Qt.AlignmentFlag.AlignRight if numeric else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
+        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return None
+        value = self.table.iat[index.row(), index.column()]
+        return _text(value, 4 if role == Qt.ItemDataRole.DisplayRole else 10)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return header(str(self.table.columns[section]))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return str(self.table.columns[section])
+        return None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        if not 0 <= column < self.table.shape[1]:
+            return
+        self.layoutAboutToBeChanged.emit()
+        ascending = order == Qt.SortOrder.AscendingOrder
+        self.table = self.table.sort_values(
+            self.table.columns[column], ascending=ascending, kind="stable"
+        )
+        self.layoutChanged.emit()
+
+
+def _text(value: Any, digits: int) -> str:
+    if pd.isna(value):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+class ResultTables(QWidget):
+    """The tables of one dock and, in one place, their export and that of its plot.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Tables it offers.
+    steps : callable
+        Gives the provenance written with an export.
+    save_plot : callable, optional
+        Saves the dock's plot to a path (PNG or SVG).
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        steps: Callable[[], Sequence[Step]],
+        save_plot: Callable[[Path], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self.tables: dict[str, pd.DataFrame] = {}
+        self._steps, self._save_plot = steps, save_plot
+        self.choice = QComboBox()
+        self.choice.addItems([_sentence(n) for n in names])
+        self.choice.setToolTip("Table to show and to export as CSV")
+        self.choice.setVisible(len(names) > 1)
+        self.model = TableModel()
+        self.view = QTableView()
+        self.view.setModel(self.model)
+        self.view.setSortingEnabled(True)
+        self.view.setAlternatingRowColors(True)
+        self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.view.verticalHeader().hide()
+        self.view.setMinimumHeight(110)
+        self.export_button = QPushButton("Export…")
+        self.export_button.setToolTip("Save the table shown as CSV, or all of this dock as XLSX")
+        self.export_button.clicked.connect(self._ask_export)
+        self.plot_button = QPushButton("Save plot…")
+        self.plot_button.setToolTip("Save the plot as PNG or SVG")
+        self.plot_button.setVisible(save_plot is not None)
+        self.plot_button.clicked.connect(self._ask_plot)
+        self.choice.currentIndexChanged.connect(self._show_chosen)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.choice, 1)
+        row.addStretch(0)
+        row.addWidget(self.export_button)
+        row.addWidget(self.plot_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.view, 1)
+        layout.addLayout(row)
+
+    def show_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Show those of these tables that are this dock's."""
+        self.tables = {n: tables[n] for n in self.names if n in tables}
+        self._show_chosen()
+
+    @property
+    def chosen(self) -> str:
+        """Name of the table shown."""
+        return self.names[max(self.choice.currentIndex(), 0)]
+
+    def _show_chosen(self) -> None:
+        table = self.tables.get(self.chosen, pd.DataFrame())
+        self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.model.show(table.dropna(axis="columns", how="all") if len(table) else table)
+        self.view.resizeColumnsToContents()
+        self.export_button.setEnabled(bool(self.tables))
+
+    def export(self, path: Path) -> None:
+        """Write the table shown to a .csv, or all tables of this dock to an .xlsx.
+
+        Raises
+        ------
+        AlloyError
+            If there is nothing to write, or the file cannot be written.
+        """
+        from napari_lithium_alloy.io.tables import write_csv, write_xlsx
+
+        if not self.tables:
+            raise AlloyError("There is no table yet; run the analysis first.")
+        steps = list(self._steps())
+        if path.suffix.lower() == ".xlsx":
+            write_xlsx(path, self.tables, steps)
+        elif self.chosen in self.tables:
+            write_csv(path, self.tables[self.chosen], steps)
+        else:
+            raise AlloyError(f"The table {self.chosen} is empty; choose another.")
+
+    def _ask_export(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Export", f"{self.chosen}.csv", "CSV (*.csv);;Excel workbook (*.xlsx)"
+        )
+        if path:
+            with alloy_errors_shown():
+                self.export(Path(path))
+
+    def _ask_plot(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save plot", "plot.png", "PNG image (*.png);;SVG drawing (*.svg)"
+        )
+        if path and self._save_plot is not None:
+            with alloy_errors_shown():
+                self._save_plot(Path(path))
