@@ -1,0 +1,171 @@
+"""Tables and maps out and in again, with their provenance; written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tifffile
+from numpy.typing import NDArray
+
+from napari_lithium_alloy import __version__
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.provenance import Step, to_plain
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.tables import TABLES, conform
+
+STEP_LINE = "# step: "
+
+
+def write_csv(path: Path | str, frame: pd.DataFrame, steps: Sequence[Step] = ()) -> None:
+    """Write a table as CSV under `#` lines of provenance.
+
+    Floats are written so that they read back exactly; NaN and missing values are empty.
+    """
+    with _whole(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"{line}\n" for line in provenance_lines(steps))
+        frame.to_csv(file, index=False, lineterminator="\n")
+
+
+def provenance_lines(steps: Sequence[Step]) -> list[str]:
+    """The `#` lines above a table: the package's version, and each step as one JSON line."""
+    lines = [f"# napari-lithium-alloy {__version__}"]
+    return lines + [STEP_LINE + _json(step) for step in steps]
+
+
+def _json(step: Step) -> str:
+    return json.dumps(to_plain(step.to_json()), ensure_ascii=False, allow_nan=False)
+
+
+def read_csv(path: Path | str) -> pd.DataFrame:
+    """The table `write_csv` wrote; of a known name (curves.csv) with exactly its columns and types.
+
+    Raises
+    ------
+    AlloyError
+        If the file is missing, empty, or has a column that its table does not have.
+    """
+    file = Path(path)
+    try:
+        with file.open(encoding="utf-8") as text:
+            n_comments = 0
+            for line in text:
+                if not line.startswith("#"):
+                    break
+                n_comments += 1
+        types = TABLES.get(file.stem, {})
+        texts = {c: "string" for c, t in types.items() if t == "string"}
+        frame = pd.read_csv(
+            file,
+            skiprows=n_comments,
+            float_precision="round_trip",
+            dtype=texts,
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except OSError as error:
+        raise AlloyError(f"{file} cannot be opened ({error.strerror}); check its path.") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise AlloyError(f"{file.name} is not a table ({error}); write it again.") from error
+    return conform(file.stem, frame) if file.stem in TABLES else frame
+
+
+def read_steps(path: Path | str) -> list[Step]:
+    """The steps in the provenance lines of a CSV table."""
+    with Path(path).open(encoding="utf-8") as file:
+        return [
+            Step.from_json(json.loads(line.removeprefix(STEP_LINE)))
+            for line in file
+            if line.startswith(STEP_LINE)
+        ]
+
+
+def write_xlsx(
+    path: Path | str, sheets: Mapping[str, pd.DataFrame], steps: Sequence[Step] = ()
+) -> None:
+    """Write tables as sheets of one workbook, with a sheet `provenance` at its end."""
+    lines = [line.removeprefix("# ") for line in provenance_lines(steps)]
+    with (
+        _whole(Path(path)) as temporary,
+        pd.ExcelWriter(temporary, engine="openpyxl") as workbook,
+    ):
+        for name, frame in sheets.items():
+            frame.to_excel(workbook, sheet_name=name[:31], index=False)
+        pd.DataFrame({"provenance": lines}).to_excel(workbook, sheet_name="provenance", index=False)
+
+
+def write_map(
+    path: Path | str,
+    image: NDArray[Any],
+    *,
+    pixel_size_um: float | None = None,
+    description: Mapping[str, Any] | str = "",
+) -> None:
+    """Write a (Y, X) map as float32 TIFF whose pixel size ImageJ reads; NaN stays NaN.
+
+    Parameters
+    ----------
+    path : Path or str
+    image : numpy.ndarray
+        (Y, X).
+    pixel_size_um : float, optional
+        None: in pixels.
+    description : str or mapping
+        What it shows and in what unit; kept in ImageJ's Info.
+    """
+    info = description if isinstance(description, str) else json.dumps(to_plain(dict(description)))
+    calibration: dict[str, Any] = {}
+    metadata = {"axes": "YX", "Info": info}
+    if pixel_size_um is not None:
+        calibration["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
+        metadata["unit"] = "um"
+    with _whole(Path(path)) as temporary:
+        tifffile.imwrite(
+            temporary, image.astype(np.float32), imagej=True, metadata=metadata, **calibration
+        )
+
+
+def read_map(path: Path | str) -> FloatArray:
+    """A (Y, X) map, as `write_map` wrote it.
+
+    Raises
+    ------
+    AlloyError
+        If it cannot be read as one image.
+    """
+    file = Path(path)
+    try:
+        image: FloatArray = tifffile.imread(file)
+    except (OSError, ValueError, tifffile.TiffFileError) as error:
+        raise AlloyError(f"{file.name} cannot be read as a map ({error}).") from error
+    if image.ndim != 2:
+        raise AlloyError(f"{file.name} is {image.shape}, not one image; give a map.")
+    return image
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place when all is written, and vanishes otherwise."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The process's umask: mkstemp makes files for the owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
