@@ -12,9 +12,8 @@ from napari_lithium_alloy.core.synthetic.parameters import (
     PlantedStep,
     PlantedTiming,
     SyntheticParameters,
-    ag_parameters,
-    au_parameters,
 )
+from napari_lithium_alloy.core.synthetic.presets import ag_parameters, au_parameters
 from napari_lithium_alloy.core.synthetic.truth import Truth
 
 __all__ = [

@@ -16,7 +16,6 @@ from napari_lithium_alloy.core.synthetic.parameters import SyntheticParameters
 _EDGE_UM = 0.7
 _DEAD_SHARE = 0.7
 _AREA_LIMITS_UM2 = (0.05, 0.4)
-_BEYOND_CONTACT = 1.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,13 +210,17 @@ class _Ground:
         return sites
 
     def site_holes(self, sites: list[Site], window: tuple[float, float]) -> list[Hole]:
-        """The holes sites leave, opening at their centres while they dissolve."""
+        """The holes sites leave, opening at their centres as the last lithium goes."""
         rng = stream(self.p.seed, "site holes", sites[0].cycle if sites else 0)
         areas = self.areas(rng, len(sites))
-        delays = rng.random(len(sites))
+        share = rng.uniform(0.75, 0.95, len(sites))
+        opens_s = [
+            s.dissolves_s + b * (s.gone_s - s.dissolves_s)
+            for s, b in zip(sites, share, strict=True)
+        ]
         return [
-            self.hole(s.y, s.x, s.cycle, a, window, d, from_site=True)
-            for s, a, d in zip(sites, areas, delays, strict=True)
+            self.hole(s.y, s.x, s.cycle, a, (opening, window[1]), from_site=True)
+            for s, a, opening in zip(sites, areas, opens_s, strict=True)
             if s.leaves_pore
         ]
 
@@ -229,23 +232,25 @@ class _Ground:
         count = self.p.pores.without_site
         taken = [(s.y, s.x) for s in sites] + [(h.y, h.x) for h in holes]
         places = self.place(rng, count, taken)
-        areas, delays = self.areas(rng, count), rng.random(count)
+        areas, windows = self.areas(rng, count), self.windows(rng, count, window)
         return [
-            self.hole(y, x, cycle, a, window, d, from_site=False)
-            for (y, x), a, d in zip(places, areas, delays, strict=True)
+            self.hole(y, x, cycle, a, w, from_site=False)
+            for (y, x), a, w in zip(places, areas, windows, strict=True)
         ]
 
     def neighbours(self, holes: list[Hole], window: tuple[float, float]) -> list[Hole]:
         """A partner for some holes, just out of reach until both have grown once more."""
         rng = stream(self.p.seed, "neighbours")
         opened = [h for h in holes if h.cycle == 1][: self.p.pores.merging_pairs]
-        areas, delays = self.areas(rng, len(opened)), rng.random(len(opened))
+        areas = self.areas(rng, len(opened))
+        windows = self.windows(rng, len(opened), window)
         partners: list[Hole] = []
-        for hole, area, delay in zip(opened, areas, delays, strict=True):
+        for hole, area, own in zip(opened, areas, windows, strict=True):
             others = [h for h in (*holes, *partners) if h is not hole]
-            distance = _BEYOND_CONTACT * (hole.radius_at(np.inf) + np.sqrt(area / np.pi))
+            reach = 1 + rng.uniform(0.3, 0.6) * (np.sqrt(self.p.pores.growth_per_cycle) - 1)
+            distance = reach * (hole.radius_at(np.inf) + np.sqrt(area / np.pi))
             y, x = self._most_free(hole, distance, others)
-            partners.append(self.hole(y, x, 1, area, window, delay, from_site=False))
+            partners.append(self.hole(y, x, 1, area, own, from_site=False))
         return partners
 
     def _most_free(self, hole: Hole, distance: float, others: list[Hole]) -> tuple[float, float]:
@@ -266,18 +271,24 @@ class _Ground:
         return np.clip(self.p.pores.area_um2 * spread, *_AREA_LIMITS_UM2) / self.pixel**2
 
     @staticmethod
+    def windows(
+        rng: np.random.Generator, count: int, window: tuple[float, float]
+    ) -> list[tuple[float, float]]:
+        """From a random time in the first half of a window to its end."""
+        start, end = window
+        return [(start + 0.5 * r * (end - start), end) for r in rng.random(count)]
+
+    @staticmethod
     def hole(
         y: float,
         x: float,
         cycle: int,
         area: float,
         window: tuple[float, float],
-        delay: float,
         *,
         from_site: bool,
     ) -> Hole:
-        """A hole that opens in the first half of a window and has grown at nine tenths of it."""
+        """A hole that opens when a window does and is full grown at nine tenths of it."""
         start, end = window
-        length = end - start
-        growth = (start + 0.5 * delay * length, end - 0.1 * length, float(area))
+        growth = (start, end - 0.1 * (end - start), float(area))
         return Hole(y=float(y), x=float(x), cycle=cycle, from_site=from_site, growths=(growth,))

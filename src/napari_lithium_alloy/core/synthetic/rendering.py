@@ -102,9 +102,10 @@ class Renderer:
             noise = rng.standard_normal(electrons.shape, dtype=np.float32)
             electrons = electrons + np.float32(camera.read_noise_electrons) * noise
         counts = camera.dark_counts + camera.gain_counts * electrons + self.light.hot
-        counts = np.clip(np.rint(counts), 0, camera.saturation_counts).astype(self.dtype)
-        counts.flags.writeable = False
-        return counts
+        clipped = np.clip(np.rint(counts), 0, camera.saturation_counts)
+        rounded: NDArray[Any] = clipped.astype(self.dtype)
+        rounded.flags.writeable = False
+        return rounded
 
     def _electrons(self, frame: int) -> FloatArray:
         time_s, shift = float(self.times_s[frame]), self.shift_px[frame]

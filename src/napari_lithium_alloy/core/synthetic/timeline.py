@@ -100,7 +100,8 @@ def lamp_gain(parameters: SyntheticParameters, times_s: FloatArray, mode: Mode) 
 def planted_potential(parameters: SyntheticParameters) -> PotentialCurve:
     """The galvanostatic curve on the cycler's clock."""
     p = parameters.potential
-    times = np.arange(0.0, end_s(parameters) + p.interval_s / 2, p.interval_s)
+    cycler_s = np.arange(0.0, end_s(parameters) + p.clock_offset_s, p.interval_s)
+    times = cycler_s - p.clock_offset_s
     stages = planted_stages(parameters)
     direction = _direction(stages, times)
     knots_s, knots_v = _overpotential_knots(parameters, stages)
@@ -109,12 +110,12 @@ def planted_potential(parameters: SyntheticParameters) -> PotentialCurve:
         if stage.kind is StageKind.SEI:
             since = times - stage.start_s
             spike = np.exp(-np.maximum(since, 0) / (0.25 * (stage.end_s - stage.start_s)))
-            into -= np.where((since >= 0) & (times <= stage.end_s + 2), _SEI_SPIKE_V * spike, 0)
+            into -= np.where(since >= 0, _SEI_SPIKE_V * spike, 0)
     noise = stream(parameters.seed, "potential").standard_normal(len(times)) * p.noise_v
     return PotentialCurve(
-        times_s=times + p.clock_offset_s,
+        times_s=cycler_s,
         potential_v=p.lithiation_sign * into + noise,
-        current_ma=p.lithiation_sign * direction * p.current_ma,
+        current_ma=p.lithiation_sign * p.current_ma * direction + 0.0,
         clock_offset_s=p.clock_offset_s,
         source="synthetic",
     )
@@ -136,14 +137,15 @@ def _overpotential_knots(
 ) -> tuple[list[float], list[float]]:
     """Corners of the curve, positive where lithium is driven in, without the SEI's spike."""
     plateaus = parameters.potential.plateaus_v
-    knots: list[tuple[float, float]] = [(0.0, -_SEI_SPIKE_V)]
+    knots: list[tuple[float, float]] = [(0.0, plateaus[0] - _SEI_SPIKE_V)]
     for stage in stages:
         level, last = _levels(parameters, stage)
         if parameters.potential.sloping and stage.kind is StageKind.ALLOYING:
             following = plateaus[min(stage.step or 1, len(plateaus) - 1)]
             last = level + 0.8 * (following - level)
-        start = max(stage.start_s + _SWITCH_S, knots[-1][0] + 1e-3)
-        knots += [(stage.start_s, knots[-1][1]), (start, level), (stage.end_s, last)]
+        switch_s = 0.0 if stage.kind is StageKind.SEI else _SWITCH_S
+        knots.append((max(stage.start_s - 1e-3, knots[-1][0]), knots[-1][1]))
+        knots += [(stage.start_s + switch_s, level), (stage.end_s, last)]
     return [k[0] for k in knots], [k[1] for k in knots]
 
 
