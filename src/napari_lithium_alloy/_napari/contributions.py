@@ -30,12 +30,12 @@ def read(path: PathOrPaths) -> list[Any]:
 
 def sample_gold() -> list[Any]:
     """A gold film over one cycle."""
-    return _sample("gold_one_cycle")
+    return _sample("au_one_cycle")
 
 
 def sample_silver() -> list[Any]:
     """A silver film over three cycles."""
-    return _sample("silver_three_cycles")
+    return _sample("ag_three_cycles")
 
 
 def _sample(name: str) -> list[Any]:

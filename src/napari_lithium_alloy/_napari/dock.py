@@ -31,9 +31,7 @@ class RecordingBox(QComboBox):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setToolTip("The recording the docks work on; follows the selected layer")
 
     def show_recordings(self, opened: list[Opened], current: Opened | None) -> None:
@@ -220,7 +218,8 @@ class Dock(QWidget):
         self._worker = create_worker(_guarded, work, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._show_progress)
         self._worker.returned.connect(self._returned)
-        self._worker.finished.connect(self._finished)
+        self._worker.errored.connect(self._stopped)
+        self._worker.aborted.connect(self._stopped)
         self._show_busy(True)
         self._worker.start()
 
@@ -256,17 +255,16 @@ class Dock(QWidget):
         self.progress.setValue(done)
 
     def _returned(self, result: Any) -> None:
-        done, self._done = self._done, None
-        if done is None:
-            return
+        done = self._done
+        self._stopped()
         if isinstance(result, AlloyError):
             self.fail(result)
-            return
-        with self.errors_shown():
-            done(result)
+        elif done is not None:
+            with self.errors_shown():
+                done(result)
 
-    def _finished(self) -> None:
-        self._worker = None
+    def _stopped(self, _error: Exception | None = None) -> None:
+        self._worker = self._done = None
         self._show_busy(False)
 
     def _show_busy(self, busy: bool) -> None:
@@ -277,7 +275,7 @@ class Dock(QWidget):
             self.progress.setRange(0, 0)
 
 
-class AnalysisFailed(Exception):
+class AnalysisFailedError(Exception):
     """An unforeseen RuntimeError of an analysis: a worker swallows RuntimeErrors themselves."""
 
 
@@ -288,7 +286,7 @@ def _guarded(work: Work[Any]) -> Work[Any]:
     except AlloyError as error:
         return error
     except RuntimeError as error:
-        raise AnalysisFailed(str(error)) from error
+        raise AnalysisFailedError(str(error)) from error
 
 
 def rows(*widgets: tuple[str, QWidget]) -> QWidget:

@@ -210,21 +210,32 @@ def rgb_layer(
     return rgb, attributes, "image"
 
 
-def sites_layer(recording: Recording, sites: pd.DataFrame, steps: Sequence[Step]) -> LayerTuple:
-    """Nucleation sites as Points with their measurements as features."""
+def sites_layer(
+    recording: Recording, sites: pd.DataFrame, cycle: int, steps: Sequence[Step]
+) -> LayerTuple:
+    """Nucleation sites of a cycle as Points with their measurements as features."""
     size = recording.pixel_size("Nucleation sites")
     radius = sites["radius_um"].astype(float).fillna(0.3).to_numpy()
     attributes = {
         **placement(recording, 2),
-        "name": f"Nucleation sites – {recording.name}",
-        "features": sites.reset_index(drop=True),
+        "name": f"Nucleation sites cycle {cycle} – {recording.name}",
+        "features": site_features(sites),
+        "feature_defaults": {"site": np.nan, "source": "added"},
         "size": np.maximum(2 * radius / size, 3.0),
         "face_color": "transparent",
         "border_color": "#00e000",
         "border_width": 0.15,
-        "metadata": provenance(recording, "sites", "", steps),
+        "metadata": provenance(recording, "sites", f"cycle{cycle}", steps),
     }
     return sites[["y_um", "x_um"]].to_numpy(float).reshape(-1, 2) / size, attributes, "points"
+
+
+def site_features(sites: pd.DataFrame) -> pd.DataFrame:
+    """The table of sites in types that napari's features keep: numbers as float, text as str."""
+    numeric = sites.select_dtypes("number").columns
+    table = sites.reset_index(drop=True).astype(dict.fromkeys(numeric, float))
+    text = [c for c in table.columns if c not in numeric]
+    return table.astype(dict.fromkeys(text, object))
 
 
 def pores_layer(recording: Recording, tracks: PoreTracks, steps: Sequence[Step]) -> LayerTuple:

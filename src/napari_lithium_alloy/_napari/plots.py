@@ -79,7 +79,6 @@ class CurveCanvas(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.widget)
-        viewer.events.theme.connect(self.follow_theme)
         self.follow_theme()
 
     def show_plot(self, plot: Plot) -> None:
@@ -123,6 +122,13 @@ class CurveCanvas(QWidget):
         for _, label in self.legend.items:
             label.setText(label.text, color=ink)
         self.cursor.setPen(self._pg.mkPen(ink, width=1))
+
+    def follow_viewer(self) -> None:
+        """Follow the viewer's theme from now on."""
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.events.theme.connect(self.follow_theme)
+            self.follow_theme()
 
     def let_go(self) -> None:
         """Stop following the viewer."""
@@ -173,9 +179,7 @@ def figure_of(plot: Plot) -> Any:
         axes.plot(curve.x, curve.y, color=COLOURS[i % len(COLOURS)], label=curve.name)
     low, high = axes.get_xlim()
     for stage in plot.stages:
-        axes.axvspan(
-            stage.start_s, stage.end_s, color=stage.colour, alpha=BAND_ALPHA, linewidth=0
-        )
+        axes.axvspan(stage.start_s, stage.end_s, color=stage.colour, alpha=BAND_ALPHA, linewidth=0)
         middle = (max(stage.start_s, low) + min(stage.end_s, high)) / 2
         if low < middle < high:
             axes.annotate(

@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from napari_lithium_alloy._napari.layers import about, kind_of, placement, recording_of_image
 from napari_lithium_alloy._napari.opening import take_opened
+from napari_lithium_alloy._napari.site_edits import with_source
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
@@ -20,6 +21,7 @@ from napari_lithium_alloy.core.photometry import NormalizationParameters, Refere
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
+from napari_lithium_alloy.core.tables import empty
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -45,8 +47,8 @@ class Opened:
         The stage or range of each onset map, by the same key.
     sites : pandas.DataFrame or None
         The table `sites` with a column `source` (detected, added, moved).
-    deleted_um : list
-        Positions (y, x) of detected sites deleted by hand, micrometres.
+    deleted_um : dict
+        By cycle, places (y, x) of detected sites that were deleted or moved, micrometres.
     pore_tracks : PoreTracks or None
     tables : dict
         Results by the name of their table.
@@ -62,7 +64,7 @@ class Opened:
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     sites: pd.DataFrame | None = None
-    deleted_um: list[tuple[float, float]] = field(default_factory=list)
+    deleted_um: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
@@ -86,12 +88,24 @@ class Opened:
             current_starts_s=self.experiment.current_starts_s(),
         )
 
+    def sites_of(self, cycle: int) -> pd.DataFrame:
+        """Sites of a cycle, with the column `source`."""
+        sites = with_source(empty("sites")) if self.sites is None else self.sites
+        return sites[sites["cycle"] == cycle].reset_index(drop=True)
+
+    def put_sites(self, cycle: int, sites: pd.DataFrame) -> None:
+        """Replace the sites of a cycle."""
+        if self.sites is None:
+            self.sites = sites
+            return
+        others = self.sites[self.sites["cycle"] != cycle]
+        parts = [part for part in (others, sites) if len(part)]
+        self.sites = pd.concat(parts, ignore_index=True) if parts else sites
+
     def did(self, step: Step) -> list[Step]:
         """Note a step in place of an earlier one of the same name and stage; what was done."""
         where = step.parameters.get("stage")
-        kept = [
-            s for s in self.steps if (s.name, s.parameters.get("stage")) != (step.name, where)
-        ]
+        kept = [s for s in self.steps if (s.name, s.parameters.get("stage")) != (step.name, where)]
         self.steps = [*kept, step]
         return [step]
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QWidget
 
+from napari_lithium_alloy._napari.result_layers import stage_name
 from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
@@ -65,11 +66,17 @@ class StageBox(QWidget):
         self._show_bounds()
 
     def _show_bounds(self) -> None:
-        i = self.choice.currentIndex()
-        if 0 <= i < len(self._stages):
-            self.start.setValue(self._stages[i].start_s)
-            self.end.setValue(self._stages[i].end_s)
+        stage = self.chosen
+        if stage is not None:
+            self.start.setValue(stage.start_s)
+            self.end.setValue(stage.end_s)
         self.changed.emit()
+
+    @property
+    def chosen(self) -> Stage | None:
+        """The stage chosen, with the bounds it came with; None where there is none."""
+        i = self.choice.currentIndex()
+        return self._stages[i] if 0 <= i < len(self._stages) else None
 
     @property
     def stage(self) -> Stage:
@@ -80,18 +87,15 @@ class StageBox(QWidget):
         AlloyError
             If there is none, or it would end before it starts.
         """
-        i = self.choice.currentIndex()
-        if not 0 <= i < len(self._stages):
-            raise AlloyError("There is no stage to analyse; open a recording first.")
-        stage, start, end = self._stages[i], self.start.value(), self.end.value()
+        stage, start, end = self.chosen, self.start.value(), self.end.value()
+        if stage is None:
+            raise AlloyError(
+                "There is no such stage; open a recording, or add the stage to [[stages]] of "
+                "recording.toml."
+            )
         if abs(start - stage.start_s) < 0.01 and abs(end - stage.end_s) < 0.01:
             return stage
         return dataclasses.replace(stage, start_s=start, end_s=end, scope="field")
-
-
-def stage_name(stage: Stage) -> str:
-    """A stage's name among all cycles, for people."""
-    return f"{stage.label}, cycle {stage.cycle}"
 
 
 def _stages(opened: Opened, kinds: tuple[StageKind, ...]) -> list[Stage]:
@@ -101,9 +105,7 @@ def _stages(opened: Opened, kinds: tuple[StageKind, ...]) -> list[Stage]:
     start, end = float(opened.recording.times_s[0]), float(opened.recording.times_s[-1])
     if not end > start:
         return []
-    steps = [
-        Stage(kind=StageKind.ALLOYING, step=n, start_s=start, end_s=end) for n in (1, 2, 3, 4)
-    ]
+    steps = [Stage(kind=StageKind.ALLOYING, step=n, start_s=start, end_s=end) for n in (1, 2, 3, 4)]
     others = [Stage(kind=k, start_s=start, end_s=end) for k in kinds if k != StageKind.ALLOYING]
     return (steps if StageKind.ALLOYING in kinds else []) + others
 

@@ -8,8 +8,16 @@ from typing import Any
 
 import pandas as pd
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
-from qtpy.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QHBoxLayout, QPushButton
-from qtpy.QtWidgets import QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_lithium_alloy._napari.notify import alloy_errors_shown
 from napari_lithium_alloy.core.errors import AlloyError
@@ -196,11 +204,17 @@ class ResultTables(QWidget):
         AlloyError
             If there is nothing to write, or the file cannot be written.
         """
-        from napari_lithium_alloy.io.tables import write_csv, write_xlsx
-
         if not self.tables:
             raise AlloyError("There is no table yet; run the analysis first.")
         steps = list(self._steps())
+        try:
+            self._write(path, steps)
+        except OSError as error:
+            raise AlloyError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def _write(self, path: Path, steps: list[Step]) -> None:
+        from napari_lithium_alloy.io.tables import write_csv, write_xlsx
+
         if path.suffix.lower() == ".xlsx":
             write_xlsx(path, self.tables, steps)
         elif self.chosen in self.tables:

@@ -1,0 +1,77 @@
+"""The result of a whole analysis into a viewer: layers, tables, and what the docks hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy._napari.adding import add_layers
+from napari_lithium_alloy._napari.layers import (
+    LayerTuple,
+    pore_tracks_layer,
+    pores_layer,
+    sites_layer,
+)
+from napari_lithium_alloy._napari.result_layers import onset_layers
+from napari_lithium_alloy._napari.session import Opened, Session
+from napari_lithium_alloy.core.nucleation import keep_edits
+from napari_lithium_alloy.core.stages import stages_of
+
+if TYPE_CHECKING:
+    from napari_lithium_alloy.pipeline import AnalysisResult
+
+
+def take_result(session: Session, opened: Opened, result: AnalysisResult) -> None:
+    """Show a whole analysis; sites changed by hand stay as they are."""
+    opened.normalization = result.config.normalization
+    stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
+    by_key = {s.key: s for s in stages}
+    opened.onset_maps |= result.onset_maps
+    opened.stages |= {key: by_key[key] for key in result.onset_maps}
+    opened.pore_tracks = result.pore_tracks
+    opened.steps = list(result.provenance)
+    tables = dict(result.tables)
+    if "sites" in tables:
+        _keep_sites(opened, tables["sites"])
+        tables["sites"] = opened.sites.drop(columns="source")
+    opened.tables |= tables
+    opened.result = dataclasses.replace(result, tables=tables)
+    add_layers(session.viewer, _layers(opened, result))
+    for kind in ("tables", "normalization", "onset", "sites", "pores"):
+        session.results_changed.emit(kind)
+
+
+def _keep_sites(opened: Opened, found: pd.DataFrame) -> None:
+    cycles = set(found["cycle"].dropna())
+    if opened.sites is not None:
+        cycles |= set(opened.sites["cycle"].dropna())
+    for cycle in sorted(cycles):
+        deleted = np.array(opened.deleted_um.get(cycle, []), dtype=float).reshape(-1, 2)
+        kept = keep_edits(found[found["cycle"] == cycle], opened.sites_of(cycle), deleted)
+        opened.put_sites(int(cycle), kept)
+
+
+def _layers(opened: Opened, result: AnalysisResult) -> list[LayerTuple | None]:
+    recording, steps = opened.recording, opened.steps
+    layers: list[LayerTuple | None] = []
+    for i, (key, onset) in enumerate(result.onset_maps.items()):
+        stage = opened.stages[key]
+        layers += onset_layers(
+            recording,
+            stage,
+            onset,
+            result.config.color_code,
+            opened.sites_of(stage.cycle),
+            steps,
+            visible=i == 0,
+        )
+    if opened.sites is not None and recording.pixel_size_um is not None:
+        for cycle in sorted(set(opened.sites["cycle"])):
+            layers.append(sites_layer(recording, opened.sites_of(cycle), int(cycle), steps))
+    if result.pore_tracks is not None:
+        layers.append(pores_layer(recording, result.pore_tracks, steps))
+        layers.append(pore_tracks_layer(recording, result.pore_tracks, steps))
+    return layers

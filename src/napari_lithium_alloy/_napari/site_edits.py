@@ -1,0 +1,98 @@
+"""What was changed by hand in a Points layer of nucleation sites."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.tables import TABLES
+
+Positions = list[tuple[float, float]]
+
+
+def with_source(sites: pd.DataFrame, source: str = "detected") -> pd.DataFrame:
+    """The table `sites` with the column `source`."""
+    table = sites.reset_index(drop=True).copy()
+    table["source"] = pd.Series(source, index=table.index, dtype="string")
+    return table
+
+
+def read_edits(
+    known: pd.DataFrame, ids: FloatArray, positions_um: FloatArray, tolerance_um: float, cycle: int
+) -> tuple[pd.DataFrame, Positions]:
+    """The sites as they stand in the layer, and where detected ones were taken away.
+
+    Parameters
+    ----------
+    known : pandas.DataFrame
+        The table `sites` with the column `source`, as last put into the layer.
+    ids : numpy.ndarray
+        (N,) site number of each point, NaN where it has none; napari gives a new point the
+        number of the one selected last, so of two points with one number the nearer keeps it.
+    positions_um : numpy.ndarray
+        (N, 2) y and x, micrometres.
+    tolerance_um : float
+        A point that is further from its place has been moved.
+    cycle : int
+        Cycle of new points.
+
+    Returns
+    -------
+    sites : pandas.DataFrame
+        In the order of the points; moved and added ones are to be measured again.
+    vacated : list of (float, float)
+        Places of detected sites that were deleted or moved.
+    """
+    rows, vacated = [], []
+    owners = _owners(known, ids, positions_um)
+    following = int(known["site"].max()) + 1 if len(known) else 1
+    for point, place in enumerate(positions_um):
+        if point not in owners:
+            rows.append(_new_row(following, cycle, place))
+            following += 1
+            continue
+        row = known.loc[owners[point]].to_dict()
+        old = np.array([row["y_um"], row["x_um"]], dtype=float)
+        if np.hypot(*(place - old)) > tolerance_um:
+            if row["source"] == "detected":
+                vacated.append((float(old[0]), float(old[1])))
+            source = "added" if row["source"] == "added" else "moved"
+            row |= _new_row(int(row["site"]), int(row["cycle"]), place) | {"source": source}
+        rows.append(row)
+    gone = known.drop(index=list(owners.values()))
+    gone = gone[gone["source"] != "added"]
+    vacated += [(float(y), float(x)) for y, x in gone[["y_um", "x_um"]].to_numpy(float)]
+    return _table(rows), vacated
+
+
+def _owners(known: pd.DataFrame, ids: FloatArray, positions_um: FloatArray) -> dict[int, int]:
+    """Index of the known site that each point is, by point."""
+    owners: dict[int, int] = {}
+    for index, site in known["site"].items():
+        claimants = np.flatnonzero(ids == int(site))
+        if claimants.size:
+            place = known.loc[index, ["y_um", "x_um"]].to_numpy(float)
+            far = np.hypot(*(positions_um[claimants] - place).T)
+            owners[int(claimants[np.argmin(far)])] = index
+    return owners
+
+
+def _new_row(site: int, cycle: int, place_um: FloatArray) -> dict[str, object]:
+    return {
+        "site": site,
+        "cycle": cycle,
+        "y_um": float(place_um[0]),
+        "x_um": float(place_um[1]),
+        "onset_s": np.nan,
+        "radius_um": np.nan,
+        "area_um2": np.nan,
+        "snr": np.nan,
+        "reason": "not measured yet",
+        "source": "added",
+    }
+
+
+def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    types = {**TABLES["sites"], "source": "string"}
+    return pd.DataFrame(rows, columns=list(types)).astype(types)

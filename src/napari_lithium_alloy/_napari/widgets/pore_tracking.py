@@ -1,0 +1,190 @@
+"""Pore tracking: holes in the film over dissolution and dealloying."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import QComboBox, QWidget
+
+from napari_lithium_alloy._napari.adding import add_layers
+from napari_lithium_alloy._napari.dock import Dock, column, rows
+from napari_lithium_alloy._napari.forms import Field, Form
+from napari_lithium_alloy._napari.layers import pore_tracks_layer, pores_layer
+from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
+from napari_lithium_alloy._napari.session import Opened
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.pores import PoreParameters, PoreTracks, track_pores
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.provenance import Step
+from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
+
+FIELDS = {
+    "threshold": Field(
+        label="Threshold (of film to bare)",
+        tip="Share of the step from film to bare substrate above which a pixel is pore",
+        low=0.05,
+        high=0.95,
+        step=0.05,
+    ),
+    "min_area_um2": Field(
+        label="Least area (µm²)", tip="Smaller holes are left out", high=100, step=0.01
+    ),
+    "film_window_um": Field(
+        label="Film window (µm)",
+        tip="Size of the surroundings whose median is the film's brightness",
+        low=0.1,
+        high=1000,
+        step=0.5,
+    ),
+    "substrate_transmittance": Field(
+        label="Bare substrate (× film)",
+        tip="Transmittance of bare glass relative to the pristine film",
+        low=1,
+        high=1e3,
+        unset="from the data",
+    ),
+    "method": Field(
+        label="Method", tip="physical: between film and bare substrate of the same frame"
+    ),
+}
+ALL_CYCLES = "All cycles"
+
+
+class PoreTracking(Dock):
+    """Pores as labels, tracks and areas."""
+
+    TITLE = "Pores"
+    TABLES = ("pore_summary", "pores", "pore_events")
+    RUN = "Track pores"
+
+    def controls(self) -> QWidget:
+        self.cycles = QComboBox()
+        self.cycles.setToolTip("Dissolution and dealloying of these cycles are looked at")
+        self.form: Form[PoreParameters] = Form(PoreParameters(), FIELDS)
+        self.canvas = CurveCanvas(self.viewer)
+        self.canvas.setMinimumHeight(150)
+        self.canvas.time_clicked.connect(self.session.show_time)
+        return column(rows(("Cycles", self.cycles)), self.form.native, self.canvas)
+
+    def _plot_saver(self) -> Any:
+        return self.save_plot
+
+    def save_plot(self, path: Path) -> None:
+        """Save the area-time plot as PNG or SVG."""
+        self.canvas.save(path)
+
+    def connect_events(self) -> None:
+        if not self._connected:
+            self.session.time_changed.connect(self.canvas.show_time)
+            self.canvas.follow_viewer()
+        super().connect_events()
+
+    def disconnect_events(self) -> None:
+        if self._connected:
+            self.session.time_changed.disconnect(self.canvas.show_time)
+            self.canvas.let_go()
+        super().disconnect_events()
+
+    def refresh(self) -> None:
+        opened = self.session.current
+        cycles = sorted({s.cycle for s in ([] if opened is None else _stages(opened))})
+        choices = [ALL_CYCLES, *(f"Cycle {c}" for c in cycles)]
+        if choices != [self.cycles.itemText(i) for i in range(self.cycles.count())]:
+            self.cycles.clear()
+            self.cycles.addItems(choices)
+
+    def show_tables(self) -> None:
+        super().show_tables()
+        self.draw()
+
+    def windows(self, opened: Opened) -> list[tuple[int, float, float]]:
+        """(cycle, start, end) of what is chosen; without stages, the whole recording."""
+        stages = _stages(opened)
+        if not stages:
+            if opened.experiment.stages:
+                raise AlloyError(
+                    "There is no dissolution or dealloying among the stages; add one to [[stages]]."
+                )
+            times = opened.recording.times_s
+            return [(1, float(times[0]), float(times[-1]))]
+        chosen = self.cycles.currentText()
+        found = {}
+        for stage in stages:
+            if chosen in (ALL_CYCLES, f"Cycle {stage.cycle}"):
+                low, high = found.get(stage.cycle, (np.inf, -np.inf))
+                found[stage.cycle] = min(low, stage.start_s), max(high, stage.end_s)
+        return [(cycle, *bounds) for cycle, bounds in sorted(found.items())]
+
+    def run(self) -> None:
+        opened, parameters = self.session.need_current(), self.form.value
+        opened.recording.pixel_size("Pore tracking")
+        work = _tracked(opened, self.windows(opened), parameters)
+        self.start(work, functools.partial(self._show, opened, parameters))
+
+    def _show(self, opened: Opened, parameters: PoreParameters, tracks: PoreTracks) -> None:
+        opened.pore_tracks = tracks
+        steps = opened.did(Step.of("track_pores", parameters))
+        layers = [
+            pores_layer(opened.recording, tracks, steps),
+            pore_tracks_layer(opened.recording, tracks, steps),
+        ]
+        add_layers(self.viewer, layers)
+        opened.tables |= {
+            "pores": tracks.pores,
+            "pore_summary": tracks.summary,
+            "pore_events": tracks.events,
+        }
+        self.session.results_changed.emit("tables")
+        self.session.results_changed.emit("pores")
+        self.status.setText(_sentence(tracks))
+
+    def draw(self) -> None:
+        """Draw total area against time, a curve a cycle."""
+        opened = self.session.current
+        summary = None if opened is None else opened.tables.get("pore_summary")
+        label = "Total pore area (µm²)"
+        if opened is None or summary is None:
+            self.canvas.show_plot(Plot(x_label="Time (s)", y_label=label))
+            return
+        curves = [
+            Curve(
+                name=f"cycle {cycle}",
+                x=part["time_s"].to_numpy(float),
+                y=part["total_area_um2"].to_numpy(float, na_value=np.nan),
+            )
+            for cycle, part in summary.groupby("cycle")
+        ]
+        plot = Plot(x_label="Time (s)", y_label=label, curves=curves, stages=_stages(opened))
+        self.canvas.show_plot(plot)
+
+
+def _stages(opened: Opened) -> list[Stage]:
+    return stages_of(opened.experiment.stages, StageKind.DISSOLUTION, StageKind.DEALLOYING)
+
+
+def _tracked(
+    opened: Opened, windows: list[tuple[int, float, float]], parameters: PoreParameters
+) -> Work[PoreTracks]:
+    yield 0, 1
+    optics = opened.experiment.optics
+    return (
+        yield from track_pores(
+            opened.recording,
+            windows,
+            opened.reference(),
+            parameters,
+            psf_sigma_px=optics.sigma_px(opened.recording.pixel_size_um),
+        )
+    )
+
+
+def _sentence(tracks: PoreTracks) -> str:
+    if not len(tracks.summary):
+        return "No frame lies in the windows."
+    last = tracks.summary.iloc[-1]
+    merges = int((tracks.events["event"] == "merge").sum())
+    return (
+        f"{int(last['count'])} pores at the end, {last['total_area_um2']:.3g} µm² in all "
+        f"({100 * last['area_fraction']:.2g} % of the field); {merges} merges."
+    )

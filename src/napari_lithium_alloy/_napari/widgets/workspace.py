@@ -1,0 +1,227 @@
+"""Lithium alloy workspace: opens recordings and docks, runs and exports the whole analysis."""
+
+import functools
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QWidget,
+)
+
+from napari_lithium_alloy._napari.adding import add_layers
+from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.opening import open_layers
+from napari_lithium_alloy._napari.results import take_result
+from napari_lithium_alloy._napari.session import Opened
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.progress import Work
+
+OWN_KEY = "Lithium alloy workspace"
+DOCKS = {
+    "Normalization": ("normalization:Normalization", "right"),
+    "Temporal color code": ("temporal_color_code:TemporalColorCode", "right"),
+    "Complementarity map": ("complementarity_map:ComplementarityMap", "right"),
+    "Nucleation sites": ("nucleation_sites:NucleationSites", "right"),
+    "Pore tracking": ("pore_tracking:PoreTracking", "right"),
+    "ROI curves": ("roi_curves:RoiCurves", "bottom"),
+}
+"""By their names in the menu: class and area, in the order of work."""
+RIGHT_PX, BOTTOM_PX = 420, 270
+
+
+class Workspace(Dock):
+    """The one entry: recordings in, docks arranged, everything analysed and exported."""
+
+    TITLE = "Workspace"
+    RUN = "Analyse everything"
+
+    def controls(self) -> QWidget:
+        self._arranged = False
+        open_file = QPushButton("Open recording…")
+        open_file.setToolTip("recording.toml, or any image file of a recording")
+        open_file.clicked.connect(self._ask_file)
+        open_folder = QPushButton("Open folder…")
+        open_folder.setToolTip("A folder with recording.toml, a folder of frames, or a Zarr")
+        open_folder.clicked.connect(self._ask_folder)
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(open_file, 1)
+        row.addWidget(open_folder, 1)
+        self.facts = QLabel()
+        self.facts.setWordWrap(True)
+        self.facts.setTextFormat(Qt.TextFormat.PlainText)
+        return column(buttons, self.facts)
+
+    def _lay_out(self) -> None:
+        super()._lay_out()
+        self.run_button.setToolTip("Every analysis on this recording, as on the command line")
+        self.tables.view.hide()
+        self.tables.export_button.setText("Export all…")
+        self.tables.export_button.setToolTip(
+            "Write every table, map and the provenance into a folder, as the command line does"
+        )
+        self.tables.export_button.clicked.disconnect()
+        self.tables.export_button.clicked.connect(self._ask_export_all)
+
+    # Docks
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._arranged:
+            QTimer.singleShot(0, self.arrange)
+
+    def arrange(self) -> None:
+        """Open all docks where they are not open yet: right in tabs, ROI curves below."""
+        self._arranged = True
+        window = self.viewer.window
+        docks = {"right": [self._own_dock()], "bottom": []}
+        for name, (where, area) in DOCKS.items():
+            docks[area].append(self._open_dock(name, where, area, bool(docks[area])))
+        right, bottom = docks["right"][0], docks["bottom"][0]
+        if right is None:
+            return
+        right.raise_()
+        main = window._qt_window
+        main.resizeDocks([right], [RIGHT_PX], Qt.Orientation.Horizontal)
+        main.resizeDocks([bottom], [BOTTOM_PX], Qt.Orientation.Vertical)
+
+    def _own_dock(self) -> Any:
+        own = self.viewer.window.dock_widgets.get(_menu_key(OWN_KEY))
+        if own is None:
+            return None
+        dock = own.parent()
+        dock.setWindowTitle(self.TITLE)
+        return dock
+
+    def _open_dock(self, name: str, where: str, area: str, tabify: bool) -> Any:
+        window, key = self.viewer.window, _menu_key(name)
+        if key in window.dock_widgets:
+            dock = window.dock_widgets[key].parent()
+            dock.show()
+            return dock
+        module, _, cls = where.partition(":")
+        made = getattr(importlib.import_module(f"{__package__}.{module}"), cls)(self.viewer)
+        dock = window.add_dock_widget(made, name=key, area=area, tabify=tabify)
+        dock.setWindowTitle(made.TITLE)
+        return dock
+
+    # Recordings
+
+    def open_recording(self, path: Path) -> None:
+        """Open a recording: a layer for each of its fields of view.
+
+        Raises
+        ------
+        AlloyError
+            If it cannot be opened.
+        """
+        layers = add_layers(self.viewer, open_layers(path))
+        opened = [self.session.opened_of(layer) for layer in layers]
+        trans = [o for o in opened if o is not None and o.recording.mode == "trans"]
+        self.session.current = (trans or opened)[0]
+        notes = [n for o in opened if o is not None for n in o.recording.notes]
+        self.status.setText(" ".join(dict.fromkeys(notes)) or f"{path.name} is open.")
+
+    def refresh(self) -> None:
+        opened = self.session.current
+        self.facts.setText("" if opened is None else "\n".join(_facts(opened)))
+        self.run_button.setEnabled(opened is not None)
+
+    def show_tables(self) -> None:
+        opened = self.session.current
+        self.tables.export_button.setEnabled(opened is not None and opened.result is not None)
+
+    def _ask_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open recording")
+        self._open_asked(path)
+
+    def _ask_folder(self) -> None:
+        self._open_asked(QFileDialog.getExistingDirectory(self, "Open folder"))
+
+    def _open_asked(self, path: str) -> None:
+        if path:
+            with self.errors_shown():
+                self.open_recording(Path(path))
+
+    # The whole analysis
+
+    def run(self) -> None:
+        opened = self.session.need_current()
+        self.status.setText("Analysing…")
+        self.start(_analysed(opened), functools.partial(self._show, opened))
+
+    def _show(self, opened: Opened, result: Any) -> None:
+        take_result(self.session, opened, result)
+        n = len(result.tables)
+        self.status.setText(
+            " ".join([f"{opened.name}: {n} tables and their layers.", *result.notes])
+        )
+
+    def export_all(self, folder: Path, *, overwrite: bool = False) -> Sequence[Path]:
+        """Write the last analysis as the command line does.
+
+        Raises
+        ------
+        AlloyError
+            If nothing was analysed yet, or the folder holds results already.
+        """
+        from napari_lithium_alloy.pipeline import write_result
+
+        opened = self.session.need_current()
+        if opened.result is None:
+            raise AlloyError("Nothing to export yet; run Analyse everything first.")
+        written = write_result(opened.result, folder, overwrite=overwrite)
+        self.status.setText(f"{len(written)} files written to {folder}.")
+        return written
+
+    def _ask_export_all(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for the results")
+        if not chosen:
+            return
+        folder, overwrite = Path(chosen), False
+        if any(folder.iterdir()):
+            answer = QMessageBox.question(
+                self, "Export all", f"{folder.name} is not empty. Replace results in it?"
+            )
+            if answer != QMessageBox.StandardButton.Yes:
+                return
+            overwrite = True
+        with self.errors_shown():
+            self.export_all(folder, overwrite=overwrite)
+
+
+def _menu_key(name: str) -> str:
+    """The key under which napari's Plugins menu looks for a dock."""
+    return f"{name} (Lithium alloy)"
+
+
+def _facts(opened: Opened) -> list[str]:
+    recording, stages = opened.recording, opened.experiment.stages
+    size = recording.pixel_size_um
+    height, width = recording.field_shape
+    times = recording.times_s
+    return [
+        f"{recording.mode or 'mode not known'}, {recording.n_frames} frames, {width} × {height} px",
+        f"{times[0]:g} to {times[-1]:.6g} s"
+        + (f" ({recording.times_source})" if recording.times_source else ""),
+        "pixel size not known: set it in Normalization" if size is None else f"{size:g} µm a pixel",
+        f"{len(stages)} stages" if stages else "no stages given",
+    ]
+
+
+def _analysed(opened: Opened) -> Work[Any]:
+    from napari_lithium_alloy.pipeline import analyze
+
+    others = [r for r in opened.experiment.recordings if r.name != opened.name]
+    experiment = opened.experiment.replace(recordings=(opened.recording, *others))
+    return (yield from analyze(experiment))
