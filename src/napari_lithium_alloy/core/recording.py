@@ -171,7 +171,7 @@ class Region:
         """(Y, X) True where a pixel's centre lies inside."""
         inside = np.zeros(shape, dtype=bool)
         rows, columns = self.window(shape)
-        grid = np.stack(np.mgrid[rows, columns], axis=-1).astype(float)
+        grid = np.moveaxis(np.mgrid[rows, columns], 0, -1).astype(float)
         if grid.size:
             test = _in_ellipse if self.kind == "ellipse" else _in_polygon
             inside[rows, columns] = test(np.asarray(self.vertices_px, float), grid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.errors import AlloyError
@@ -147,8 +148,11 @@ def conform(table: str, rows: pd.DataFrame) -> pd.DataFrame:
     if unknown:
         raise AlloyError(f"The table {table} has no column {unknown[0]}.")
     index = rows.index
-    series = {
-        c: rows[c].astype(t) if c in rows else pd.Series(pd.NA, index=index).astype(t)
-        for c, t in columns.items()
-    }
+    series = {}
+    for column, kind in columns.items():
+        missing = np.nan if kind == _F else pd.NA
+        values = rows[column] if column in rows else pd.Series(missing, index=index)
+        if kind == _F:
+            values = pd.to_numeric(values, errors="raise")
+        series[column] = values.astype(kind)
     return pd.DataFrame(series, index=index).reset_index(drop=True)

@@ -182,16 +182,16 @@ def _steps(
 def _onset(
     parameters: SyntheticParameters, stage: Stage, step: PlantedStep, rank: FloatArray
 ) -> FloatArray:
-    """Onset times of one step: ranks spread over what the stage leaves for them."""
+    """Onset times of one step: ranks spread over its stage less one rise at each end."""
     lag = parameters.onset.edge_lag_s
-    inside = stage.end_s - stage.start_s - step.rise_s
-    spread = inside - lag if step.spread_s is None else step.spread_s
-    if spread <= 0 or spread + lag > inside + 1e-9:
+    lasts = stage.end_s - stage.start_s
+    spread = lasts - 2 * step.rise_s - lag if step.spread_s is None else step.spread_s
+    if spread <= 0 or spread + lag > lasts:
         raise AlloyError(
-            f"{stage.label} lasts {stage.end_s - stage.start_s:g} s, too short for its rise_s, "
-            "edge_lag_s and spread_s; make duration_s longer."
+            f"{stage.label} lasts {lasts:g} s, too short for its rise_s, edge_lag_s and spread_s; "
+            "make duration_s longer."
         )
-    start = stage.start_s + step.rise_s / 2 + (inside - spread - lag) / 2 - step.overlap_s
+    start = stage.start_s + (lasts - spread - lag) / 2 - step.overlap_s
     times = start + (spread + step.overlap_s) * beta_quantiles(rank, step.spread)
     return times + lag * _corner_distance(rank.shape) if lag else times
 

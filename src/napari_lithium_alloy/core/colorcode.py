@@ -1,0 +1,222 @@
+"""Temporal colour code: onset maps and stacks as colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.recording import FloatArray, Recording
+
+RgbImage = NDArray[np.uint8]
+Lut = NDArray[np.uint8]
+
+COLORMAPS = (
+    "viridis",
+    "plasma",
+    "cividis",
+    "inferno",
+    "magma",
+    "turbo",
+    "Fire",
+    "Spectrum",
+)
+"""Offered in forms: perceptually uniform ones first, then ImageJ's."""
+
+SITE_COLOUR = (0, 255, 0)
+
+# Every eighth entry of ImageJ's lookup table "Fire", which is linear in between.
+_FIRE = (
+    (0, 0, 1, 25, 49, 73, 98, 122, 146, 162, 173, 184, 195, 207, 217, 229, 240, 252) + (255,) * 14,
+    (0,) * 13
+    + (14, 35, 57, 79, 101, 117, 133, 147, 161, 175, 190, 205, 219, 234, 248)
+    + (255,) * 4,
+    (0, 61, 96, 130, 165, 192, 220, 227, 210, 181, 151, 122, 93, 64, 35, 5)
+    + (0,) * 11
+    + (35, 98, 160, 223, 255),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorCodeParameters:
+    """How an onset map is coloured.
+
+    Attributes
+    ----------
+    colormap : str
+        Any of matplotlib's colormaps, or Fire or Spectrum of ImageJ.
+    flat : bool
+        Whether all pixels are equally bright; otherwise brightness is the size of the change.
+    background : {"black", "white"}
+        Colour where no onset is known.
+    site_radius_um : float
+        Radius of the green discs that mark nucleation sites, micrometres.
+    """
+
+    colormap: str = "viridis"
+    flat: bool = False
+    background: Literal["black", "white"] = "black"
+    site_radius_um: float = 0.3
+
+
+def lut(name: str) -> Lut:
+    """(256, 3) uint8 colours of a colormap.
+
+    Raises
+    ------
+    AlloyError
+        If there is no colormap of that name.
+    """
+    if name == "Fire":
+        knots = np.arange(32) * 8
+        at = np.arange(256)
+        # ImageJ extrapolates nothing: the last knot holds to the end.
+        columns = [np.floor(np.interp(at, knots, channel)) for channel in _FIRE]
+        return np.stack(columns, axis=1).astype(np.uint8)
+    if name == "Spectrum":
+        return _spectrum()
+    from matplotlib import colormaps
+
+    if name not in colormaps:
+        raise AlloyError(
+            f"There is no colormap {name}; choose one of {', '.join(COLORMAPS)} or any of "
+            "matplotlib's."
+        )
+    return np.asarray(np.round(colormaps[name](np.arange(256))[:, :3] * 255), dtype=np.uint8)
+
+
+def _spectrum() -> Lut:
+    """Hues once round the circle, full saturation and brightness."""
+    sector = np.arange(256) / 255 * 6
+    whole = np.floor(sector)
+    part = sector - whole
+    up, down, one, zero = part, 1 - part, np.ones(256), np.zeros(256)
+    choices = [
+        (one, up, zero),
+        (down, one, zero),
+        (zero, one, up),
+        (zero, down, one),
+        (up, zero, one),
+        (one, zero, down),
+    ]
+    index = whole.astype(int) % 6
+    channels = [np.choose(index, [c[k] for c in choices]) for k in range(3)]
+    return np.floor(np.stack(channels, axis=1) * 255 + 0.5).astype(np.uint8)
+
+
+def color_code(onset: OnsetMap, parameters: ColorCodeParameters | None = None) -> RgbImage:
+    """Onset times as colours, (Y, X, 3) uint8 (Mao et al. 2024, Fig. 2B, top).
+
+    The first colour is the start of the map's time range and the last its end; brightness is the
+    pixel's change relative to the 95th percentile of the field's, unless `flat`.
+    """
+    parameters = parameters or ColorCodeParameters()
+    table = lut(parameters.colormap).astype(np.float32)
+    reached = onset.reached
+    span = onset.end_s - onset.start_s
+    position = np.where(reached, (onset.onset_s - onset.start_s) / span, 0)
+    rgb = table[np.clip(np.round(position * 255), 0, 255).astype(int)]
+    background = 255.0 if parameters.background == "white" else 0.0
+    if not parameters.flat and reached.any():
+        full = np.percentile(onset.amplitude[reached], 95)
+        weight = np.clip(onset.amplitude / full, 0, 1)[..., np.newaxis]
+        rgb = weight * rgb + (1 - weight) * background
+    rgb = np.where(reached[..., np.newaxis], rgb, background)
+    return np.asarray(np.round(rgb), dtype=np.uint8)
+
+
+def invert(rgb: RgbImage) -> RgbImage:
+    """Intensity-inverted colours, (Y, X, 3) uint8 (Mao et al. 2024, Fig. 2B, bottom)."""
+    return np.asarray(255 - rgb, dtype=np.uint8)
+
+
+def merge_sites(rgb: RgbImage, positions_px: FloatArray, radius_px: float) -> RgbImage:
+    """The image with green discs at nucleation sites, (Y, X, 3) uint8 (Fig. 2B).
+
+    Parameters
+    ----------
+    rgb : numpy.ndarray
+        (Y, X, 3) uint8.
+    positions_px : numpy.ndarray
+        (N, 2) row and column.
+    radius_px : float
+    """
+    merged = rgb.copy()
+    rows, columns = np.ogrid[: rgb.shape[0], : rgb.shape[1]]
+    for y, x in np.asarray(positions_px, dtype=float).reshape(-1, 2):
+        merged[(rows - y) ** 2 + (columns - x) ** 2 <= radius_px**2] = SITE_COLOUR
+    return merged
+
+
+def projection(
+    recording: Recording,
+    colours: Lut,
+    start_s: float,
+    end_s: float,
+    *,
+    method: Literal["max", "sd"] = "max",
+) -> Work[RgbImage]:
+    """Temporal-Color Code of Fiji: each frame in its colour, projected over time.
+
+    Frame i of N has the colour `colours[floor(256 i / N)]`, scaled by its 8-bit intensity and
+    rounded; then each channel's maximum, or its standard deviation (N - 1), over time is taken.
+
+    Parameters
+    ----------
+    recording : Recording
+        8-bit frames are used as they are; others are first scaled from their range over the
+        frames' first and last to 0..255, as ImageJ does on conversion to 8 bit.
+    colours : numpy.ndarray
+        (256, 3) uint8.
+    start_s, end_s : float
+    method : {"max", "sd"}
+
+    Returns
+    -------
+    numpy.ndarray
+        (Y, X, 3) uint8.
+    """
+    frames = recording.frames_between(start_s, end_s)
+    n = len(frames)
+    if n < 2:
+        raise AlloyError(
+            f"{recording.name}: fewer than two frames lie between {start_s:g} and {end_s:g} s; "
+            "choose a longer range."
+        )
+    low, high = _display_range(recording, int(frames[0]), int(frames[-1]))
+    shape = (*recording.field_shape, 3)
+    highest = np.zeros(shape, dtype=np.uint8)
+    total, squares = np.zeros(shape), np.zeros(shape)
+    for i, t in enumerate(frames):
+        grey = _eight_bit(recording.read(int(t)), low, high)
+        colour = colours[int(256 / n * i)].astype(float)
+        frame = np.floor(grey[..., np.newaxis] / 255 * colour + 0.5)
+        if method == "max":
+            np.maximum(highest, frame.astype(np.uint8), out=highest)
+        else:
+            total += frame
+            squares += frame**2
+        yield i + 1, n
+    if method == "max":
+        return highest
+    variance = np.maximum(squares - total**2 / n, 0) / (n - 1)
+    return np.asarray(np.clip(np.floor(np.sqrt(variance) + 0.5), 0, 255), dtype=np.uint8)
+
+
+def _display_range(recording: Recording, first: int, last: int) -> tuple[float, float]:
+    if recording.frames.dtype == np.uint8:
+        return 0.0, 255.0
+    ends = [recording.read(first), recording.read(last)]
+    return float(min(e.min() for e in ends)), float(max(e.max() for e in ends))
+
+
+def _eight_bit(counts: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+    if counts.dtype == np.uint8:
+        return counts.astype(float)
+    scaled = (counts.astype(float) - low) * (256 / (high - low + 1))
+    return np.clip(np.floor(scaled), 0, 255)

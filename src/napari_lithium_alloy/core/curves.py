@@ -1,0 +1,253 @@
+"""Curves of regions against time: counts, transmittance, absorbance, and what is read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
+from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
+from napari_lithium_alloy.core.photometry import Reference, absorbance_of, ratio_of
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region
+from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
+from napari_lithium_alloy.core.tables import conform
+
+FIELD = "field"
+"""Name of the whole field among the regions."""
+
+
+def region_curves(
+    recording: Recording,
+    reference: Reference,
+    regions: Sequence[Region] = (),
+    *,
+    valid: BoolArray | None = None,
+    with_field: bool = True,
+) -> Work[pd.DataFrame]:
+    """Mean counts, transmittance (or reflectance) and absorbance of regions, frame by frame.
+
+    The absorbance of a region is the mean of its pixels' absorbances, not that of its mean
+    transmittance (0.110 against 0.096 for a half-alloyed region).
+
+    Parameters
+    ----------
+    recording : Recording
+    reference : Reference
+    regions : sequence of Region
+    valid : (Y, X) bool array, optional
+        The film; pixels outside count for no region.
+    with_field : bool
+        Whether the whole field comes first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns time_s, region, mean_counts, transmittance, relative_reflectance, absorbance;
+        NaN where a quantity is not defined for the mode or a region holds no pixel.
+
+    Raises
+    ------
+    AlloyError
+        If two regions have one name.
+    """
+    names = [FIELD] * with_field + [r.name for r in regions]
+    if len(set(names)) < len(names):
+        raise AlloyError("Two regions have the same name; rename one in the table of regions.")
+    shape = recording.field_shape
+    field = np.ones(shape, dtype=bool) if valid is None else valid
+    masks = [field] * with_field + [r.mask(shape) & field for r in regions]
+    windows = [_bounds(mask) for mask in masks]
+    rows: list[dict[str, Any]] = []
+    for t in range(recording.n_frames):
+        for name, mask, window in zip(names, masks, windows, strict=True):
+            values = _means(recording, reference, t, mask, window)
+            rows.append({"time_s": recording.times_s[t], "region": name, **values})
+        yield t + 1, recording.n_frames
+    return pd.DataFrame(rows)
+
+
+def _bounds(mask: BoolArray) -> tuple[slice, slice]:
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    return found[0] if found else (slice(0, 0), slice(0, 0))
+
+
+def _means(
+    recording: Recording,
+    reference: Reference,
+    t: int,
+    mask: BoolArray,
+    window: tuple[slice, slice],
+) -> dict[str, float]:
+    nothing = float("nan")
+    values = dict.fromkeys(
+        ("mean_counts", "transmittance", "relative_reflectance", "absorbance"), nothing
+    )
+    inside = mask[window]
+    if not inside.any():
+        return values
+    part = _part(reference, window)
+    counts = recording.read(t, *window)
+    ratio = ratio_of(counts, part)[inside]
+    values["mean_counts"] = float(counts[inside].mean(dtype=float))
+    ratio_name = "relative_reflectance" if recording.mode == "epi" else "transmittance"
+    values[ratio_name] = _mean(ratio)
+    if recording.mode != "epi":
+        values["absorbance"] = _mean(absorbance_of(counts, part)[inside])
+    return values
+
+
+def _mean(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=float)) if known.size else float("nan")
+
+
+def _part(reference: Reference, window: tuple[slice, slice]) -> Reference:
+    dark = reference.dark
+    return Reference(
+        image=reference.image[window],
+        frames=reference.frames,
+        dark=dark[window] if isinstance(dark, np.ndarray) else dark,
+        note=reference.note,
+    )
+
+
+def complete_curves(
+    curves: pd.DataFrame,
+    stages: Sequence[Stage] = (),
+    potential: PotentialCurve | None = None,
+    film: Film | None = None,
+    origins_s: Sequence[float] = (),
+    *,
+    level_frames: int = 3,
+) -> pd.DataFrame:
+    """The table `curves`: stage, normalized absorbance, potential, current and x beside them.
+
+    Normalized absorbance is (A - A_start)/(A_end - A_start) over each stage and each region's
+    own range, each end the median of `level_frames` frames (Mao et al. 2024, Fig. 1C and D).
+    For epi recordings the relative reflectance takes the place of A.
+    """
+    table = curves.reset_index(drop=True).copy()
+    times = table["time_s"].to_numpy(float)
+    chosen = stages_of(stages, *{s.kind for s in stages})
+    here = [stage_at(chosen, float(t)) for t in times]
+    table["stage"] = [None if s is None else s.name for s in here]
+    table["cycle"] = pd.array([None if s is None else s.cycle for s in here], dtype="Int64")
+    table["normalized_absorbance"] = np.nan
+    for stage in chosen:
+        for _, rows in table[(times >= stage.start_s) & (times <= stage.end_s)].groupby("region"):
+            inside = [here[i] == stage for i in rows.index]
+            normal = normalized(_signal(rows), level_frames=level_frames)
+            table.loc[rows.index[inside], "normalized_absorbance"] = normal[inside]
+    if potential is not None:
+        table["potential_v"] = potential.potential_at(times)
+        table["current_ma"] = potential.current_at(times)
+        if film is not None:
+            table["li_content_x"] = li_content(potential, film, times, origins_s=origins_s)
+    return conform("curves", table)
+
+
+def _signal(rows: pd.DataFrame) -> FloatArray:
+    """Absorbance of a region's rows, or what takes its place."""
+    absorbance = rows["absorbance"].to_numpy(float)
+    if np.isfinite(absorbance).any() or "relative_reflectance" not in rows:
+        return np.asarray(absorbance)
+    return np.asarray(rows["relative_reflectance"].to_numpy(float))
+
+
+def normalized(values: FloatArray, *, level_frames: int = 3) -> FloatArray:
+    """(values - start)/(end - start), each end the median of n values; NaN without a change."""
+    if len(values) < 2:
+        return np.full(len(values), np.nan)
+    n = max(1, min(level_frames, len(values) // 2))
+    low, high = np.median(values[:n]), np.median(values[-n:])
+    if not np.isfinite(high - low) or high == low:
+        return np.full(len(values), np.nan)
+    return np.asarray((values - low) / (high - low))
+
+
+def curve_summary(curves: pd.DataFrame) -> pd.DataFrame:
+    """When each region's curve starts (10 %), passes its half, and how long it rises (10-90 %).
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame
+        The table `curves`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns region, cycle, stage, start_s, half_s, rise_s; NaN where a level is not reached.
+    """
+    rows = []
+    known = curves.dropna(subset=["stage", "normalized_absorbance"])
+    for (region, cycle, stage), part in known.groupby(["region", "cycle", "stage"], sort=False):
+        times = part["time_s"].to_numpy(float)
+        level = part["normalized_absorbance"].to_numpy(float)
+        start, half, end = (crossing_s(times, level, at) for at in (0.1, 0.5, 0.9))
+        rows.append(
+            {
+                "region": region,
+                "cycle": cycle,
+                "stage": stage,
+                "start_s": start,
+                "half_s": half,
+                "rise_s": end - start,
+            }
+        )
+    columns = ["region", "cycle", "stage", "start_s", "half_s", "rise_s"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def crossing_s(times_s: FloatArray, values: FloatArray, level: float) -> float:
+    """First time at which values rise through a level, by linear interpolation; NaN if never."""
+    up = np.flatnonzero((values[:-1] < level) & (values[1:] >= level))
+    if not up.size:
+        return float("nan")
+    i = int(up[0])
+    share = (level - values[i]) / (values[i + 1] - values[i])
+    return float(times_s[i] + share * (times_s[i + 1] - times_s[i]))
+
+
+def suggest_regions(onset: OnsetMap, *, side_px: int | None = None) -> list[Region]:
+    """Area Init and Area Fnl: the squares that alloy first and last.
+
+    Parameters
+    ----------
+    onset : OnsetMap
+    side_px : int, optional
+        Side of the squares; None: a tenth of the field's shorter side, at least 5.
+
+    Returns
+    -------
+    list of Region
+        Empty where no square of that size has an onset in nine tenths of its pixels.
+    """
+    shape = onset.onset_s.shape
+    side = side_px or max(5, min(shape) // 10)
+    known = (onset.reason == OnsetReason.REACHED).astype(float)
+    share = ndimage.uniform_filter(known, side, mode="constant")
+    total = ndimage.uniform_filter(np.nan_to_num(onset.onset_s), side, mode="constant")
+    half = side // 2
+    usable = share >= 0.9
+    usable[:half], usable[:, :half] = False, False
+    usable[shape[0] - half :], usable[:, shape[1] - half :] = False, False
+    if not usable.any():
+        return []
+    mean = np.where(usable, total / np.maximum(share, 1e-9), np.nan)
+    first = np.unravel_index(np.nanargmin(mean), shape)
+    last = np.unravel_index(np.nanargmax(mean), shape)
+    return [_square("Area Init", first, side), _square("Area Fnl", last, side)]
+
+
+def _square(name: str, centre: Sequence[Any], side: int) -> Region:
+    top, left = (int(c) - side // 2 - 0.5 for c in centre)
+    corners = [(0, 0), (0, side), (side, side), (side, 0)]
+    return Region(
+        name=name, vertices_px=np.array([(top + y, left + x) for y, x in corners], dtype=float)
+    )

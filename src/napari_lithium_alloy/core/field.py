@@ -1,0 +1,89 @@
+"""Which pixels show film: bare glass at an edge is none, and illumination is not the film's."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from skimage import filters
+
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+
+LEAST_GLASS_STEP = 1.3
+"""Smallest ratio of bare glass to film brightness that tells them apart."""
+LEAST_GLASS_SHARE = 0.005
+LEAST_GLASS_WIDTH_PX = 5
+
+
+def film_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:
+    """(Y, X) True where there is film: all but a bright, wide region that touches an edge.
+
+    Parameters
+    ----------
+    reference_image : numpy.ndarray
+        (Y, X) trans counts less dark before current flows; NaN counts as no film.
+    margin_px : int
+        Width taken off the film beside the glass, for the point spread.
+    """
+    known = np.isfinite(reference_image)
+    film = known.copy()
+    light = ndimage.median_filter(np.where(known, reference_image, 0).astype(np.float32), 5)
+    positive = light[known & (light > 0)]
+    if positive.size < 100:
+        return film
+    level = float(np.exp(filters.threshold_otsu(np.log(positive))))
+    bright = light > level
+    dim_level, bright_level = np.median(light[known & ~bright]), np.median(light[bright])
+    if bright_level < LEAST_GLASS_STEP * dim_level or not _has_step(light, bright):
+        return film
+    glass = _edge_regions(bright)
+    return film & ~ndimage.binary_dilation(glass, iterations=margin_px) if glass.any() else film
+
+
+def _edge_regions(bright: BoolArray) -> BoolArray:
+    """Parts of `bright` that touch an edge and are too large and wide to be pores."""
+    labels, _ = ndimage.label(bright)
+    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    glass = np.zeros_like(bright)
+    for label in border[border > 0]:
+        region = labels == label
+        width = ndimage.distance_transform_edt(np.pad(region, 1, mode="edge")).max()
+        if region.mean() >= LEAST_GLASS_SHARE and width >= LEAST_GLASS_WIDTH_PX:
+            glass |= region
+    return glass
+
+
+def _has_step(light: Float32Array, bright: BoolArray) -> bool:
+    """Whether brightness jumps at the border of `bright`, rather than fading as illumination."""
+    border = bright ^ ndimage.binary_erosion(bright, border_value=1)
+    inside = ndimage.maximum_filter(light, 13)[border]
+    outside = ndimage.minimum_filter(light, 13)[border]
+    return bool(np.median(inside / np.maximum(outside, 1e-6)) > LEAST_GLASS_STEP)
+
+
+def tile_medians(image: FloatArray, tile_px: int) -> Float32Array:
+    """(Y, X) float32 medians over square tiles, interpolated between their centres; skips NaN."""
+    shape = image.shape
+    counts = [max(1, round(n / tile_px)) for n in shape]
+    rows, columns = (
+        np.linspace(0, n, k + 1).astype(int) for n, k in zip(shape, counts, strict=True)
+    )
+    grid = np.full(counts, np.nan)
+    for i in range(counts[0]):
+        for j in range(counts[1]):
+            tile = image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
+            known = tile[np.isfinite(tile)]
+            if known.size >= max(4, tile.size // 10):
+                grid[i, j] = np.median(known)
+    if np.isnan(grid).all():
+        known = image[np.isfinite(image)]
+        return np.full(shape, np.median(known) if known.size else np.nan, dtype=np.float32)
+    missing = np.isnan(grid)
+    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+    grid = grid[tuple(nearest)]
+    centres = [
+        np.interp(np.arange(n), (edges[:-1] + edges[1:] - 1) / 2, np.arange(k))
+        for n, k, edges in zip(shape, counts, (rows, columns), strict=True)
+    ]
+    at = np.meshgrid(*centres, indexing="ij")
+    return np.asarray(ndimage.map_coordinates(grid, at, order=1, mode="nearest"), dtype=np.float32)

@@ -1,0 +1,292 @@
+"""Nucleation sites of lithium metal: detection and hand edits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage, spatial
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.onset import LEAST_LIGHT
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.tables import conform, empty
+
+SCALE_STEP = 1.25
+SITE_SPACING = 0.7
+"""Smallest distance of two sites in units of the larger one's radius."""
+HAND_SOURCES = ("added", "moved")
+SAME_SITE_UM = 0.3
+"""Distance within which two detections are one site."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NucleationParameters:
+    """How nucleation sites are found.
+
+    Attributes
+    ----------
+    min_snr : float
+        Smallest response of a site in units of its noise.
+    min_contrast : float
+        Smallest change of absorbance from a site's surroundings to its centre.
+    min_radius_um, max_radius_um : float
+        Range of radii looked for, micrometres.
+    averaged_frames : int
+        Frames averaged at each end of the stage.
+    polarity : {"auto", "darkens", "brightens"}
+        Whether lithium is darker or brighter than the film; auto: darker.
+    """
+
+    min_snr: float = 6.0
+    min_contrast: float = 0.05
+    min_radius_um: float = 0.1
+    max_radius_um: float = 0.8
+    averaged_frames: int = 5
+    polarity: Literal["auto", "darkens", "brightens"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_radius_um < self.max_radius_um:
+            raise AlloyError(
+                f"Site radii from {self.min_radius_um:g} to {self.max_radius_um:g} um are no "
+                "range; give a positive min_radius_um below max_radius_um."
+            )
+
+
+def log_light(
+    recording: Recording, t: int, dark: float | FloatArray, *, darkens: bool
+) -> Float32Array:
+    """Decades of light, the change that lithium makes positive."""
+    counts = recording.read(t).astype(np.float32) - np.asarray(dark, np.float32)
+    log = np.log10(np.maximum(counts, LEAST_LIGHT))
+    return -log if darkens else log
+
+
+def change_image(
+    recording: Recording,
+    start_s: float,
+    end_s: float,
+    parameters: NucleationParameters | None = None,
+    *,
+    dark: float | FloatArray | None = None,
+) -> Float32Array:
+    """(Y, X) float32 change of absorbance over a stage, positive where lithium appeared.
+
+    Raises
+    ------
+    AlloyError
+        If fewer than two frames lie in the range.
+    """
+    parameters = parameters or NucleationParameters()
+    frames = recording.frames_between(start_s, end_s)
+    if len(frames) < 2:
+        raise AlloyError(
+            f"{recording.name}: fewer than two frames lie between {start_s:g} and {end_s:g} s; "
+            "choose a longer stage."
+        )
+    n = max(1, min(parameters.averaged_frames, len(frames) // 2))
+    level = dark_level(recording) if dark is None else dark
+    darkens = parameters.polarity != "brightens"
+    before, after = (
+        np.mean([log_light(recording, int(t), level, darkens=darkens) for t in some], axis=0)
+        for some in (frames[:n], frames[-n:])
+    )
+    return np.asarray(after - before, dtype=np.float32)
+
+
+def detect_sites(
+    change: FloatArray,
+    pixel_size_um: float,
+    parameters: NucleationParameters | None = None,
+    *,
+    valid: BoolArray | None = None,
+    cycle: int = 1,
+) -> pd.DataFrame:
+    """Find lithium discs as maxima of the scale-normalized Laplacian of Gaussians.
+
+    Parameters
+    ----------
+    change : numpy.ndarray
+        (Y, X) change of absorbance, positive where lithium appeared.
+    pixel_size_um : float
+    parameters : NucleationParameters, optional
+    valid : (Y, X) bool array, optional
+        The film.
+    cycle : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table `sites`, onsets not yet known.
+
+    References
+    ----------
+    Lindeberg, Int. J. Comput. Vis. 1998, 30, 79 (DOI 10.1023/A:1008045108935).
+    """
+    parameters = parameters or NucleationParameters()
+    film = np.ones(change.shape, dtype=bool) if valid is None else valid
+    film = film & np.isfinite(change)
+    image = np.where(film, change, np.median(change[film]) if film.any() else 0.0)
+    sigmas = _scales(parameters, pixel_size_um)
+    responses, noises = _responses(image, film, sigmas)
+    peaks = _peaks(responses, film & (responses >= parameters.min_snr * noises[:, None, None]))
+    rows: list[dict[str, Any]] = []
+    for k, y, x in _spaced(peaks, sigmas):
+        centre = _refined(responses[k], y, x)
+        radius_px, contrast = _profile(image, film, centre, sigmas[k] * np.sqrt(2))
+        if contrast < parameters.min_contrast:
+            continue
+        rows.append(
+            {
+                "site": len(rows) + 1,
+                "cycle": cycle,
+                "y_um": centre[0] * pixel_size_um,
+                "x_um": centre[1] * pixel_size_um,
+                "radius_um": radius_px * pixel_size_um,
+                "area_um2": np.pi * (radius_px * pixel_size_um) ** 2,
+                "snr": responses[k, y, x] / noises[k],
+                "reason": "onset not measured yet",
+            }
+        )
+    return conform("sites", pd.DataFrame(rows)) if rows else empty("sites")
+
+
+def _scales(parameters: NucleationParameters, pixel_size_um: float) -> FloatArray:
+    """Standard deviations of the Gaussians, pixels: a disc answers most at radius / sqrt 2."""
+    low = max(1.0, parameters.min_radius_um / pixel_size_um / np.sqrt(2))
+    high = max(low * SCALE_STEP, parameters.max_radius_um / pixel_size_um / np.sqrt(2))
+    n = int(np.ceil(np.log(high / low) / np.log(SCALE_STEP))) + 1
+    return np.asarray(np.geomspace(low, high, n))
+
+
+def _responses(
+    image: FloatArray, film: BoolArray, sigmas: FloatArray
+) -> tuple[Float32Array, FloatArray]:
+    """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
+    differences = ndimage.laplace(image)[film]
+    white = 1.4826 * float(np.median(np.abs(differences))) / np.sqrt(20)
+    responses, noises = [], []
+    for sigma in sigmas:
+        response = -(sigma**2) * ndimage.gaussian_laplace(image.astype(np.float32), sigma)
+        of_white = white / (np.sqrt(2 * np.pi) * sigma)
+        of_texture = _clipped_noise(response[film])
+        responses.append(response.astype(np.float32))
+        noises.append(max(of_white, of_texture, 1e-9))
+    return np.stack(responses), np.array(noises)
+
+
+def _clipped_noise(values: FloatArray) -> float:
+    """Robust standard deviation about 0 of what is left when outliers, the sites, are gone."""
+    sizes = np.abs(values)
+    for _ in range(5):
+        noise = 1.4826 * float(np.median(sizes))
+        inside = sizes <= 4 * noise
+        if inside.all():
+            break
+        sizes = sizes[inside]
+    return noise
+
+
+def _peaks(responses: FloatArray, allowed: BoolArray) -> list[tuple[float, int, int, int]]:
+    """Maxima over position and scale as (response, scale, row, column), strongest first."""
+    highest = ndimage.maximum_filter(responses, size=(3, 3, 3), mode="nearest")
+    at = np.argwhere((responses == highest) & allowed)
+    found = [(float(responses[tuple(p)]), int(p[0]), int(p[1]), int(p[2])) for p in at]
+    return sorted(found, reverse=True)
+
+
+def _spaced(
+    peaks: list[tuple[float, int, int, int]], sigmas: FloatArray
+) -> list[tuple[int, int, int]]:
+    """Peaks, strongest first, that keep their distance from all stronger ones."""
+    kept: list[tuple[int, int, int]] = []
+    centres = np.empty((0, 3))
+    for _, k, y, x in peaks:
+        radius = sigmas[k] * np.sqrt(2)
+        distance = np.hypot(centres[:, 0] - y, centres[:, 1] - x)
+        if (distance > SITE_SPACING * np.maximum(centres[:, 2], radius)).all():
+            kept.append((k, y, x))
+            centres = np.vstack([centres, (y, x, radius)])
+    return kept
+
+
+def _refined(response: FloatArray, y: int, x: int) -> tuple[float, float]:
+    """Sub-pixel maximum by a parabola along each axis."""
+    centre = []
+    for axis, at in enumerate((y, x)):
+        line = np.take(response, x if axis == 0 else y, axis=1 - axis)
+        if not 0 < at < len(line) - 1:
+            centre.append(float(at))
+            continue
+        left, middle, right = (float(v) for v in line[at - 1 : at + 2])
+        bend = left - 2 * middle + right
+        shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+        centre.append(at + float(np.clip(shift, -0.5, 0.5)))
+    return centre[0], centre[1]
+
+
+def _profile(
+    image: FloatArray, film: BoolArray, centre: tuple[float, float], radius_px: float
+) -> tuple[float, float]:
+    """Radius at half height and contrast of a disc, from its profile in rings of a pixel."""
+    reach = int(np.ceil(2.5 * radius_px)) + 3
+    low = np.maximum(np.round(centre).astype(int) - reach, 0)
+    window = tuple(slice(a, a + 2 * reach + 1) for a in low)
+    part, inside = image[window], film[window]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    distance = np.hypot(rows + low[0] - centre[0], columns + low[1] - centre[1])
+    ring = np.floor(distance + 0.5).astype(int)
+    rings = [part[inside & (ring == k)] for k in range(reach + 1)]
+    means = np.array([v.mean() if v.size else np.nan for v in rings])
+    around = part[inside & (distance > 1.6 * radius_px) & (distance <= reach)]
+    base = float(np.percentile(around, 30)) if around.size else float(np.nanmin(means))
+    top = float(np.nanmean(means[: max(1, round(0.4 * radius_px)) + 1]))
+    half = (top + base) / 2
+    below = np.flatnonzero(means < half)
+    if not below.size or below[0] == 0:
+        return radius_px, top - base
+    i = int(below[0])
+    share = (means[i - 1] - half) / (means[i - 1] - means[i])
+    return float(i - 1 + share), top - base
+
+
+def keep_edits(
+    detected: pd.DataFrame, edited: pd.DataFrame, deleted_um: NDArray[Any]
+) -> pd.DataFrame:
+    """A new detection that keeps what was changed by hand.
+
+    Parameters
+    ----------
+    detected : pandas.DataFrame
+        The table `sites` of a new detection.
+    edited : pandas.DataFrame
+        The sites before it, with a column `source`: detected, added or moved.
+    deleted_um : numpy.ndarray
+        (M, 2) positions (y, x) of sites deleted by hand, micrometres.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Sites added or moved by hand as they were, then the new ones that are not within
+        `SAME_SITE_UM` of them or of a deleted one; with the column `source`.
+    """
+    by_hand = edited[edited["source"].isin(HAND_SOURCES)] if len(edited) else edited
+    taken = np.vstack(
+        [
+            np.asarray(deleted_um, dtype=float).reshape(-1, 2),
+            by_hand[["y_um", "x_um"]].to_numpy(float) if len(by_hand) else np.empty((0, 2)),
+        ]
+    )
+    new = detected.copy()
+    new["source"] = pd.Series("detected", index=new.index, dtype="string")
+    if len(taken) and len(new):
+        distance, _ = spatial.KDTree(taken).query(new[["y_um", "x_um"]].to_numpy(float))
+        new = new[distance > SAME_SITE_UM]
+    kept = pd.concat([p for p in (by_hand, new) if len(p)]) if len(by_hand) or len(new) else new
+    kept = kept.reset_index(drop=True)
+    kept["site"] = pd.array(np.arange(1, len(kept) + 1), dtype="Int64")
+    return kept

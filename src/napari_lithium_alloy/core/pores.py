@@ -1,0 +1,264 @@
+"""Pores: holes of the film, told from the local film and the bare substrate of the same frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+from skimage import measure, segmentation
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.field import tile_medians
+from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+
+EIGHT = np.ones((3, 3), dtype=bool)
+ASSUMED_PSF_SIGMA_PX = 1.3
+LARGEST_PORES = 5
+FWHM = 2 * math.sqrt(2 * math.log(2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoreParameters:
+    """How pores are told and measured.
+
+    Attributes
+    ----------
+    threshold : float
+        Share of the step from film to bare substrate that a pore's pixels exceed, 0 to 1.
+    min_area_um2 : float
+        Smallest area, square micrometres.
+    film_window_um : float
+        Side of the squares over which the film's brightness is taken, micrometres.
+    substrate : float or None
+        Brightness of bare substrate relative to the pristine film; None: from recording.toml,
+        else from bare glass in the field, else from the largest pores.
+    averaged_frames : int
+        Frames averaged where the pores of a cycle's end are told.
+    """
+
+    threshold: float = 0.35
+    min_area_um2: float = 0.02
+    film_window_um: float = 3.0
+    substrate: float | None = None
+    averaged_frames: int = 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise AlloyError(
+                f"The pore threshold is {self.threshold:g}; give a share of the step from film "
+                "to substrate between 0 and 1, such as 0.35."
+            )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoreOptics:
+    """What turns counts into the share of a pixel that is a hole.
+
+    Attributes
+    ----------
+    flat : numpy.ndarray
+        (Y, X) counts of the pristine film without its pinholes.
+    dark : float or numpy.ndarray
+    film : numpy.ndarray
+        (Y, X) True where there is film.
+    substrate : float
+        Brightness of bare substrate relative to the pristine film; NaN while not known.
+    psf_sigma_px : float
+    note : str
+        Where `substrate` comes from, in one sentence.
+    """
+
+    flat: Float32Array
+    dark: float | FloatArray
+    film: BoolArray
+    substrate: float = math.nan
+    psf_sigma_px: float = ASSUMED_PSF_SIGMA_PX
+    note: str = ""
+
+    def brightness(self, counts: NDArray[np.generic]) -> Float32Array:
+        """Brightness relative to the pristine film."""
+        light = counts.astype(np.float32) - np.asarray(self.dark, np.float32)
+        return np.asarray(light / self.flat, dtype=np.float32)
+
+    @property
+    def smallest_resolved_px(self) -> float:
+        """Area of the point spread, pixels: pi FWHM^2 / 4."""
+        return math.pi * (FWHM * self.psf_sigma_px) ** 2 / 4
+
+
+def pore_optics(
+    recording: Recording,
+    reference: Reference,
+    film: BoolArray,
+    parameters: PoreParameters,
+    *,
+    psf_sigma_px: float | None = None,
+    substrate: float | None = None,
+) -> PoreOptics:
+    """Flat field, and the substrate's brightness where it is given or shown by bare glass.
+
+    Parameters
+    ----------
+    recording : Recording
+    reference : Reference
+    film : (Y, X) bool array
+    parameters : PoreParameters
+    psf_sigma_px : float, optional
+        None: taken as `ASSUMED_PSF_SIGMA_PX`.
+    substrate : float, optional
+        From recording.toml; `parameters.substrate` wins.
+    """
+    tile = _window_px(recording, parameters)
+    flat = tile_medians(np.where(film, reference.image, np.nan), tile)
+    sigma = ASSUMED_PSF_SIGMA_PX if psf_sigma_px is None else psf_sigma_px
+    given = substrate if parameters.substrate is None else parameters.substrate
+    level, note = math.nan, ""
+    glass = ndimage.binary_erosion(~film & np.isfinite(reference.image), iterations=6)
+    if given is not None:
+        level, note = given, "The substrate's brightness is the one given."
+    elif glass.sum() >= 50:
+        nearest = ndimage.distance_transform_edt(~film, return_distances=False, return_indices=True)
+        level = float(np.median(reference.image[glass] / flat[tuple(nearest)][glass]))
+        note = "The substrate's brightness is that of the bare glass in the field."
+    return PoreOptics(
+        flat=flat, dark=reference.dark, film=film, substrate=level, psf_sigma_px=sigma, note=note
+    )
+
+
+def _window_px(recording: Recording, parameters: PoreParameters) -> int:
+    size = recording.pixel_size("Measuring pores")
+    return max(8, round(parameters.film_window_um / size))
+
+
+def local_film(
+    brightness: FloatArray, film: BoolArray, window_px: int, *, brighter: bool
+) -> Float32Array:
+    """(Y, X) brightness of the film around each pixel, pores left out.
+
+    Medians over tiles, taken again without what stands out of them by four deviations.
+    """
+    level = tile_medians(np.where(film, brightness, np.nan), window_px)
+    excess = (brightness - level) * (1 if brighter else -1)
+    spread = 1.4826 * float(np.median(np.abs(excess[film]))) if film.any() else 0.0
+    kept = film & (excess < 4 * spread) & (excess > -8 * spread)
+    return tile_medians(np.where(kept, brightness, np.nan), window_px)
+
+
+def hole_share(brightness: FloatArray, film_level: FloatArray, substrate: float) -> Float32Array:
+    """(Y, X) (I - film)/(substrate - film): 0 for film, 1 for a hole, linear in between."""
+    return np.asarray((brightness - film_level) / (substrate - film_level), dtype=np.float32)
+
+
+def estimate_substrate(
+    brightness: FloatArray, film_level: FloatArray, optics: PoreOptics, *, brighter: bool
+) -> float:
+    """Brightness of bare substrate from the largest pores; NaN where there are none.
+
+    A disc of radius r and brightness step c has, under a Gaussian point spread of standard
+    deviation s, the peak p = c (1 - exp(-u)) with u = r^2 / 2 s^2 and the sum S = c pi r^2; so
+    2 pi s^2 p / S = (1 - exp(-u)) / u gives u, and then c.
+    """
+    sign = 1.0 if brighter else -1.0
+    raw = np.where(optics.film, sign * (brightness - film_level), 0)
+    excess = ndimage.gaussian_filter(raw, 1.0)
+    noise = 1.4826 * float(np.median(np.abs(excess[optics.film])))
+    labels = measure.label(excess > max(8 * noise, 0.05), connectivity=2)
+    index = np.arange(1, int(labels.max()) + 1)
+    variance = optics.psf_sigma_px**2 + 1
+    sums = ndimage.sum_labels(raw, regions_of(labels, optics.psf_sigma_px), index)
+    peaks = ndimage.maximum(excess, labels, index) if len(index) else np.zeros(0)
+    steps = [
+        sign * peaks[i] / -math.expm1(-_spread_ratio(2 * math.pi * variance * peaks[i] / sums[i]))
+        + float(np.median(film_level[labels == i + 1]))
+        for i in np.argsort(sums)[::-1][:LARGEST_PORES]
+        if sums[i] > 0
+    ]
+    return float(np.median(steps)) if steps else math.nan
+
+
+def _spread_ratio(ratio: float) -> float:
+    """The u for which (1 - exp(-u)) / u is `ratio`."""
+    if ratio >= 0.95:
+        return 2 * (1 - 0.95)
+    return float(optimize.brentq(lambda u: -math.expm1(-u) / u - ratio, 1e-6, 1e4))
+
+
+def pore_labels(
+    share: FloatArray, film: BoolArray, parameters: PoreParameters, pixel_size_um: float
+) -> IntArray:
+    """(Y, X) int32 labels of connected pores (8 neighbours), the smallest left out.
+
+    Smoothed just enough that a pixel's noise stays under a seventh of the threshold. A region is
+    a pore if it holds a pixel over the threshold; it spreads to three quarters of it.
+    """
+    noise = 1.4826 * float(np.median(np.abs(np.diff(share, axis=1)))) / math.sqrt(2)
+    sigma = noise / (parameters.threshold / 7) / (2 * math.sqrt(math.pi))
+    smooth = ndimage.gaussian_filter(share, sigma) if sigma > 0.4 else share
+    over = np.where(film, smooth, 0)
+    mask = over > 0.75 * parameters.threshold
+    labels = measure.label(mask, connectivity=2)
+    highest = ndimage.maximum(over, labels, np.arange(labels.max() + 1))
+    excess = ndimage.sum_labels(share, labels, np.arange(labels.max() + 1))
+    kept = (highest > parameters.threshold) & (
+        excess * pixel_size_um**2 > 0.5 * parameters.min_area_um2
+    )
+    kept[0] = False
+    return np.asarray(
+        segmentation.relabel_sequential(np.where(kept[labels], labels, 0))[0], dtype=np.int32
+    )
+
+
+def regions_of(labels: IntArray, sigma_px: float) -> IntArray:
+    """(Y, X) labels grown by the reach of the point spread, each pixel to its nearest pore."""
+    return np.asarray(segmentation.expand_labels(labels, distance=3 * sigma_px + 1))
+
+
+def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> FloatArray:
+    """(N,) area of each pore in pixels: the integral of the hole share over its surroundings.
+
+    An optical-equivalent area: blur moves light but keeps its sum, so it is right at any blur.
+    The film's own level is taken again from a ring around each pore.
+    """
+    n = int(labels.max())
+    if n == 0:
+        return np.zeros(0)
+    region = regions_of(labels, sigma_px)
+    ring = segmentation.expand_labels(labels, distance=3 * sigma_px + 5)
+    ring[region > 0] = 0
+    index = np.arange(1, n + 1)
+    base = np.nan_to_num(ndimage.median(share, ring, index))
+    base[np.bincount(ring.ravel(), minlength=n + 1)[1:] < 20] = 0
+    total = ndimage.sum_labels(share, region, index)
+    count = np.bincount(region.ravel(), minlength=n + 1)[1:]
+    return np.asarray((total - base * count) / np.maximum(1 - base, 0.1))
+
+
+def particles(mask: BoolArray, pixel_size_um: float) -> pd.DataFrame:
+    """Area and centre of each connected region (8 neighbours), as ImageJ's Analyze Particles.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns area_um2, y_um, x_um in the order of their first pixel row by row; ImageJ counts
+        positions from a pixel's corner, so its X and Y are larger by half a pixel.
+    """
+    labels = measure.label(mask, connectivity=2)
+    table = measure.regionprops_table(labels, properties=("area", "centroid"))
+    return pd.DataFrame(
+        {
+            "area_um2": table["area"] * pixel_size_um**2,
+            "y_um": table["centroid-0"] * pixel_size_um,
+            "x_um": table["centroid-1"] * pixel_size_um,
+        }
+    )
+
+
+def edge_labels(labels: IntArray, film: BoolArray) -> set[int]:
+    """Labels that touch the field's or the film's edge."""
+    edge = ~ndimage.binary_erosion(film, EIGHT)
+    return {int(v) for v in np.unique(labels[edge]) if v}
