@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -85,9 +86,9 @@ def sample_parameters(name: str) -> SyntheticParameters:
     )
 
 
-def write_sample(name: str, folder: Path) -> None:
-    """Write one sample recording and its truth into a new or existing folder."""
-    synthetic = make_recording(sample_parameters(name))
+def write_sample(parameters: SyntheticParameters, folder: Path) -> None:
+    """Write one recording and its truth into a new or existing folder."""
+    synthetic = make_recording(parameters)
     (folder / "truth").mkdir(parents=True, exist_ok=True)
     for recording in (synthetic.trans, synthetic.epi):
         _write_stack(folder / f"{recording.mode}.ome.tif", recording)
@@ -147,7 +148,7 @@ def _recording_toml(synthetic: Synthetic) -> dict[str, Any]:
         "film": {
             "metal": film.metal,
             "thickness_nm": film.thickness_nm,
-            "diameter_mm": 3.0,
+            "diameter_mm": round(20 * math.sqrt(film.area_cm2 / math.pi), 4),
         },
         **{
             str(r.mode): {
@@ -162,8 +163,6 @@ def _recording_toml(synthetic: Synthetic) -> dict[str, Any]:
             "clock_offset_s": parameters.potential.clock_offset_s,
         },
         "optics": {
-            "numerical_aperture": 0.9,
-            "wavelength_nm": 550,
             "psf_sigma_px": camera.psf_sigma_px,
             "full_well_counts": camera.saturation_counts,
         },
@@ -220,7 +219,7 @@ def main() -> None:
     parser.add_argument("outdir", type=Path)
     outdir = parser.parse_args().outdir
     for name in SAMPLES:
-        write_sample(name, outdir / name)
+        write_sample(sample_parameters(name), outdir / name)
 
 
 if __name__ == "__main__":

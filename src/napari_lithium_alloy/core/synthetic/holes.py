@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.synthetic.parameters import SyntheticParameters
 
 _EDGE_UM = 0.7
 _DEAD_SHARE = 0.7
+_TRIES = 5000
 _AREA_LIMITS_UM2 = (0.05, 0.4)
 
 
@@ -105,7 +106,8 @@ def plant(
         window = (dissolution.start_s + 0.75 * (dissolution.end_s - dissolution.start_s), last_s)
         opens = parameters.pores.new_each_cycle or cycle == 1
         grown = [_grow(h, parameters, window) for h in holes]
-        new = ground.sites(cycle, own[StageKind.DEPOSITION], dissolution, holes, opens)
+        taken = [(h.y, h.x) for h in holes] + [(s.y, s.x) for s in sites if s.dead]
+        new = ground.sites(cycle, own[StageKind.DEPOSITION], dissolution, taken, opens)
         if opens:
             grown += ground.site_holes(new, window)
             grown += ground.lone_holes(cycle, new, holes, window)
@@ -154,7 +156,7 @@ class _Ground:
         spacing = self.p.sites.spacing_um / self.pixel
         avoided = self.p.sites.avoid_extremes
         placed: list[tuple[float, float]] = []
-        for _ in range(2000 * max(count, 1)):
+        for _ in range(_TRIES + 100 * count):
             if len(placed) == count:
                 return placed
             y, x = rng.uniform(self.low, self.high)
@@ -179,12 +181,16 @@ class _Ground:
         ]
 
     def sites(
-        self, cycle: int, deposition: Stage, dissolution: Stage, holes: list[Hole], opens: bool
+        self,
+        cycle: int,
+        deposition: Stage,
+        dissolution: Stage,
+        taken: list[tuple[float, float]],
+        opens: bool,
     ) -> list[Site]:
-        """A cycle's nuclei, away from the holes there are."""
+        """A cycle's nuclei, away from the places taken."""
         planted = self.p.sites
         rng = stream(self.p.seed, "sites", cycle)
-        taken = [(h.y, h.x) for h in holes]
         places = self.place(rng, planted.count, taken, self.ranks[cycle])
         length = deposition.end_s - deposition.start_s
         lasts = dissolution.end_s - dissolution.start_s
@@ -241,13 +247,16 @@ class _Ground:
     def neighbours(self, holes: list[Hole], window: tuple[float, float]) -> list[Hole]:
         """A partner for some holes, just out of reach until both have grown once more."""
         rng = stream(self.p.seed, "neighbours")
-        opened = [h for h in holes if h.cycle == 1][: self.p.pores.merging_pairs]
-        areas = self.areas(rng, len(opened))
+        opened = [h for h in holes if h.cycle == 1]
+        opened.sort(key=lambda h: h.area_at(np.inf), reverse=True)
+        opened = opened[: self.p.pores.merging_pairs]
+        median = self.p.pores.area_um2 / self.pixel**2
+        areas = np.maximum(self.areas(rng, len(opened)), median)
         windows = self.windows(rng, len(opened), window)
         partners: list[Hole] = []
         for hole, area, own in zip(opened, areas, windows, strict=True):
             others = [h for h in (*holes, *partners) if h is not hole]
-            reach = 1 + rng.uniform(0.3, 0.6) * (np.sqrt(self.p.pores.growth_per_cycle) - 1)
+            reach = 1 + rng.uniform(0.5, 0.65) * (np.sqrt(self.p.pores.growth_per_cycle) - 1)
             distance = reach * (hole.radius_at(np.inf) + np.sqrt(area / np.pi))
             y, x = self._most_free(hole, distance, others)
             partners.append(self.hole(y, x, 1, area, own, from_site=False))

@@ -155,7 +155,7 @@ def _first_ranks(parameters: SyntheticParameters, field: FilmModel) -> dict[int,
 def _film_mask(parameters: SyntheticParameters) -> BoolArray:
     columns = parameters.camera.shape[1]
     width = parameters.onset.bare_glass_um / parameters.camera.pixel_size_um
-    on_film = np.arange(columns) <= columns - 1 - width
+    on_film = np.arange(columns) < columns - 0.5 - width
     return np.broadcast_to(on_film, parameters.camera.shape).copy()
 
 

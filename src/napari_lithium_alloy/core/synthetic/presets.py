@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from napari_lithium_alloy.core.galvanostatic import Film
@@ -13,6 +14,8 @@ from napari_lithium_alloy.core.synthetic.parameters import (
     PlantedTiming,
     SyntheticParameters,
 )
+
+_DISC_CM2 = math.pi * 0.15**2
 
 
 def au_parameters(**changes: Any) -> SyntheticParameters:
@@ -27,7 +30,7 @@ def au_parameters(**changes: Any) -> SyntheticParameters:
     complementarity = changes.pop("complementarity", 0.9)
     reversal = changes.pop("reversal", 0.8)
     parameters = SyntheticParameters(
-        film=Film(metal="Au", thickness_nm=14.0, area_cm2=0.0707),
+        film=Film(metal="Au", thickness_nm=14.0, area_cm2=_DISC_CM2),
         alloying=(
             PlantedStep(duration_s=35.0, gap_s=2.0, amplitude=0.22, rise_s=2.2),
             PlantedStep(
@@ -56,7 +59,7 @@ def ag_parameters(**changes: Any) -> SyntheticParameters:
     parameters = SyntheticParameters(
         name="synthetic Ag",
         cycles=3,
-        film=Film(metal="Ag", thickness_nm=20.0, area_cm2=0.0707),
+        film=Film(metal="Ag", thickness_nm=20.0, area_cm2=_DISC_CM2),
         alloying=(
             PlantedStep(duration_s=55.0, gap_s=2.0, amplitude=0.08, rise_s=35.0, spread_s=0.4),
             PlantedStep(duration_s=35.0, gap_s=2.0, amplitude=0.06, rise_s=22.0, spread_s=0.4),
