@@ -56,7 +56,9 @@ def open_frames(files: Sequence[Path], where: Path) -> list[Stack]:
     _check_one_kind(ordered, where)
     first = _read_whole(ordered[0])
     _check_sizes(ordered, first.shape)
-    cache = FrameCache(lambda t: _read_like(ordered[t], first), parallel=True)
+    shape, dtype = first.shape, first.dtype
+    cache = FrameCache(lambda t: _read_like(ordered[t], shape, dtype), parallel=True)
+    cache.keep(0, first)
 
     def read(t: int, _c: int, _z: int, y: slice, x: slice) -> NDArray[Any]:
         return np.array(cache(t)[y, x])
@@ -65,10 +67,10 @@ def open_frames(files: Sequence[Path], where: Path) -> list[Stack]:
     return [
         Stack(
             sizes=(len(ordered), 1, 1),
-            field_shape=(first.shape[0], first.shape[1]),
-            dtype=first.dtype,
+            field_shape=(shape[0], shape[1]),
+            dtype=dtype,
             read=read,
-            color=first.ndim == 3,
+            color=len(shape) == 3,
             pixel_yx_um=head.pixel_yx_um if head else None,
             saturation_counts=head.saturation_counts if head else None,
             notes=head.notes if head else (),
@@ -150,13 +152,13 @@ def _read_whole(file: Path) -> NDArray[Any]:
     return frame.astype(np.uint8) if frame.dtype == bool else frame
 
 
-def _read_like(file: Path, first: NDArray[Any]) -> NDArray[Any]:
+def _read_like(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     if not file.exists():
         raise AlloyError(f"{file} was there when the recording was opened but is gone; restore it.")
     frame = _read_whole(file)
-    if frame.shape != first.shape or frame.dtype != first.dtype:
+    if frame.shape != shape or frame.dtype != dtype:
         raise AlloyError(
-            f"{file.name} is {frame.dtype} {frame.shape}, not {first.dtype} {first.shape} as the "
+            f"{file.name} is {frame.dtype} {frame.shape}, not {dtype} {shape} as the "
             "first frame; keep frames of one kind in the folder."
         )
     return frame

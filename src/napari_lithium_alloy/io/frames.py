@@ -41,7 +41,12 @@ class FrameArray:
             read = self.window(int(frame), rows, columns)
             return np.asarray(read[row_rest][..., column_rest])
 
-        return part(frames) if frames.ndim == 0 else np.stack([part(i) for i in frames])
+        if frames.ndim == 0:
+            return part(frames)
+        if frames.size == 0:
+            field = np.broadcast_to(np.zeros((), self.dtype), self.shape[1:])
+            return np.empty((0, *field[y][..., x].shape), self.dtype)
+        return np.stack([part(i) for i in frames])
 
 
 def _forward(index: Any) -> tuple[slice, Any]:
@@ -85,10 +90,10 @@ class FrameCache:
         if frame is not None:
             return frame
         if self._parallel:
-            return self._store(key, self._decode(key))
+            return self.keep(key, self._decode(key))
         with self._decoding:
             frame = self._cached(key)
-            return self._store(key, self._decode(key)) if frame is None else frame
+            return self.keep(key, self._decode(key)) if frame is None else frame
 
     def _cached(self, key: Hashable) -> NDArray[Any] | None:
         with self._lock:
@@ -96,7 +101,8 @@ class FrameCache:
                 self._frames.move_to_end(key)
             return self._frames.get(key)
 
-    def _store(self, key: Hashable, frame: NDArray[Any]) -> NDArray[Any]:
+    def keep(self, key: Hashable, frame: NDArray[Any]) -> NDArray[Any]:
+        """Keep a frame that was decoded elsewhere, and return it."""
         frame.flags.writeable = False
         with self._lock:
             self._frames[key] = frame

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import threading
+import importlib
 import weakref
 from pathlib import Path
 from typing import Any
@@ -29,19 +28,21 @@ def open_movie(path: Path) -> list[Stack]:
         If it cannot be decoded, or the package that decodes video is not installed.
     """
     is_gif = path.suffix.lower() == ".gif"
-    if not is_gif and importlib.util.find_spec("av") is None:
-        raise AlloyError(
-            f"{path.name} is video, which needs PyAV: pip install napari-lithium-alloy[video]."
-        )
     try:
+        if not is_gif:
+            importlib.import_module("av")
         file = iio.imopen(path, "r", plugin="pillow" if is_gif else "pyav")
         first = np.asarray(file.read(index=0))
         n_frames, interval = _gif_timing(file) if is_gif else _video_timing(file)
+    except ModuleNotFoundError as error:
+        raise AlloyError(
+            f"{path.name} is video, which needs PyAV: pip install napari-lithium-alloy[video]."
+        ) from error
     except (OSError, ValueError, IndexError, StopIteration) as error:
         raise AlloyError(
             f"{path.name} cannot be decoded ({error}); check that it was copied whole."
         ) from error
-    reader = _MovieReader(file, path)
+    reader = _MovieReader(file, path, first)
     return [
         Stack(
             sizes=(n_frames, 1, 1),
@@ -64,11 +65,11 @@ def open_movie(path: Path) -> list[Stack]:
 class _MovieReader:
     """Reads frames of an open movie, one thread at a time: decoders keep a position."""
 
-    def __init__(self, file: Any, path: Path) -> None:
+    def __init__(self, file: Any, path: Path, first: NDArray[Any]) -> None:
         self._file = file
         self._path = path
-        self._lock = threading.Lock()
         self._cache = FrameCache(self._decode)
+        self._cache.keep(0, first)
         weakref.finalize(self, file.close)
 
     def read(self, t: int, _c: int, _z: int, y: slice, x: slice) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import threading
 import weakref
 from pathlib import Path
@@ -26,14 +25,13 @@ def open_nd2(path: Path) -> list[Stack]:
     AlloyError
         If the package nd2 is not installed or cannot read the file.
     """
-    if importlib.util.find_spec("nd2") is None:
+    try:
+        file = importlib.import_module("nd2").ND2File(path)
+    except ModuleNotFoundError as error:
         raise AlloyError(
             f"{path.name} is ND2, which needs the package nd2: "
             "pip install napari-lithium-alloy[nd2]."
-        )
-    nd2 = importlib.import_module("nd2")
-    try:
-        file = nd2.ND2File(path)
+        ) from error
     except (OSError, ValueError, KeyError) as error:
         raise AlloyError(
             f"{path.name} cannot be read as ND2 ({error}); check that it was copied whole."

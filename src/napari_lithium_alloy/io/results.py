@@ -1,0 +1,95 @@
+"""A folder of results: every table and map of an analysis, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from napari_lithium_alloy import __version__
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.provenance import Step, to_plain
+from napari_lithium_alloy.core.tables import TABLES
+from napari_lithium_alloy.io.hashes import sha256_of
+from napari_lithium_alloy.io.tables import write_csv, write_map
+
+PROVENANCE = "provenance.json"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file's name is one that results have."""
+    if path.suffix == ".csv":
+        return path.stem in TABLES
+    return path.name == PROVENANCE or (path.suffix == ".tif" and path.name.startswith("onset_"))
+
+
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Raise AlloyError where results could not be written, before they are computed.
+
+    Raises
+    ------
+    AlloyError
+        If `out` is a file, or holds results and `overwrite` is not set.
+    """
+    if out.is_file():
+        raise AlloyError(f"{out} is a file; give a folder for the results.")
+    if not overwrite and out.is_dir() and any(is_ours(p) for p in out.iterdir()):
+        raise AlloyError(
+            f"{out} already holds results; choose another folder or allow them to be replaced "
+            "(--overwrite)."
+        )
+
+
+def write_results(
+    out: Path,
+    tables: Mapping[str, pd.DataFrame],
+    maps: Mapping[str, Float32Array],
+    *,
+    steps: Sequence[Step],
+    inputs: Sequence[Path],
+    pixel_size_um: float | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write tables (CSV), maps (float32 TIFF) and provenance.json into a folder.
+
+    All is written beside the folder first and moved in at the end; of earlier results none is
+    left, and files of other names are not touched.
+
+    Raises
+    ------
+    AlloyError
+        If the folder cannot be written, or holds results and `overwrite` is not set.
+    """
+    check_out(out, overwrite=overwrite)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+            new = Path(folder)
+            for name, table in tables.items():
+                write_csv(new / f"{name}.csv", table, steps)
+            for name, image in maps.items():
+                write_map(new / f"{name}.tif", image, pixel_size_um=pixel_size_um)
+            (new / PROVENANCE).write_text(_provenance(steps, inputs), encoding="utf-8")
+            written = [out / p.name for p in sorted(new.iterdir())]
+            for old in [p for p in out.iterdir() if is_ours(p) and p not in written]:
+                old.unlink()
+            for path in written:
+                (new / path.name).replace(path)
+    except OSError as error:
+        raise AlloyError(
+            f"The results cannot be written to {out} ({error.strerror}); choose another folder."
+        ) from error
+    return written
+
+
+def _provenance(steps: Sequence[Step], inputs: Sequence[Path]) -> str:
+    record = {
+        "version": __version__,
+        "inputs": [{"path": str(p), "sha256": sha256_of(p)} for p in inputs if p.exists()],
+        "steps": [step.to_json() for step in steps],
+    }
+    return json.dumps(to_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
