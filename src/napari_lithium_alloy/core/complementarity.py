@@ -22,6 +22,8 @@ LEAST_PIXELS = 100
 LEAST_OVERLAP = 0.5
 """Smallest share of the field two maps must keep in common under a shift."""
 LEAST_SHIFTS = 20
+SPARSE = 0.05
+"""Share of the field under which a mask is called sparse."""
 UNIFORM_SPREAD = 3.0
 """Onset spread, in units of its uncertainty, under which a step is called uniform."""
 
@@ -33,7 +35,9 @@ class ComplementarityParameters:
     Attributes
     ----------
     progress : float
-        Share of the alloyed area at which alloyed and unalloyed regions are taken, 0 to 1.
+        Share of the alloyed area that is the middle of a step, 0 to 1.
+    start_progress : float
+        Share of the alloyed area that is the start of a step, 0 to 1.
     detrend : {"none", "plane", "quadratic"}
         Trend across the field taken out of both before r and its null.
     seed : int
@@ -41,6 +45,7 @@ class ComplementarityParameters:
     """
 
     progress: float = 0.5
+    start_progress: float = 0.2
     detrend: Literal["none", "plane", "quadratic"] = "plane"
     seed: int = 0
 
@@ -180,6 +185,7 @@ def correlate(
         return Correlation(pearson_r=r, n_px=n, attainable_r=attainable, reason=reason)
     low, high = np.percentile(null, [2.5, 97.5])
     spread = float(np.var(null))
+    sparse = min(_minority(first[common]), _minority(second[common])) < SPARSE
     return Correlation(
         pearson_r=r,
         null_low=float(low),
@@ -188,7 +194,17 @@ def correlate(
         n_px=n,
         n_effective=min(float(n), 1 + 1 / spread) if spread > 0 else math.nan,
         attainable_r=attainable,
+        reason="sparse mask: r cannot leave a narrow range, a test of placement decides"
+        if sparse
+        else "",
     )
+
+
+def _minority(values: FloatArray) -> float:
+    """Share of the rarer half of a map's range: small for a sparse mask."""
+    middle = (float(values.min()) + float(values.max())) / 2
+    share = float((values > middle).mean())
+    return min(share, 1 - share)
 
 
 def pearson(a: FloatArray, b: FloatArray) -> float:
@@ -275,13 +291,23 @@ def local_agreement(
     return agreement
 
 
-def stage_images(maps: Mapping[str, OnsetMap], progress: float) -> dict[str, Float32Array]:
-    """Alloyed and unalloyed images at the middle of each step, by their names in tables."""
+def stage_images(
+    maps: Mapping[str, OnsetMap], parameters: ComplementarityParameters | None = None
+) -> dict[str, Float32Array]:
+    """Alloyed and unalloyed regions at start and middle of each step (S1s, S1m, ... of Fig. 2C).
+
+    Their names are those of the table: cycle1_step1_alloyed_start, ..., _unalloyed_middle.
+    """
+    parameters = parameters or ComplementarityParameters()
     images: dict[str, Float32Array] = {}
     for key, onset in maps.items():
-        alloyed = alloyed_image(onset, progress)
-        images[f"{key}_alloyed_middle"] = alloyed
-        images[f"{key}_unalloyed_middle"] = 1 - alloyed
+        for when, progress in (
+            ("start", parameters.start_progress),
+            ("middle", parameters.progress),
+        ):
+            alloyed = alloyed_image(onset, progress)
+            images[f"{key}_alloyed_{when}"] = alloyed
+            images[f"{key}_unalloyed_{when}"] = 1 - alloyed
     return images
 
 
@@ -293,6 +319,17 @@ def step_pairs(maps: Mapping[str, OnsetMap]) -> list[tuple[str, str]]:
         for i, first in enumerate(keys)
         for second in keys[i + 1 :]
         if first.split("_")[0] == second.split("_")[0]
+    ]
+
+
+def site_pairs(maps: Mapping[str, OnsetMap], sites: Sequence[str]) -> list[tuple[str, str]]:
+    """Each step's first and middle alloyed regions with the same cycle's sites (Fig. 2C)."""
+    return [
+        (f"{key}_alloyed_{when}", name)
+        for name in sites
+        for key in maps
+        if key.split("_")[0] == name.split("_")[0]
+        for when in ("start", "middle")
     ]
 
 

@@ -43,6 +43,10 @@ class LabelStack(Protocol):
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
+LabelMaker = Callable[[tuple[int, ...]], LabelStack]
+"""Makes an empty label stack of a shape."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PoreWindow:
     """The part of a cycle in which pores are followed, seconds."""
@@ -98,7 +102,7 @@ def track_pores(
     film: BoolArray | None = None,
     psf_sigma_px: float | None = None,
     substrate: float | None = None,
-    make_labels: Callable[[tuple[int, ...]], LabelStack] = zeros,
+    make_labels: LabelMaker = zeros,
 ) -> Work[PoreTracks]:
     """Follow pores through dissolution and dealloying.
 

@@ -19,6 +19,8 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray,
 EIGHT = np.ones((3, 3), dtype=bool)
 ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
+GLASS_BESIDE_PX = (8, 14)
+"""Distances from the film at which glass has the film's illumination and none of its blur."""
 FWHM = 2 * math.sqrt(2 * math.log(2))
 
 
@@ -118,7 +120,9 @@ def pore_optics(
     sigma = ASSUMED_PSF_SIGMA_PX if psf_sigma_px is None else psf_sigma_px
     given = substrate if parameters.substrate is None else parameters.substrate
     level, note = math.nan, ""
-    glass = ndimage.binary_erosion(~film & np.isfinite(reference.image), iterations=6)
+    away = ndimage.distance_transform_edt(~film)
+    glass = (away > GLASS_BESIDE_PX[0]) & (away <= GLASS_BESIDE_PX[1])
+    glass &= np.isfinite(reference.image)
     if given is not None:
         level, note = given, "The substrate's brightness is the one given."
     elif glass.sum() >= 50:

@@ -1,0 +1,164 @@
+"""lithium-alloy: the analysis without the viewer."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from napari_lithium_alloy import __version__
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.progress import Result, Work
+from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.io.recording_file import open_experiment
+from napari_lithium_alloy.io.results import check_out
+from napari_lithium_alloy.pipeline import analyze, write_result
+
+DONE, FAILED = 0, 1
+BAR_WIDTH = 30
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 when done, 1 after an error, which is one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except AlloyError as error:
+        _say(f"lithium-alloy: {error}", sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        _say("lithium-alloy: stopped; nothing was written.", sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lithium-alloy",
+        description="Analyse operando optical recordings of lithium alloying in metal films.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("analyze", help="write all tables and maps of a recording")
+    run.add_argument("recording", help="recording.toml, an image file, or a folder of frames")
+    run.add_argument("--out", required=True, type=Path, help="folder for the results")
+    run.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    run.add_argument("--recording-name", help="which recording, where there are several")
+    run.add_argument(
+        "--mode", choices=("trans", "epi"), help="the light, where nothing else says it"
+    )
+    run.set_defaults(run=_analyze)
+
+    info = commands.add_parser("info", help="say what a recording is")
+    info.add_argument("recording", help="recording.toml, an image file, or a folder of frames")
+    info.set_defaults(run=_info)
+
+    demo = commands.add_parser("demo", help="open the sample recording with its results")
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        help="folder for screenshots, tables and a report where there is no screen",
+    )
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    check_out(options.out, overwrite=options.overwrite)
+    experiment = _with_mode(open_experiment(options.recording), options.mode)
+    work = analyze(experiment, recording_name=options.recording_name)
+    result = _with_progress(work, sys.stderr)
+    written = write_result(result, options.out, overwrite=options.overwrite)
+    for note in result.notes:
+        _say(f"note: {note}", sys.stderr)
+    _say(f"{len(written)} files in {options.out}")
+    return DONE
+
+
+def _with_mode(experiment: Experiment, mode: str | None) -> Experiment:
+    """The experiment with the mode of those recordings set whose mode is not known."""
+    if mode is None:
+        return experiment
+    recordings = (r.replace(mode=mode) if r.mode is None else r for r in experiment.recordings)
+    return experiment.replace(recordings=tuple(recordings))
+
+
+def _with_progress(work: Work[Result], stream: TextIO) -> Result:
+    """Run work to its end, with a progress line where somebody can see it."""
+    shown = -1
+    while True:
+        try:
+            done, total = next(work)
+        except StopIteration as stop:
+            if stream.isatty():
+                stream.write("\r" + " " * (BAR_WIDTH + 8) + "\r")
+            result: Result = stop.value
+            return result
+        percent = 100 * done // max(total, 1)
+        if stream.isatty() and percent != shown:
+            bar = "#" * (BAR_WIDTH * percent // 100)
+            stream.write(f"\r[{bar:<{BAR_WIDTH}}] {percent:3d} %")
+            stream.flush()
+            shown = percent
+
+
+def _info(options: argparse.Namespace) -> int:
+    experiment = open_experiment(options.recording)
+    _say(experiment.name)
+    for recording in experiment.recordings:
+        _say(_described(recording))
+    film, potential = experiment.film, experiment.potential
+    if film is not None:
+        _say(f"  film: {film.metal}, {film.thickness_nm:g} nm, {film.area_cm2:g} cm2")
+    if potential is not None:
+        times = potential.recording_times_s
+        _say(f"  potential: {len(times)} points, {times[0]:g} to {times[-1]:g} s")
+    for stage in experiment.stages:
+        _say(f"  cycle {stage.cycle} {stage.label}: {stage.start_s:g} to {stage.end_s:g} s")
+    return DONE
+
+
+def _described(recording: Recording) -> str:
+    rows, columns = recording.field_shape
+    times = recording.times_s
+    size = recording.pixel_size_um
+    lines = [
+        f"  {recording.name}: {recording.n_frames} frames of {rows} x {columns} px, "
+        f"{recording.frames.dtype}, {recording.mode or 'trans or epi not known'}",
+        f"    times: {times[0]:g} to {times[-1]:g} s, from {recording.times_source or 'nowhere'}",
+        f"    pixel size: {'not known' if size is None else f'{size:g} um'}",
+        *(f"    note: {note}" for note in recording.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Open the viewer where there is a screen, else draw it on a virtual one."""
+    command = [sys.executable, "-m", "napari_lithium_alloy._napari.demo"]
+    has_screen = sys.platform in ("win32", "darwin") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if not has_screen:
+        if shutil.which("xvfb-run") is None:
+            raise AlloyError(
+                "There is no screen and no virtual one: install Debian's xvfb (make install "
+                "does, where it may)."
+            )
+        screen = ["xvfb-run", "-a", "-s", "-screen 0 1920x1200x24"]
+        command = [*screen, *command, "--out", str(options.out)]
+    return subprocess.run(command, check=False).returncode
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    (stream or sys.stdout).write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

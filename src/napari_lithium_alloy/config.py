@@ -1,0 +1,82 @@
+"""Parameters of the whole analysis, with their defaults and as recording.toml gives them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from napari_lithium_alloy.core.colorcode import ColorCodeParameters
+from napari_lithium_alloy.core.complementarity import ComplementarityParameters
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.nucleation import NucleationParameters
+from napari_lithium_alloy.core.onset import OnsetParameters
+from napari_lithium_alloy.core.photometry import NormalizationParameters
+from napari_lithium_alloy.core.pores import PoreParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisConfig:
+    """Parameters of every analysis; each is a table of that name under `[analysis]`."""
+
+    normalization: NormalizationParameters = field(default_factory=NormalizationParameters)
+    onset: OnsetParameters = field(default_factory=OnsetParameters)
+    color_code: ColorCodeParameters = field(default_factory=ColorCodeParameters)
+    complementarity: ComplementarityParameters = field(default_factory=ComplementarityParameters)
+    nucleation: NucleationParameters = field(default_factory=NucleationParameters)
+    pores: PoreParameters = field(default_factory=PoreParameters)
+
+    @classmethod
+    def from_toml(cls, tables: dict[str, Any]) -> Self:
+        """Parameters from the `[analysis]` part of recording.toml.
+
+        Raises
+        ------
+        AlloyError
+            If a table or key is not known or a value is of the wrong kind.
+        """
+        known = {f.name: getattr(cls(), f.name) for f in dataclasses.fields(cls)}
+        chosen = {}
+        for name, values in tables.items():
+            if name == "correction":
+                continue
+            if name not in known:
+                raise AlloyError(
+                    f"There is no analysis.{name} in recording.toml; there are: {', '.join(known)}."
+                )
+            chosen[name] = _replaced(known[name], f"analysis.{name}", values)
+        return cls(**chosen)
+
+
+def _replaced(default: Any, where: str, values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise AlloyError(f"{where} is not a table; write [{where}] and its keys below it.")
+    kinds = {f.name: str(f.type) for f in dataclasses.fields(default)}
+    for key, value in values.items():
+        if key not in kinds:
+            raise AlloyError(f"There is no {where}.{key}; there are: {', '.join(kinds)}.")
+        if not _fits(value, kinds[key]):
+            raise AlloyError(f"{where}.{key} is {value!r}, but should be {kinds[key]}.")
+    return dataclasses.replace(default, **values)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "bool"
+    if isinstance(value, str):
+        return kind == "str" or f'"{value}"' in kind
+    if isinstance(value, int):
+        return "int" in kind or "float" in kind
+    return isinstance(value, float) and "float" in kind
+
+
+def config_of(experiment: Experiment) -> AnalysisConfig:
+    """Parameters given with the recording; the point spread is that of its optics."""
+    config = AnalysisConfig.from_toml(experiment.analysis)
+    size = experiment.recordings[0].pixel_size_um
+    sigma = experiment.optics.sigma_px(size)
+    if sigma is None or config.onset.psf_sigma_px is not None:
+        return config
+    onset = dataclasses.replace(config.onset, psf_sigma_px=sigma)
+    return dataclasses.replace(config, onset=onset)

@@ -1,0 +1,386 @@
+"""The whole analysis of one recording: from an experiment to its tables and maps.
+
+Docks and command line call the same core functions; this is their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy.config import AnalysisConfig, config_of
+from napari_lithium_alloy.core.complementarity import (
+    colocalization,
+    is_uniform,
+    site_pairs,
+    stage_images,
+    step_pairs,
+)
+from napari_lithium_alloy.core.correction import frame_quality
+from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
+from napari_lithium_alloy.core.cycles import LEAVING, PristinePores, cycles_table
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.field import film_mask
+from napari_lithium_alloy.core.galvanostatic import li_content
+from napari_lithium_alloy.core.nucleation import change_image, detect_sites
+from napari_lithium_alloy.core.onset import OnsetMap, onset_map, onset_summary
+from napari_lithium_alloy.core.photometry import (
+    Float32Array,
+    Reference,
+    reference_frame,
+)
+from napari_lithium_alloy.core.pore_tracking import (
+    LabelMaker,
+    PoreTracks,
+    PoreWindow,
+    pores_at,
+    track_pores,
+    zeros,
+)
+from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.provenance import Step
+from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
+from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.stages import (
+    Stage,
+    StageKind,
+    cycles_of,
+    stages_of,
+    stages_table,
+)
+from napari_lithium_alloy.core.tables import conform, empty
+from napari_lithium_alloy.io.recording_file import inputs_of
+from napari_lithium_alloy.io.results import write_results
+
+STEPS = (StageKind.ALLOYING, StageKind.DEALLOYING)
+HUNDRED = 100
+
+
+@dataclass(eq=False, kw_only=True)
+class AnalysisResult:
+    """Everything an analysis found.
+
+    Attributes
+    ----------
+    experiment, recording, config, reference
+        What it was made from.
+    film : numpy.ndarray
+        (Y, X) True where there is film.
+    regions : list of Region
+        Regions of the curves.
+    tables : dict of str to pandas.DataFrame
+        By the names of `core.tables`.
+    onset_maps : dict of str to OnsetMap
+        By stage key, such as cycle1_step1.
+    pore_tracks : PoreTracks or None
+    notes : list of str
+        What the user should know, a sentence each.
+    provenance : list of Step
+    """
+
+    experiment: Experiment
+    recording: Recording
+    config: AnalysisConfig
+    reference: Reference
+    film: BoolArray
+    regions: list[Region] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
+    pore_tracks: PoreTracks | None = None
+    notes: list[str] = field(default_factory=list)
+    provenance: list[Step] = field(default_factory=list)
+
+    def did(self, name: str, *parameters: Any, **more: Any) -> None:
+        """Add a step to the provenance."""
+        self.provenance.append(Step.of(name, *parameters, **more))
+
+
+def analyze(
+    experiment: Experiment,
+    config: AnalysisConfig | None = None,
+    *,
+    recording_name: str | None = None,
+    make_labels: LabelMaker = zeros,
+) -> Work[AnalysisResult]:
+    """Analyse one recording of an experiment from beginning to end.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    config : AnalysisConfig, optional
+        None: what recording.toml says, else defaults.
+    recording_name : str, optional
+        None: trans, else epi.
+    make_labels : callable
+        Makes the label stack of the pores, in memory or on disk.
+
+    Raises
+    ------
+    AlloyError
+        If something needed is not known (mode, pixel size) or the stages do not fit the frames.
+    """
+    recording = experiment.recording(recording_name)
+    config = config_of(experiment) if config is None else config
+    _check_known(experiment, recording)
+    reference = reference_frame(
+        recording, config.normalization, current_starts_s=experiment.current_starts_s()
+    )
+    film = np.ones(recording.field_shape, dtype=bool)
+    if recording.mode == "trans":
+        film = film_mask(reference.image)
+    result = AnalysisResult(
+        experiment=experiment,
+        recording=recording,
+        config=config,
+        reference=reference,
+        film=film,
+        notes=[*recording.notes, reference.note, *_notes(experiment)],
+    )
+    result.did(
+        "reference_frame", config.normalization, recording=recording.name, note=reference.note
+    )
+    parts = (_onsets, _curves, _sites, _pores, _pairs)
+    for i, work in enumerate(parts):
+        yield from part(work(result, make_labels), i * HUNDRED, (i + 1) * HUNDRED, len(parts) * 100)
+    _stages(result)
+    _cycles(result)
+    return result
+
+
+def _check_known(experiment: Experiment, recording: Recording) -> None:
+    if recording.mode is None:
+        raise AlloyError(
+            f"It is not known whether {recording.name} was recorded in trans or epi; name its "
+            "path under [trans] or [epi] of a recording.toml, or use --mode."
+        )
+    needs_size = {StageKind.DEPOSITION, *LEAVING} & {s.kind for s in experiment.stages}
+    if needs_size:
+        recording.pixel_size("Measuring sites and pores")
+
+
+def _notes(experiment: Experiment) -> list[str]:
+    notes = []
+    if not experiment.stages:
+        notes.append(
+            "No stages are given, so only curves were made; add [[stages]] to recording.toml."
+        )
+    if "correction" in experiment.analysis:
+        notes.append("The [correction] of recording.toml is not applied by this version.")
+    return notes
+
+
+def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    stages = stages_of(result.experiment.stages, *STEPS)
+    maps: dict[Stage, OnsetMap] = {}
+    for i, stage in enumerate(stages):
+        work = onset_map(
+            result.recording,
+            stage.start_s,
+            stage.end_s,
+            result.config.onset,
+            dark=result.reference.dark,
+            darkens=stage.darkens,
+            valid=result.film,
+        )
+        maps[stage] = yield from part(work, i * HUNDRED, (i + 1) * HUNDRED, len(stages) * HUNDRED)
+        result.onset_maps[stage.key] = maps[stage]
+        result.did("onset_map", maps[stage].parameters, stage=stage.key)
+    result.tables["onset_summary"] = onset_summary(maps)
+
+
+def _curves(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    experiment, recording = result.experiment, result.recording
+    result.regions = list(experiment.regions) or _suggested(result)
+    work = region_curves(recording, result.reference, result.regions, valid=result.film)
+    curves = yield from part(work, 0, HUNDRED, 2 * HUNDRED)
+    result.tables["curves"] = complete_curves(
+        curves,
+        experiment.stages,
+        experiment.potential,
+        experiment.film,
+        experiment.origins_s(),
+        level_frames=result.config.normalization.level_frames,
+    )
+    regions = {r.name: r.vertices_px for r in result.regions}
+    result.did("region_curves", result.config.normalization, regions=regions)
+    quality = frame_quality(recording)
+    result.tables["corrections"] = yield from part(quality, HUNDRED, 2 * HUNDRED, 2 * HUNDRED)
+
+
+def _suggested(result: AnalysisResult) -> list[Region]:
+    if not result.onset_maps:
+        return []
+    key, onset = next(iter(result.onset_maps.items()))
+    regions = suggest_regions(onset)
+    if regions:
+        result.notes.append(
+            f"Area Init and Area Fnl are suggested: the squares that alloyed first and last in "
+            f"{key}."
+        )
+    return regions
+
+
+def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    recording, parameters = result.recording, result.config.nucleation
+    stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
+    sites, growth = [empty("sites")], [empty("site_growth")]
+    for i, stage in enumerate(stages):
+        change = change_image(
+            recording, stage.start_s, stage.end_s, parameters, dark=result.reference.dark
+        )
+        found = detect_sites(
+            change,
+            recording.pixel_size("Finding sites"),
+            parameters,
+            valid=result.film,
+            cycle=stage.cycle,
+        )
+        work = measure_sites(
+            recording, found, stage.start_s, stage.end_s, result.reference, parameters
+        )
+        measured = yield from part(work, i * HUNDRED, (i + 1) * HUNDRED, len(stages) * HUNDRED)
+        sites.append(measured[0])
+        growth.append(measured[1])
+        result.did("detect_sites", parameters, stage=stage.key)
+    result.tables["sites"] = _joined("sites", sites)
+    result.tables["site_growth"] = _joined("site_growth", growth)
+
+
+def _joined(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [t for t in tables if len(t)]
+    return conform(name, pd.concat(filled, ignore_index=True)) if filled else empty(name)
+
+
+def pore_windows(stages: Sequence[Stage]) -> list[PoreWindow]:
+    """From the start of each cycle's dissolution to the end of its dealloying."""
+    windows = []
+    for cycle in cycles_of(stages):
+        own = stages_of(stages, *LEAVING, cycle=cycle)
+        if own:
+            end = max(s.end_s for s in own)
+            windows.append(PoreWindow(cycle=cycle, start_s=own[0].start_s, end_s=end))
+    return windows
+
+
+def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
+    recording, optics = result.recording, result.experiment.optics
+    windows = pore_windows(result.experiment.stages)
+    tables = ("pores", "pore_summary", "pore_events")
+    result.tables |= {name: empty(name) for name in tables}
+    if not windows:
+        return
+    tracks = yield from track_pores(
+        recording,
+        windows,
+        result.reference,
+        result.config.pores,
+        film=result.film,
+        psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
+        substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
+        make_labels=make_labels,
+    )
+    result.pore_tracks = tracks
+    found = (tracks.pores, tracks.summary, tracks.events)
+    result.tables |= dict(zip(tables, found, strict=True))
+    result.notes.append(tracks.optics.note)
+    result.did("track_pores", result.config.pores, substrate=tracks.optics.substrate)
+
+
+def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    """Every step with every later one, and with the sites of its cycle."""
+    steps = {
+        s.key: result.onset_maps[s.key]
+        for s in stages_of(result.experiment.stages, StageKind.ALLOYING)
+    }
+    parameters = result.config.complementarity
+    images = stage_images(steps, parameters)
+    sites = _site_masks(result)
+    table = yield from colocalization(
+        {**images, **sites},
+        [*step_pairs(steps), *site_pairs(steps, list(sites))],
+        parameters,
+        uniform=[key for key, onset in steps.items() if is_uniform(onset)],
+        valid=result.film,
+    )
+    result.tables["colocalization"] = table
+    result.did("colocalization", parameters)
+
+
+def _site_masks(result: AnalysisResult) -> dict[str, Float32Array]:
+    """(Y, X) masks of the sites' discs, by names such as cycle1_sites."""
+    size = result.recording.pixel_size_um
+    table = result.tables["sites"]
+    if size is None or not len(table):
+        return {}
+    rows, columns = np.ogrid[tuple(slice(0, n) for n in result.film.shape)]
+    masks = {}
+    for cycle, sites in table.groupby("cycle"):
+        mask = np.zeros(result.film.shape, dtype=np.float32)
+        for y, x, radius in sites[["y_um", "x_um", "radius_um"]].to_numpy(float) / size:
+            mask[(rows - y) ** 2 + (columns - x) ** 2 <= max(radius, 1.0) ** 2] = 1
+        masks[f"cycle{cycle}_sites"] = mask
+    return masks
+
+
+def _stages(result: AnalysisResult) -> None:
+    experiment = result.experiment
+    x_at: dict[float, float] = {}
+    if experiment.potential is not None and experiment.film is not None:
+        bounds = np.unique([t for s in experiment.stages for t in (s.start_s, s.end_s)])
+        x = li_content(
+            experiment.potential, experiment.film, bounds, origins_s=experiment.origins_s()
+        )
+        x_at = dict(zip(bounds.tolist(), x.tolist(), strict=True))
+    result.tables["stages"] = stages_table(experiment.stages, x_at)
+
+
+def _cycles(result: AnalysisResult) -> None:
+    tracks, reference, pristine = result.pore_tracks, result.reference, None
+    if tracks is not None:
+        count, area_um2 = pores_at(
+            result.recording, reference.frames, result.config.pores, tracks.optics
+        )
+        field_um2 = float(result.film.sum()) * result.recording.pixel_size("Pore areas") ** 2
+        pristine = PristinePores(
+            time_s=float(result.recording.times_s[reference.frames].mean()),
+            count=count,
+            area_fraction=area_um2 / field_um2,
+        )
+    experiment = result.experiment
+    result.tables["cycles"] = cycles_table(
+        experiment.stages,
+        result.tables["sites"],
+        result.tables["pore_summary"],
+        potential=experiment.potential,
+        film=experiment.film,
+        pristine=pristine,
+    )
+
+
+def write_result(result: AnalysisResult, out: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write all tables, onset maps and provenance.json into a folder; their paths.
+
+    Raises
+    ------
+    AlloyError
+        If the folder holds results and `overwrite` is not set, or cannot be written.
+    """
+    maps: dict[str, Float32Array] = {}
+    for key, onset in result.onset_maps.items():
+        maps[f"onset_{key}"] = onset.onset_s
+        maps[f"onset_sd_{key}"] = onset.onset_sd_s
+    return write_results(
+        out,
+        result.tables,
+        maps,
+        steps=result.provenance,
+        inputs=inputs_of(result.experiment),
+        pixel_size_um=result.recording.pixel_size_um,
+        overwrite=overwrite,
+    )
