@@ -56,7 +56,13 @@ def sample_dir(name: str) -> Path:
 
 def sample_parameters(name: str) -> SyntheticParameters:
     """What is planted in a sample recording."""
-    mild = {"gain_counts": 0.125, "illumination_falloff": 0.25, "dust": 9, "flicker": 0.002}
+    mild = {
+        "correlation_um": 1.1 / math.sqrt(2),  # domains as fine as in the paper's Fig. 2
+        "gain_counts": 0.125,
+        "illumination_falloff": 0.25,
+        "dust": 9,
+        "flicker": 0.002,
+    }
     if name == "au_one_cycle":
         return au_parameters(
             name="Au 14 nm, 0.5 mA cm-2",

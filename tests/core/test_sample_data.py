@@ -62,7 +62,7 @@ def test_generator_writes_the_same_bytes_each_time(tmp_path):
     for run in ("a", "b"):
         write_sample(parameters, tmp_path / run)
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
-    assert len(files) == 12
+    assert len(files) == 13
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 

@@ -102,7 +102,7 @@ def test_fields_have_the_planted_correlation_length():
     field = gaussian_field(stream(3, "test"), (600, 600), 12.0)
     at_length = np.mean(field * np.roll(field, 12, axis=1))
     assert field.std() == pytest.approx(1)
-    assert at_length == pytest.approx(np.exp(-1), abs=0.06)
+    assert at_length == pytest.approx(np.exp(-0.5), abs=0.05)
 
 
 def test_noise_follows_the_photon_transfer_curve():

@@ -28,10 +28,10 @@ def stream(seed: int, *key: str | int) -> np.random.Generator:
 def gaussian_field(
     rng: np.random.Generator, shape: tuple[int, int], correlation_px: float
 ) -> FloatArray:
-    """Periodic Gaussian random field with mean 0, variance 1 and autocorrelation exp(-(d/L)^2)."""
+    """Periodic Gaussian random field: mean 0, variance 1, autocorrelation exp(-d^2 / (2 L^2))."""
     white = rng.standard_normal(shape)
     fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None]
-    sigma = correlation_px / 2
+    sigma = correlation_px / math.sqrt(2)
     low_pass = np.exp(-2 * (np.pi * sigma) ** 2 * (fy**2 + fx**2))
     low_pass[0, 0] = 0
     smooth = np.fft.irfft2(np.fft.rfft2(white) * low_pass, s=shape)

@@ -90,7 +90,8 @@ class PlantedFilm:
     Attributes
     ----------
     correlation_um : float
-        Distance at which the autocorrelation of the fields behind the onset maps is 1/e.
+        Length scale L of the fields behind the onset maps: their autocorrelation is
+        exp(-d^2 / (2 L^2)).
     sei_absorbance, sei_later : float
         Uniform darkening in the first cycle, and in each later one as a share of it.
     residual_absorbance : float
