@@ -141,12 +141,11 @@ def _cycle_waves(parameters: SyntheticParameters, stages: Sequence[Stage]) -> li
     camera = parameters.camera
     shape = (camera.shape[0] + 2 * MARGIN_PX, camera.shape[1] + 2 * MARGIN_PX)
     correlation_px = parameters.onset.correlation_um / camera.pixel_size_um
-    steps = [(s, p) for s, p in _steps(parameters, stages)]
     leaving = sum(p.amplitude * (1 + p.creep) for p in parameters.alloying)
     leaving -= parameters.onset.residual_absorbance
     waves: list[Wave] = []
     field: FloatArray | None = None
-    for stage, step in steps:
+    for stage, step in _steps(parameters, stages):
         fresh = gaussian_field(stream(parameters.seed, "field", stage.key), shape, correlation_px)
         c = step.complementarity
         field = fresh if field is None else -c * field + np.sqrt(1 - c**2) * fresh

@@ -94,9 +94,20 @@ def make_recording(parameters: SyntheticParameters) -> Synthetic:
     sites, holes = plant(parameters, stages, _first_ranks(parameters, field))
     modes: tuple[Mode, ...] = ("trans", "epi")
     renderers = {m: Renderer(parameters, m, film, sites, holes) for m in modes}
-    experiment = Experiment(
+    return Synthetic(
+        parameters=parameters,
+        experiment=_experiment(parameters, stages, renderers),
+        truth=_truth(parameters, stages, field, renderers),
+        renderers=renderers,
+    )
+
+
+def _experiment(
+    parameters: SyntheticParameters, stages: tuple[Stage, ...], renderers: dict[Mode, Renderer]
+) -> Experiment:
+    return Experiment(
         name=parameters.name,
-        recordings=tuple(_recording(parameters, renderers[m]) for m in modes),
+        recordings=tuple(_recording(parameters, r) for r in renderers.values()),
         film=parameters.film,
         potential=planted_potential(parameters),
         optics=Optics(
@@ -106,17 +117,25 @@ def make_recording(parameters: SyntheticParameters) -> Synthetic:
         stages=stages,
         source="synthetic",
     )
-    ends_s, pixel = cycle_ends_s(stages), parameters.camera.pixel_size_um
-    pores, summary = pores_tables(holes, ends_s, parameters.camera.shape, pixel)
+
+
+def _truth(
+    parameters: SyntheticParameters,
+    stages: tuple[Stage, ...],
+    field: FilmModel,
+    renderers: dict[Mode, Renderer],
+) -> Truth:
     trans, epi = renderers["trans"], renderers["epi"]
+    ends_s, pixel = cycle_ends_s(stages), parameters.camera.pixel_size_um
+    pores, summary = pores_tables(trans.holes, ends_s, parameters.camera.shape, pixel)
     on_film = _film_mask(parameters)
-    truth = Truth(
+    return Truth(
         onset_s=_onset_maps(field, stages, on_film, trans),
         film=on_film,
-        sites=sites_table(sites, pixel),
+        sites=sites_table(trans.sites, pixel),
         pores=pores,
         pore_summary=summary,
-        merges=merges_table(holes, end_s(parameters)),
+        merges=merges_table(trans.holes, end_s(parameters)),
         pore_coverage={c: trans.pore_coverage(t) for c, t in {0: 0.0, **ends_s}.items()},
         drift_px=drift_path(parameters, trans.times_s),
         epi_drift_px=drift_path(parameters, epi.times_s),
@@ -126,7 +145,6 @@ def make_recording(parameters: SyntheticParameters) -> Synthetic:
         clock_offset_s=parameters.potential.clock_offset_s,
         edge_lag_s=parameters.onset.edge_lag_s,
     )
-    return Synthetic(parameters=parameters, experiment=experiment, truth=truth, renderers=renderers)
 
 
 def _recording(parameters: SyntheticParameters, renderer: Renderer) -> Recording:

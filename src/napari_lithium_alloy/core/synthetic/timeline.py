@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -18,32 +18,29 @@ _SWITCH_S = 1.0
 
 def planted_stages(parameters: SyntheticParameters) -> tuple[Stage, ...]:
     """The cell's stages on the recording's clock, in order."""
-    timing = parameters.timing
     stages: list[Stage] = []
-    now = timing.rest_s
+    now = parameters.timing.rest_s
     for cycle in range(1, parameters.cycles + 1):
-
-        def add(
-            kind: StageKind,
-            gap_s: float,
-            duration_s: float,
-            step: int | None = None,
-            n: int = cycle,
-        ) -> None:
-            nonlocal now
+        for kind, step, gap_s, duration_s in _stages_of_a_cycle(parameters):
             start = now + gap_s
             now = start + duration_s
-            stages.append(Stage(kind=kind, cycle=n, step=step, start_s=start, end_s=now))
-
-        add(StageKind.SEI, 0, timing.sei_s)
-        for number, step in enumerate(parameters.alloying, start=1):
-            add(StageKind.ALLOYING, step.gap_s, step.duration_s, number)
-        add(StageKind.DEPOSITION, timing.deposition_gap_s, timing.deposition_s)
-        add(StageKind.DISSOLUTION, 0, timing.dissolution_s)
-        for number, step in enumerate(parameters.dealloying, start=1):
-            add(StageKind.DEALLOYING, step.gap_s, step.duration_s, number)
-        now += timing.pause_s
+            stages.append(Stage(kind=kind, cycle=cycle, step=step, start_s=start, end_s=now))
+        now += parameters.timing.pause_s
     return tuple(stages)
+
+
+def _stages_of_a_cycle(
+    parameters: SyntheticParameters,
+) -> Iterator[tuple[StageKind, int | None, float, float]]:
+    """Kind, step, gap before and duration of each stage, in order."""
+    timing = parameters.timing
+    yield StageKind.SEI, None, 0.0, timing.sei_s
+    for number, step in enumerate(parameters.alloying, start=1):
+        yield StageKind.ALLOYING, number, step.gap_s, step.duration_s
+    yield StageKind.DEPOSITION, None, timing.deposition_gap_s, timing.deposition_s
+    yield StageKind.DISSOLUTION, None, 0.0, timing.dissolution_s
+    for number, step in enumerate(parameters.dealloying, start=1):
+        yield StageKind.DEALLOYING, number, step.gap_s, step.duration_s
 
 
 def end_s(parameters: SyntheticParameters) -> float:
