@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -194,30 +195,28 @@ class _View:
 
 
 def _views(stacks: Sequence[Stack], choice: Choice, label: str, path: Path) -> list[_View]:
+    """Every chosen plane over time, named after what tells it from the other chosen ones."""
     names = [s.position_name for s in stacks]
     if len(set(names)) < len(names):
         names = []
     views = []
-    for p in _chosen(choice.position, len(stacks), names, "position", path):
+    positions = _chosen(choice.position, len(stacks), names, "position", path)
+    for p in positions:
         stack = stacks[p]
         _, n_channels, n_z = stack.sizes
-        channels = stack.channel_names if len(stack.channel_names) == n_channels else ()
-        for c in _chosen(choice.channel, n_channels, channels, "channel", path):
-            for z in _chosen(choice.z, n_z, (), "z", path):
-                parts = [
-                    _part("position", p, len(stacks), names),
-                    _part("channel", c, n_channels, channels),
-                    _part("z", z, n_z, ()),
-                ]
-                view = _View(
-                    stack=stack,
-                    channel=c,
-                    z=z,
-                    name=" ".join([label, *filter(None, parts)]),
-                    frames=stack.frames_of(c, z),
-                )
-                views.append(view)
-    views = [v for v in views if len(v.frames)]
+        named = stack.channel_names if len(stack.channel_names) == n_channels else ()
+        channels = _chosen(choice.channel, n_channels, named, "channel", path)
+        planes = _chosen(choice.z, n_z, (), "z", path)
+        for c, z in itertools.product(channels, planes):
+            parts = (
+                _part("position", p, positions, names),
+                _part("channel", c, channels, named),
+                _part("z", z, planes, ()),
+            )
+            name = " ".join([label, *filter(None, parts)])
+            frames = stack.frames_of(c, z)
+            if len(frames):
+                views.append(_View(stack=stack, channel=c, z=z, name=name, frames=frames))
     if not views:
         raise AlloyError(f"{path.name} holds no frames; check that the recording was finished.")
     return views
@@ -238,11 +237,11 @@ def _chosen(
     )
 
 
-def _part(kind: str, index: int, n: int, names: Sequence[str]) -> str:
-    """How this one of several is named; empty where there is only one."""
-    if n == 1:
+def _part(kind: str, index: int, chosen: Sequence[int], names: Sequence[str]) -> str:
+    """How this one of several is named; empty where only one was chosen."""
+    if len(chosen) == 1:
         return ""
-    return f"{kind} {names[index] if any(names) and names[index] else index}"
+    return f"{kind} {names[index] if names and names[index] else index}"
 
 
 def _first_frame(view: _View) -> NDArray[Any]:

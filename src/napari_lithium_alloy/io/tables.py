@@ -60,13 +60,13 @@ def read_csv(path: Path | str) -> pd.DataFrame:
                 if not line.startswith("#"):
                     break
                 n_comments += 1
+        # numbers as text: `conform` makes floats of it exactly, which pandas's parser may not
         types = TABLES.get(file.stem, {})
-        texts = {c: "string" for c, t in types.items() if t == "string"}
+        as_text = {c: t if t == "boolean" else "string" for c, t in types.items()}
         frame = pd.read_csv(
             file,
             skiprows=n_comments,
-            float_precision="round_trip",
-            dtype=texts,
+            dtype=as_text,
             keep_default_na=False,
             na_values=[""],
         )
@@ -74,7 +74,7 @@ def read_csv(path: Path | str) -> pd.DataFrame:
         raise AlloyError(f"{file} cannot be opened ({error.strerror}); check its path.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise AlloyError(f"{file.name} is not a table ({error}); write it again.") from error
-    return conform(file.stem, frame) if file.stem in TABLES else frame
+    return conform(file.stem, frame) if types else frame
 
 
 def read_steps(path: Path | str) -> list[Step]:
