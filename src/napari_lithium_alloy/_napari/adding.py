@@ -17,7 +17,17 @@ _KEPT = ("visible", "opacity", "blending")
 
 def add_layers(viewer: ViewerModel, layers: Iterable[LayerTuple | None]) -> list[Layer]:
     """Add layers of ours, replacing those that show the same thing of the same recording."""
-    return [add_layer(viewer, layer) for layer in layers if layer is not None]
+    added = [add_layer(viewer, layer) for layer in layers if layer is not None]
+    if any(_covers(layer) for layer in added):
+        for layer in viewer.layers:
+            if _covers(layer) and layer not in added:
+                layer.visible = False
+    return added
+
+
+def _covers(layer: Layer) -> bool:
+    """Whether it is a visible map of ours: one covers all others, whose colour bars remain."""
+    return bool(layer.visible) and about(layer).get("kind") in ("map", "onset", "onset_sd", "rgb")
 
 
 def add_layer(viewer: ViewerModel, layer: LayerTuple) -> Layer:

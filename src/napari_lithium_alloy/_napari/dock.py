@@ -10,7 +10,6 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -68,6 +67,7 @@ class Dock(QWidget):
         self._worker: Any = None
         self._done: Callable[[Any], None] | None = None
         self._connected = False
+        self._taken: Opened | None = None
         self.setWindowTitle(self.TITLE)
         self.recording_box = RecordingBox()
         self.recording_box.activated.connect(self._choose_recording)
@@ -102,6 +102,9 @@ class Dock(QWidget):
     def refresh(self) -> None:
         """Show the current recording's choices and results."""
 
+    def take(self, opened: Opened) -> None:
+        """Show the parameters of a recording the dock has turned to."""
+
     def _plot_saver(self) -> Any:
         return None
 
@@ -112,7 +115,7 @@ class Dock(QWidget):
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
-        layout.addLayout(self._recording_row())
+        layout.addWidget(self._recording_row())
         layout.addWidget(self.controls())
         layout.addLayout(self._run_row())
         layout.addWidget(self.status)
@@ -120,6 +123,7 @@ class Dock(QWidget):
         self._scroll(inner)
 
     def _scroll(self, inner: QWidget) -> None:
+        """Put controls that may be taller than the dock into it."""
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -128,11 +132,13 @@ class Dock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
 
-    def _recording_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
+    def _recording_row(self) -> QWidget:
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(QLabel("Recording"))
         row.addWidget(self.recording_box, 1)
-        return row
+        return box
 
     def _run_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -177,7 +183,11 @@ class Dock(QWidget):
         return super().event(event)
 
     def _session_changed(self) -> None:
-        self.recording_box.show_recordings(self.session.opened, self.session.current)
+        current = self.session.current
+        self.recording_box.show_recordings(self.session.opened, current)
+        if current is not None and current is not self._taken:
+            self._taken = current
+            self.take(current)
         with self.errors_shown():
             self.refresh()
         self.show_tables()
@@ -287,17 +297,6 @@ def _guarded(work: Work[Any]) -> Work[Any]:
         return error
     except RuntimeError as error:
         raise AnalysisFailedError(str(error)) from error
-
-
-def rows(*widgets: tuple[str, QWidget]) -> QWidget:
-    """Labelled rows of controls."""
-    box = QWidget()
-    form = QFormLayout(box)
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for label, widget in widgets:
-        form.addRow(label, widget)
-    return box
 
 
 def column(*widgets: QWidget) -> QWidget:

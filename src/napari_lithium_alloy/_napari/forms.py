@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_lithium_alloy.core.errors import AlloyError
 
@@ -74,8 +75,26 @@ class OptionalNumber(LineEdit):
         return number
 
 
+LABEL_PX = 170
+"""Width of labels, the same in all forms so that they stand in one column."""
+
+
+def rows(*widgets: tuple[str, QWidget]) -> QWidget:
+    """Labelled rows of controls."""
+    box = QWidget()
+    form = QFormLayout(box)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setVerticalSpacing(4)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for text, widget in widgets:
+        label = QLabel(text)
+        label.setMinimumWidth(LABEL_PX)
+        form.addRow(label, widget)
+    return box
+
+
 class Form(Generic[Parameters]):
-    """A magicgui container for some of the fields of a parameter dataclass.
+    """magicgui's widgets for some of the fields of a parameter dataclass.
 
     Parameters
     ----------
@@ -92,12 +111,16 @@ class Form(Generic[Parameters]):
             name: _widget(types[name], getattr(defaults, name), name, field)
             for name, field in fields.items()
         }
-        self.container = Container(widgets=list(self.widgets.values()), labels=True)
-        self.container.margins = (0, 0, 0, 0)
-        self.native = self.container.native
+        self.native = rows(*((w.label, w.native) for w in self.widgets.values()))
+        for widget in self.widgets.values():
+            widget.native.setToolTip(widget.tooltip)
 
     def __getitem__(self, name: str) -> Any:
         return self.widgets[name]
+
+    def show_row(self, name: str, visible: bool) -> None:
+        """Show or hide one parameter."""
+        self.native.layout().setRowVisible(self.widgets[name].native, visible)
 
     @property
     def value(self) -> Parameters:

@@ -24,13 +24,14 @@ from napari_lithium_alloy.core.recording import Recording, Region
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_lithium_alloy.core.pores import PoreTracks
+    from napari_lithium_alloy.core.pore_tracking import PoreTracks
 
 METADATA_KEY = "napari-lithium-alloy"
 LayerTuple = tuple[Any, dict[str, Any], str]
 Kind = Literal[
     "counts", "stack", "map", "onset", "onset_sd", "rgb", "sites", "pores", "pore_tracks", "regions"
 ]
+REGION_COLOUR = "#ff5a00"
 QUANTITY_NAMES = {
     "transmittance": "Transmittance",
     "absorbance": "Absorbance",
@@ -215,12 +216,14 @@ def sites_layer(
 ) -> LayerTuple:
     """Nucleation sites of a cycle as Points with their measurements as features."""
     size = recording.pixel_size("Nucleation sites")
+    features = site_features(sites)
+    unmeasured = {c: "" if features[c].dtype.kind == "O" else np.nan for c in features}
     radius = sites["radius_um"].astype(float).fillna(0.3).to_numpy()
     attributes = {
         **placement(recording, 2),
         "name": f"Nucleation sites cycle {cycle} – {recording.name}",
-        "features": site_features(sites),
-        "feature_defaults": {"site": np.nan, "source": "added"},
+        "features": features,
+        "feature_defaults": {**unmeasured, "source": "added"},
         "size": np.maximum(2 * radius / size, 3.0),
         "face_color": "transparent",
         "border_color": "#00e000",
@@ -290,8 +293,8 @@ def regions_layer(recording: Recording, regions: Sequence[Region]) -> LayerTuple
         "shape_type": [r.kind for r in regions],
         "features": pd.DataFrame({"name": pd.Series([r.name for r in regions], dtype=object)}),
         "feature_defaults": {"name": "ROI"},
-        "text": {"string": "{name}", "size": 10, "color": "#ffd700", "anchor": "upper_left"},
-        "edge_color": "#ffd700",
+        "text": {"string": "{name}", "size": 10, "color": REGION_COLOUR, "anchor": "upper_left"},
+        "edge_color": REGION_COLOUR,
         "face_color": "transparent",
         "edge_width": 1,
         "ndim": 2,

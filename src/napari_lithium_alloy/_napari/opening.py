@@ -22,7 +22,8 @@ def open_layers(path: str | Path) -> list[LayerTuple]:
     from napari_lithium_alloy.io.recording_file import open_experiment
 
     experiment = open_experiment(Path(path))
-    layers = [counts_layer(r, opened_from=str(path)) for r in experiment.recordings]
+    trans_on_top = sorted(experiment.recordings, key=lambda r: r.mode == "trans")
+    layers = [counts_layer(r, opened_from=str(path)) for r in trans_on_top]
     _just_opened[str(path)] = experiment
     return layers
 

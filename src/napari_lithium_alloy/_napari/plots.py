@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
@@ -41,12 +41,15 @@ class Plot:
     curves : sequence of Curve
     stages : sequence of Stage
         Drawn as bands in their colours.
+    y_range : (float, float), optional
+        Shown part of the y axis; None: all curves.
     """
 
     x_label: str
     y_label: str
     curves: Sequence[Curve] = ()
     stages: Sequence[Stage] = ()
+    y_range: tuple[float, float] | None = None
 
 
 class CurveCanvas(QWidget):
@@ -56,11 +59,13 @@ class CurveCanvas(QWidget):
     ----------
     viewer : napari Viewer
         Whose theme it follows.
+    hint : str
+        Shown while there is no curve.
     """
 
     time_clicked = Signal(float)
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Any, hint: str = "") -> None:
         import pyqtgraph
 
         super().__init__()
@@ -71,14 +76,18 @@ class CurveCanvas(QWidget):
         self.item = self.widget.getPlotItem()
         self.item.setMenuEnabled(False)
         self.item.hideButtons()
-        self.legend = self.item.addLegend(offset=(-8, 8), labelTextSize="9pt")
+        self.legend = self.item.addLegend(offset=(8, 1), labelTextSize="9pt", verSpacing=-6)
         self.cursor = pyqtgraph.InfiniteLine(angle=90, movable=False)
         self.item.addItem(self.cursor, ignoreBounds=True)
         self.cursor.hide()
         self.widget.scene().sigMouseClicked.connect(self._clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self.hint = QLabel(hint)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(self.widget)
+        layout.addWidget(self.hint)
+        self.widget.hide()
         self.follow_theme()
 
     def show_plot(self, plot: Plot) -> None:
@@ -95,6 +104,12 @@ class CurveCanvas(QWidget):
         for stage in plot.stages:
             self._draw_band(stage)
         self.item.enableAutoRange()
+        if plot.y_range is not None:
+            self.item.setYRange(*plot.y_range, padding=0)
+        self.legend.setColumnCount(max(len(plot.curves), 1))
+        self.legend.setVisible(len(plot.curves) > 1)
+        self.widget.setVisible(bool(plot.curves))
+        self.hint.setVisible(not plot.curves)
         self.follow_theme()
 
     def show_time(self, time_s: float) -> None:
@@ -119,6 +134,9 @@ class CurveCanvas(QWidget):
             axis.setTextPen(ink)
             axis.setLabel(label, color=ink)
         self.legend.setLabelTextColor(ink)
+        ground_behind = self._pg.mkColor(ground)
+        ground_behind.setAlphaF(0.75)
+        self.legend.setBrush(ground_behind)
         for _, label in self.legend.items:
             label.setText(label.text, color=ink)
         self.cursor.setPen(self._pg.mkPen(ink, width=1))
@@ -189,5 +207,7 @@ def figure_of(plot: Plot) -> Any:
     axes.set_xlim(low, high)
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
+    if plot.y_range is not None:
+        axes.set_ylim(plot.y_range)
     axes.legend(frameon=False, fontsize=8, loc="best")
     return figure

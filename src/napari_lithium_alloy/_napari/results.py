@@ -11,8 +11,10 @@ import pandas as pd
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.layers import (
     LayerTuple,
+    kind_of,
     pore_tracks_layer,
     pores_layer,
+    regions_layer,
     sites_layer,
 )
 from napari_lithium_alloy._napari.result_layers import onset_layers
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 def take_result(session: Session, opened: Opened, result: AnalysisResult) -> None:
     """Show a whole analysis; sites changed by hand stay as they are."""
-    opened.normalization = result.config.normalization
+    opened.config = result.config
     stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
     by_key = {s.key: s for s in stages}
     opened.onset_maps |= result.onset_maps
@@ -39,7 +41,7 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
         tables["sites"] = opened.sites.drop(columns="source")
     opened.tables |= tables
     opened.result = dataclasses.replace(result, tables=tables)
-    add_layers(session.viewer, _layers(opened, result))
+    add_layers(session.viewer, _layers(session, opened, result))
     for kind in ("tables", "normalization", "onset", "sites", "pores"):
         session.results_changed.emit(kind)
 
@@ -54,7 +56,14 @@ def _keep_sites(opened: Opened, found: pd.DataFrame) -> None:
         opened.put_sites(int(cycle), kept)
 
 
-def _layers(opened: Opened, result: AnalysisResult) -> list[LayerTuple | None]:
+def _has_regions(session: Session, opened: Opened) -> bool:
+    return any(
+        kind_of(layer) == "regions" and session.opened_of(layer) is opened
+        for layer in session.viewer.layers
+    )
+
+
+def _layers(session: Session, opened: Opened, result: AnalysisResult) -> list[LayerTuple | None]:
     recording, steps = opened.recording, opened.steps
     layers: list[LayerTuple | None] = []
     for i, (key, onset) in enumerate(result.onset_maps.items()):
@@ -71,6 +80,8 @@ def _layers(opened: Opened, result: AnalysisResult) -> list[LayerTuple | None]:
     if opened.sites is not None and recording.pixel_size_um is not None:
         for cycle in sorted(set(opened.sites["cycle"])):
             layers.append(sites_layer(recording, opened.sites_of(cycle), int(cycle), steps))
+    if result.regions and not _has_regions(session, opened):
+        layers.append(regions_layer(recording, result.regions))
     if result.pore_tracks is not None:
         layers.append(pores_layer(recording, result.pore_tracks, steps))
         layers.append(pore_tracks_layer(recording, result.pore_tracks, steps))

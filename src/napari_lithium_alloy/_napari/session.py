@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,13 +14,15 @@ from psygnal import Signal
 from napari_lithium_alloy._napari.layers import about, kind_of, placement, recording_of_image
 from napari_lithium_alloy._napari.opening import take_opened
 from napari_lithium_alloy._napari.site_edits import with_source
+from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.field import film_mask
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.photometry import NormalizationParameters, Reference, reference_frame
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.core.recording import BoolArray, Recording
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import empty
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_lithium_alloy.core.onset import OnsetMap
-    from napari_lithium_alloy.core.pores import PoreTracks
+    from napari_lithium_alloy.core.pore_tracking import PoreTracks
     from napari_lithium_alloy.pipeline import AnalysisResult
 
 
@@ -40,7 +43,8 @@ class Opened:
     ----------
     experiment, recording
         What it is; the recording is replaced when its mode, clock or pixel size is set by hand.
-    normalization : NormalizationParameters
+    config : AnalysisConfig
+        Parameters of every analysis: what recording.toml says, then what was last run.
     onset_maps : dict
         Onset maps by the key of their stage (cycle1_step1) or of their time range.
     stages : dict
@@ -60,7 +64,7 @@ class Opened:
 
     experiment: Experiment
     recording: Recording
-    normalization: NormalizationParameters = field(default_factory=NormalizationParameters)
+    config: AnalysisConfig
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     sites: pd.DataFrame | None = None
@@ -74,6 +78,21 @@ class Opened:
     def name(self) -> str:
         """What the docks call it."""
         return self.recording.name
+
+    @property
+    def normalization(self) -> NormalizationParameters:
+        """Parameters of the reference frame."""
+        return self.config.normalization
+
+    def use(self, **parameters: Any) -> None:
+        """Remember the parameters an analysis was run with."""
+        self.config = dataclasses.replace(self.config, **parameters)
+
+    def film(self, reference: Reference) -> BoolArray:
+        """(Y, X) True where there is film; bare glass is told in transmitted light only."""
+        if self.recording.mode == "trans":
+            return film_mask(reference.image)
+        return np.ones(self.recording.field_shape, dtype=bool)
 
     @property
     def grid(self) -> EvenGrid:
@@ -198,7 +217,7 @@ class Session:
         for recording in experiment.recordings:
             known = self.find(recording.name, recording.source)
             if known is None:
-                known = Opened(experiment, recording)
+                known = Opened(experiment, recording, config_of(experiment))
                 self.opened.append(known)
             found.append(known)
         if self._current is None and found:
@@ -296,7 +315,8 @@ class Session:
     def _adopt(self, layer: Layer) -> None:
         """Somebody's own image over time serves as a recording."""
         recording = recording_of_image(layer)
-        opened = Opened(Experiment(name=recording.name, recordings=(recording,)), recording)
+        experiment = Experiment(name=recording.name, recordings=(recording,))
+        opened = Opened(experiment, recording, AnalysisConfig())
         self._adopted[layer] = opened
         self.opened.append(opened)
         if self._current is None:

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Collection
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
 
+from napari_lithium_alloy._napari.forms import rows
 from napari_lithium_alloy._napari.result_layers import stage_name
 from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.errors import AlloyError
@@ -39,16 +40,11 @@ class StageBox(QWidget):
         self.choice.setToolTip("Stage to analyse; its bounds are below")
         self.choice.currentIndexChanged.connect(self._show_bounds)
         self.start, self.end = _seconds("First moment used"), _seconds("Last moment used")
-        bounds = QHBoxLayout()
-        bounds.setContentsMargins(0, 0, 0, 0)
-        bounds.addWidget(self.start, 1)
-        bounds.addWidget(QLabel("to"))
-        bounds.addWidget(self.end, 1)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Stage", self.choice)
-        form.addRow("Time (s)", bounds)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(
+            rows(("Stage", self.choice), ("From (s)", self.start), ("To (s)", self.end))
+        )
 
     def show_stages(self, opened: Opened | None, prefer: str = "") -> None:
         """Offer the stages of a recording; what was chosen and typed stays where it can."""

@@ -9,8 +9,8 @@ import pandas as pd
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column, rows
-from napari_lithium_alloy._napari.forms import Field, Form
+from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.result_layers import agreement_layer, stage_name
 from napari_lithium_alloy._napari.session import Opened
@@ -49,12 +49,15 @@ COMPARISONS = {
 class ComplementarityMap(Dock):
     """Pearson's r of two maps with its null, and the map of their agreement."""
 
-    TITLE = "Complementarity"
+    TITLE = "Compare"
     TABLES = ("colocalization",)
     RUN = "Compare"
 
     def controls(self) -> QWidget:
         self.first, self.second = _map_box("Map A"), _map_box("Map B")
+        self._picked: set[Any] = set()
+        for box in (self.first, self.second):
+            box.activated.connect(self._pick)
         self.comparison = QComboBox()
         self.comparison.addItems(list(COMPARISONS))
         self.comparison.setToolTip(
@@ -82,15 +85,22 @@ class ComplementarityMap(Dock):
     def _layers_changed(self, _event: Any = None) -> None:
         self.refresh()
 
+    def take(self, opened: Opened) -> None:
+        self.form.value = opened.config.complementarity
+
     def refresh(self) -> None:
         choices = self._choices()
-        for box, place in ((self.first, 0), (self.second, 1)):
-            chosen = box.currentData()
+        for place, box in enumerate((self.first, self.second)):
+            chosen = box.currentData() if box in self._picked else None
             box.clear()
             for key, title in choices.items():
                 box.addItem(title, key)
             index = box.findData(chosen)
             box.setCurrentIndex(index if index >= 0 else min(place, len(choices) - 1))
+
+    def _pick(self) -> None:
+        """Keep what was chosen by hand when maps come and go."""
+        self._picked.add(self.sender())
 
     def _choices(self) -> dict[str, str]:
         """Keys of maps to choose from, and what people call them."""
@@ -99,7 +109,7 @@ class ComplementarityMap(Dock):
         found = {key: f"Onset {stage_name(opened.stages[key])}" for key in maps}
         for layer in self.viewer.layers:
             plain = type(layer).__name__ == "Image" and layer.ndim == 2 and not layer.rgb
-            if plain and kind_of(layer) != "onset":
+            if plain and kind_of(layer) in (None, "map"):
                 found[layer.name] = layer.name
         return found
 
@@ -107,15 +117,18 @@ class ComplementarityMap(Dock):
         opened, parameters = self.session.need_current(), self.form.value
         a, b = self.first.currentData(), self.second.currentData()
         if a is None or b is None:
-            raise AlloyError("Two maps are needed; compute onset maps in the Color code dock.")
+            raise AlloyError(
+                "Two maps are needed; compute onset maps in the Temporal color code dock."
+            )
         parts = COMPARISONS[self.comparison.currentText()]
         images: dict[str, np.ndarray] = {}
         pair = tuple(
             self._image(opened, key, part, parameters.progress, images)
             for key, part in zip((a, b), parts, strict=True)
         )
+        opened.use(complementarity=parameters)
         uniform = [k for k in dict.fromkeys((a, b)) if _is_uniform(opened, k)]
-        work = _compared(images, pair, parameters, uniform)
+        work = _compared(opened, images, pair, parameters, uniform)
         self.start(work, functools.partial(self._show, opened, pair, parameters))
 
     def _image(
@@ -170,14 +183,18 @@ def _is_uniform(opened: Opened, key: str) -> bool:
 
 
 def _compared(
+    opened: Opened,
     images: Mapping[str, np.ndarray],
     pair: tuple[str, str],
     parameters: ComplementarityParameters,
     uniform: list[str],
 ) -> Work[tuple[pd.DataFrame, np.ndarray]]:
     yield 0, 1
-    table = yield from colocalization(images, [pair], parameters, uniform=uniform)
-    agreement = local_agreement(images[pair[0]], images[pair[1]], parameters)
+    a, b = (images[name] for name in pair)
+    film = opened.film(opened.reference())
+    valid = film if film.shape == a.shape == b.shape else None
+    table = yield from colocalization(images, [pair], parameters, uniform=uniform, valid=valid)
+    agreement = local_agreement(a, b, parameters, valid=valid)
     return table, agreement
 
 

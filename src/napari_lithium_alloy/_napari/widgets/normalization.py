@@ -10,8 +10,8 @@ import pandas as pd
 from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column, rows
-from napari_lithium_alloy._napari.forms import Field, Form, OptionalNumber
+from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.forms import Field, Form, OptionalNumber, rows
 from napari_lithium_alloy._napari.layers import QUANTITY_NAMES, stack_layer
 from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy._napari.stage_box import StageBox
@@ -66,7 +66,7 @@ MODES = {"not known": None, "trans": "trans", "epi": "epi"}
 class Normalization(Dock):
     """Reference, dark and quantity of the current recording."""
 
-    TITLE = "Normalization"
+    TITLE = "Normalize"
     TABLES = ("field_curve",)
     RUN = "Normalize"
 
@@ -101,6 +101,9 @@ class Normalization(Dock):
         what = rows(("Quantity", self.quantity))
         return column(facts, self.form.native, self.dark_button, what, self.stage_box)
 
+    def take(self, opened: Opened) -> None:
+        self.form.value = opened.config.normalization
+
     def refresh(self) -> None:
         opened = self.session.current
         for widget in (self.mode, self.pixel_size.native, self.interval.native, self.quantity):
@@ -115,7 +118,6 @@ class Normalization(Dock):
         gaps = np.diff(recording.times_s)
         even = gaps.size and np.ptp(gaps) < 1e-3 * np.median(gaps)
         self.interval.value = f"{np.median(gaps):.6g}" if even else ""
-        self.form.value = opened.normalization
         self._offer(quantities_of(recording.mode))
 
     def _offer(self, quantities: Sequence[Quantity]) -> None:
@@ -135,7 +137,7 @@ class Normalization(Dock):
         opened = self.session.need_current()
         quantity = self.quantity.currentData()
         stage = self.stage_box.stage if quantity == "normalized_absorbance" else None
-        opened.normalization = self.form.value
+        opened.use(normalization=self.form.value)
         work = _normalized(opened, quantity, stage)
         self.start(work, functools.partial(self._show, opened, quantity, stage))
 
@@ -222,7 +224,7 @@ def _normalized(
 
 def _field_curve(opened: Opened, reference: Reference) -> Work[pd.DataFrame]:
     experiment = opened.experiment
-    curves = yield from region_curves(opened.recording, reference, ())
+    curves = yield from region_curves(opened.recording, reference, valid=opened.film(reference))
     return complete_curves(
         curves,
         experiment.stages,

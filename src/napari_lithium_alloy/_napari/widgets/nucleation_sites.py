@@ -14,14 +14,12 @@ from napari_lithium_alloy._napari.layers import about, kind_of, site_features, s
 from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy._napari.site_edits import read_edits, with_source
 from napari_lithium_alloy._napari.stage_box import StageBox
-from napari_lithium_alloy.core.field import film_mask
 from napari_lithium_alloy.core.nucleation import (
     NucleationParameters,
     change_image,
     detect_sites,
     keep_edits,
 )
-from napari_lithium_alloy.core.photometry import dark_level
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.site_growth import measure_sites
@@ -56,7 +54,7 @@ Measured = tuple[pd.DataFrame, pd.DataFrame]
 class NucleationSites(Dock):
     """Where lithium metal appears."""
 
-    TITLE = "Nucleation"
+    TITLE = "Sites"
     TABLES = ("sites", "site_growth")
     RUN = "Detect sites"
 
@@ -93,6 +91,9 @@ class NucleationSites(Dock):
             self.viewer.layers.events.removed.disconnect(self._find_layer)
             self._watch(None)
         super().disconnect_events()
+
+    def take(self, opened: Opened) -> None:
+        self.form.value = opened.config.nucleation
 
     def refresh(self) -> None:
         self.stage_box.show_stages(self.session.current)
@@ -160,6 +161,7 @@ class NucleationSites(Dock):
         opened.recording.pixel_size("Finding nucleation sites")
         self._edited()
         parameters = self.form.value
+        opened.use(nucleation=parameters)
         work = _detected(opened, stage, parameters)
         self.start(work, functools.partial(self._show, opened, stage, parameters))
 
@@ -210,13 +212,13 @@ def _detected(opened: Opened, stage: Stage, parameters: NucleationParameters) ->
     recording, reference = opened.recording, opened.reference()
     change = change_image(
         recording, stage.start_s, stage.end_s, parameters,
-        dark=dark_level(recording, opened.normalization.dark_counts),
+        dark=reference.dark,
     )  # fmt: skip
     found = detect_sites(
         change,
         recording.pixel_size("Finding nucleation sites"),
         parameters,
-        valid=film_mask(reference.image),
+        valid=opened.film(reference),
         cycle=stage.cycle,
     )
     deleted = np.array(opened.deleted_um.get(stage.cycle, []), dtype=float).reshape(-1, 2)

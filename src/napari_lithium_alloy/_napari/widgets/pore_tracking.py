@@ -8,13 +8,15 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column, rows
-from napari_lithium_alloy._napari.forms import Field, Form
+from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.forms import Field, Form, rows
+from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import pore_tracks_layer, pores_layer
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
 from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.pores import PoreParameters, PoreTracks, track_pores
+from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
+from napari_lithium_alloy.core.pores import PoreParameters
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
@@ -37,15 +39,17 @@ FIELDS = {
         high=1000,
         step=0.5,
     ),
-    "substrate_transmittance": Field(
+    "substrate": Field(
         label="Bare substrate (× film)",
-        tip="Transmittance of bare glass relative to the pristine film",
-        low=1,
+        tip="Brightness of bare substrate relative to the pristine film",
         high=1e3,
-        unset="from the data",
+        unset="from the recording",
     ),
-    "method": Field(
-        label="Method", tip="physical: between film and bare substrate of the same frame"
+    "averaged_frames": Field(
+        label="Averaged frames",
+        tip="Frames averaged where the pores of a cycle's end are told",
+        low=1,
+        high=1000,
     ),
 }
 ALL_CYCLES = "All cycles"
@@ -62,8 +66,8 @@ class PoreTracking(Dock):
         self.cycles = QComboBox()
         self.cycles.setToolTip("Dissolution and dealloying of these cycles are looked at")
         self.form: Form[PoreParameters] = Form(PoreParameters(), FIELDS)
-        self.canvas = CurveCanvas(self.viewer)
-        self.canvas.setMinimumHeight(150)
+        self.canvas = CurveCanvas(self.viewer, "Total pore area against time is drawn here")
+        self.canvas.setFixedHeight(190)
         self.canvas.time_clicked.connect(self.session.show_time)
         return column(rows(("Cycles", self.cycles)), self.form.native, self.canvas)
 
@@ -86,6 +90,9 @@ class PoreTracking(Dock):
             self.canvas.let_go()
         super().disconnect_events()
 
+    def take(self, opened: Opened) -> None:
+        self.form.value = opened.config.pores
+
     def refresh(self) -> None:
         opened = self.session.current
         cycles = sorted({s.cycle for s in ([] if opened is None else _stages(opened))})
@@ -98,8 +105,8 @@ class PoreTracking(Dock):
         super().show_tables()
         self.draw()
 
-    def windows(self, opened: Opened) -> list[tuple[int, float, float]]:
-        """(cycle, start, end) of what is chosen; without stages, the whole recording."""
+    def windows(self, opened: Opened) -> list[PoreWindow]:
+        """What is chosen; without stages, the whole recording."""
         stages = _stages(opened)
         if not stages:
             if opened.experiment.stages:
@@ -107,18 +114,22 @@ class PoreTracking(Dock):
                     "There is no dissolution or dealloying among the stages; add one to [[stages]]."
                 )
             times = opened.recording.times_s
-            return [(1, float(times[0]), float(times[-1]))]
+            return [PoreWindow(cycle=1, start_s=float(times[0]), end_s=float(times[-1]))]
         chosen = self.cycles.currentText()
         found = {}
         for stage in stages:
             if chosen in (ALL_CYCLES, f"Cycle {stage.cycle}"):
                 low, high = found.get(stage.cycle, (np.inf, -np.inf))
                 found[stage.cycle] = min(low, stage.start_s), max(high, stage.end_s)
-        return [(cycle, *bounds) for cycle, bounds in sorted(found.items())]
+        return [
+            PoreWindow(cycle=cycle, start_s=low, end_s=high)
+            for cycle, (low, high) in sorted(found.items())
+        ]
 
     def run(self) -> None:
         opened, parameters = self.session.need_current(), self.form.value
         opened.recording.pixel_size("Pore tracking")
+        opened.use(pores=parameters)
         work = _tracked(opened, self.windows(opened), parameters)
         self.start(work, functools.partial(self._show, opened, parameters))
 
@@ -164,17 +175,20 @@ def _stages(opened: Opened) -> list[Stage]:
 
 
 def _tracked(
-    opened: Opened, windows: list[tuple[int, float, float]], parameters: PoreParameters
+    opened: Opened, windows: list[PoreWindow], parameters: PoreParameters
 ) -> Work[PoreTracks]:
     yield 0, 1
-    optics = opened.experiment.optics
+    recording, optics, reference = opened.recording, opened.experiment.optics, opened.reference()
     return (
         yield from track_pores(
-            opened.recording,
+            recording,
             windows,
-            opened.reference(),
+            reference,
             parameters,
-            psf_sigma_px=optics.sigma_px(opened.recording.pixel_size_um),
+            film=opened.film(reference),
+            psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
+            substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
+            make_labels=make_labels,
         )
     )
 
@@ -186,5 +200,6 @@ def _sentence(tracks: PoreTracks) -> str:
     merges = int((tracks.events["event"] == "merge").sum())
     return (
         f"{int(last['count'])} pores at the end, {last['total_area_um2']:.3g} µm² in all "
-        f"({100 * last['area_fraction']:.2g} % of the field); {merges} merges."
+        f"({100 * last['area_fraction']:.2g} % of the field); {merges} merges. "
+        f"{tracks.optics.note}"
     )

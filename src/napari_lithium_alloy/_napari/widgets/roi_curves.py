@@ -34,6 +34,9 @@ QUANTITIES = {
     "Relative reflectance": "relative_reflectance",
     "Mean counts": "mean_counts",
 }
+NORMALIZED_RANGE = (-0.3, 1.4)
+NOT_NORMALIZED = ("deposition", "dissolution")
+"""Stages in which most regions hardly change, so that their own range is noise."""
 REDRAW_MS = 60
 
 
@@ -58,7 +61,7 @@ class RoiCurves(Dock):
         self.quantity.addItems(list(QUANTITIES))
         self.quantity.setToolTip("Quantity drawn; the table holds all")
         self.quantity.currentIndexChanged.connect(self.draw)
-        self.canvas = CurveCanvas(self.viewer)
+        self.canvas = CurveCanvas(self.viewer, "Curves of the regions are drawn here")
         self.canvas.time_clicked.connect(self.session.show_time)
         self.timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self.timer.timeout.connect(self._recompute)
@@ -75,17 +78,16 @@ class RoiCurves(Dock):
         layout.addLayout(self._run_row())
         layout.addWidget(self.status)
         layout.addStretch(1)
-        side.setFixedWidth(230)
+        side.setFixedWidth(270)
         split = QSplitter()
         split.addWidget(plot)
         split.addWidget(self.tables)
         split.setSizes([650, 450])
-        inner = QWidget()
-        row = QHBoxLayout(inner)
+        row = QHBoxLayout(self)
         row.setContentsMargins(6, 6, 6, 6)
         row.addWidget(side)
         row.addWidget(split, 1)
-        self._scroll(inner)
+        self.tables.view.setMinimumHeight(60)
 
     def _plot_saver(self) -> Any:
         return self.save_plot
@@ -193,13 +195,16 @@ class RoiCurves(Dock):
         key: tuple[Recording, NormalizationParameters] = (recording, opened.normalization)
         if self._field[:2] != key:
             reference: Reference = opened.reference()
-            field = yield from region_curves(recording, reference)
-            self._field = (*key, reference, field)
-        reference, field = self._field[2:]
-        drawn = yield from region_curves(recording, reference, regions, with_field=False)
+            film = opened.film(reference)
+            field = yield from region_curves(recording, reference, valid=film)
+            self._field = (*key, reference, film, field)
+        reference, film, field = self._field[2:]
+        drawn = yield from region_curves(
+            recording, reference, regions, valid=film, with_field=False
+        )
         experiment = opened.experiment
         return complete_curves(
-            pd.concat([field, drawn], ignore_index=True),
+            _interleaved(field, drawn),
             experiment.stages,
             experiment.potential,
             experiment.film,
@@ -236,10 +241,21 @@ class RoiCurves(Dock):
         if not curves[column].notna().any():
             title, column = next((t, c) for t, c in QUANTITIES.items() if curves[c].notna().any())
         stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
-        self.canvas.show_plot(
-            Plot(x_label="Time (s)", y_label=title, curves=_lines(curves, column), stages=stages)
+        plot = Plot(
+            x_label="Time (s)",
+            y_label=title,
+            curves=_lines(curves, column),
+            stages=stages,
+            y_range=NORMALIZED_RANGE if column == "normalized_absorbance" else None,
         )
+        self.canvas.show_plot(plot)
         self.canvas.show_time(self.session.time_s)
+
+
+def _interleaved(field: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """Rows by time, the field first at each, as if both had been computed at once."""
+    both = pd.concat([field, drawn], ignore_index=True) if len(drawn) else field
+    return both.sort_values("time_s", kind="stable", ignore_index=True)
 
 
 def _lines(curves: pd.DataFrame, column: str) -> list[Curve]:
@@ -248,6 +264,7 @@ def _lines(curves: pd.DataFrame, column: str) -> list[Curve]:
     for region, part in curves.groupby("region", sort=False):
         y = part[column].to_numpy(float, na_value=np.nan).copy()
         if column == "normalized_absorbance":
+            y[part["stage"].isin(NOT_NORMALIZED).to_numpy(bool)] = np.nan
             key = part["cycle"].astype("string") + part["stage"]
             y[1:][(key != key.shift()).fillna(True).to_numpy(bool)[1:]] = np.nan
         lines.append(Curve(name=str(region), x=part["time_s"].to_numpy(float), y=y))

@@ -1,6 +1,5 @@
 """Temporal color code: when each place alloyed, in seconds and in colours."""
 
-import dataclasses
 import functools
 from typing import Any
 
@@ -8,8 +7,8 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column, rows
-from napari_lithium_alloy._napari.forms import Field, Form
+from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.layers import rgb_layer
 from napari_lithium_alloy._napari.result_layers import onset_layers, stage_name
 from napari_lithium_alloy._napari.session import Opened
@@ -21,7 +20,7 @@ from napari_lithium_alloy.core.colorcode import (
     projection,
 )
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, onset_map, onset_summary
-from napari_lithium_alloy.core.photometry import dark_level
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Stage
 
@@ -76,7 +75,7 @@ METHODS = {"Onset map": "onset", "Projection, maximum": "max", "Projection, SD":
 class TemporalColorCode(Dock):
     """Onset map of a stage and its colour code."""
 
-    TITLE = "Color code"
+    TITLE = "Color"
     TABLES = ("onset_summary",)
     RUN = "Compute color code"
 
@@ -97,6 +96,10 @@ class TemporalColorCode(Dock):
             self.colour_form.native,
         )
 
+    def take(self, opened: Opened) -> None:
+        self.onset_form.value = opened.config.onset
+        self.colour_form.value = opened.config.color_code
+
     def refresh(self) -> None:
         self.stage_box.show_stages(self.session.current, prefer="step 1, cycle 1")
 
@@ -104,7 +107,7 @@ class TemporalColorCode(Dock):
         onset = METHODS[self.method.currentText()] == "onset"
         self.onset_form.native.setVisible(onset)
         for name in ("flat", "background", "site_radius_um"):
-            self.colour_form[name].visible = onset
+            self.colour_form.show_row(name, onset)
 
     def run(self) -> None:
         opened, stage = self.session.need_current(), self.stage_box.stage
@@ -112,25 +115,15 @@ class TemporalColorCode(Dock):
         colours = self.colour_form.value
         recording = opened.recording
         if method == "onset":
-            dark = dark_level(recording, opened.normalization.dark_counts)
-            work: Any = onset_map(
-                recording,
-                stage.start_s,
-                stage.end_s,
-                self._onset_parameters(opened),
-                dark=dark,
-                darkens=stage.darkens,
-            )
+            parameters = self.onset_form.value
+            opened.use(onset=parameters, color_code=colours)
+            work: Any = _onset(opened, stage, parameters)
             self.start(work, functools.partial(self._show_onset, opened, stage, colours))
         else:
             table = lut(colours.colormap)
             work = projection(recording, table, stage.start_s, stage.end_s, method=method)
             done = functools.partial(self._show_projection, opened, stage, colours, method)
             self.start(work, done)
-
-    def _onset_parameters(self, opened: Opened) -> OnsetParameters:
-        sigma = opened.experiment.optics.sigma_px(opened.recording.pixel_size_um)
-        return dataclasses.replace(self.onset_form.value, psf_sigma_px=sigma)
 
     def _show_onset(
         self, opened: Opened, stage: Stage, colours: ColorCodeParameters, onset: OnsetMap
@@ -182,13 +175,29 @@ class TemporalColorCode(Dock):
         )
 
 
+def _onset(opened: Opened, stage: Stage, parameters: OnsetParameters) -> Work[OnsetMap]:
+    yield 0, 1
+    reference = opened.reference()
+    return (
+        yield from onset_map(
+            opened.recording,
+            stage.start_s,
+            stage.end_s,
+            parameters,
+            dark=reference.dark,
+            darkens=stage.darkens,
+            valid=opened.film(reference),
+        )
+    )
+
+
 def _sentence(stage: Stage, onset: OnsetMap) -> str:
     known = onset.onset_s[onset.reached]
     if not known.size:
         return f"{stage_name(stage)}: no pixel has an onset; see the table for why."
     low, middle, high = np.percentile(known, [5, 50, 95])
     return (
-        f"{stage_name(stage)}: {onset.reached.mean():.0%} of the field, half of it by "
+        f"{stage_name(stage)}: {100 * onset.reached.mean():.0f} % of the field, half of it by "
         f"{middle:.1f} s (5 to 95 %: {low:.1f} to {high:.1f} s); smoothing "
         f"{onset.smoothing_px:.2g} px, {onset.smoothing_frames:.2g} frames."
     )

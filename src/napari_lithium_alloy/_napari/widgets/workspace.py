@@ -19,11 +19,15 @@ from qtpy.QtWidgets import (
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.label_store import make_labels
+from napari_lithium_alloy._napari.layers import kind_of, regions_of
 from napari_lithium_alloy._napari.opening import open_layers
 from napari_lithium_alloy._napari.results import take_result
 from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.pipeline import AnalysisResult, analyze, write_result
 
 OWN_KEY = "Lithium alloy workspace"
 DOCKS = {
@@ -35,7 +39,7 @@ DOCKS = {
     "ROI curves": ("roi_curves:RoiCurves", "bottom"),
 }
 """By their names in the menu: class and area, in the order of work."""
-RIGHT_PX, BOTTOM_PX = 420, 270
+LEFT_PX, RIGHT_PX, BOTTOM_PX = 330, 420, 260
 
 
 class Workspace(Dock):
@@ -92,7 +96,8 @@ class Workspace(Dock):
             return
         right.raise_()
         main = window._qt_window
-        main.resizeDocks([right], [RIGHT_PX], Qt.Orientation.Horizontal)
+        left = window._qt_viewer.dockLayerList
+        main.resizeDocks([left, right], [LEFT_PX, RIGHT_PX], Qt.Orientation.Horizontal)
         main.resizeDocks([bottom], [BOTTOM_PX], Qt.Orientation.Vertical)
 
     def _own_dock(self) -> Any:
@@ -158,9 +163,17 @@ class Workspace(Dock):
     def run(self) -> None:
         opened = self.session.need_current()
         self.status.setText("Analysing…")
-        self.start(_analysed(opened), functools.partial(self._show, opened))
+        work = _analysed(opened, self._regions(opened))
+        self.start(work, functools.partial(self._show, opened))
 
-    def _show(self, opened: Opened, result: Any) -> None:
+    def _regions(self, opened: Opened) -> list[Region]:
+        """Regions drawn by hand, else those given with the recording."""
+        for layer in self.viewer.layers:
+            if kind_of(layer) == "regions" and self.session.opened_of(layer) is opened:
+                return regions_of(layer, opened.recording)
+        return list(opened.experiment.regions)
+
+    def _show(self, opened: Opened, result: AnalysisResult) -> None:
         take_result(self.session, opened, result)
         n = len(result.tables)
         self.status.setText(
@@ -175,8 +188,6 @@ class Workspace(Dock):
         AlloyError
             If nothing was analysed yet, or the folder holds results already.
         """
-        from napari_lithium_alloy.pipeline import write_result
-
         opened = self.session.need_current()
         if opened.result is None:
             raise AlloyError("Nothing to export yet; run Analyse everything first.")
@@ -219,9 +230,13 @@ def _facts(opened: Opened) -> list[str]:
     ]
 
 
-def _analysed(opened: Opened) -> Work[Any]:
-    from napari_lithium_alloy.pipeline import analyze
-
-    others = [r for r in opened.experiment.recordings if r.name != opened.name]
-    experiment = opened.experiment.replace(recordings=(opened.recording, *others))
-    return (yield from analyze(experiment))
+def _analysed(opened: Opened, regions: list[Region]) -> Work[AnalysisResult]:
+    others = [r for r in opened.experiment.recordings if r.source != opened.recording.source]
+    experiment = opened.experiment.replace(
+        recordings=(opened.recording, *others), regions=tuple(regions)
+    )
+    return (
+        yield from analyze(
+            experiment, opened.config, recording_name=opened.name, make_labels=make_labels
+        )
+    )
