@@ -53,9 +53,9 @@ def read_metadata(tif: TiffFile) -> TiffMetadata:
 
 def _timing(tif: TiffFile) -> Timing:
     if tif.is_lsm and tif.lsm_metadata:
-        return _lsm_timing(tif.lsm_metadata)
+        return lsm_timing(tif.lsm_metadata)
     if tif.is_stk and tif.stk_metadata:
-        return _stk_timing(tif.stk_metadata)
+        return stk_timing(tif.stk_metadata)
     if tif.is_imagej and tif.imagej_metadata:
         unit = tif.imagej_metadata.get("tunit", "s")
         interval = time_s(tif.imagej_metadata.get("finterval"), unit)
@@ -63,7 +63,8 @@ def _timing(tif: TiffFile) -> Timing:
     return Timing()
 
 
-def _lsm_timing(meta: dict[str, Any]) -> Timing:
+def lsm_timing(meta: dict[str, Any]) -> Timing:
+    """Times of a Zeiss LSM file: a stamp a time point, or their interval."""
     stamps = np.asarray(meta.get("TimeStamps", ()), dtype=float)
     return Timing(
         plane_times_s=stamps[:, None, None] if stamps.size else None,
@@ -73,7 +74,8 @@ def _lsm_timing(meta: dict[str, Any]) -> Timing:
     )
 
 
-def _stk_timing(meta: dict[str, Any]) -> Timing:
+def stk_timing(meta: dict[str, Any]) -> Timing:
+    """Times of a MetaMorph STK file: when each plane was created, since the first."""
     created = meta.get("DatetimeCreated")
     times: FloatArray | None = None
     if created is not None and len(created):

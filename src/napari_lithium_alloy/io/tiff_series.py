@@ -60,7 +60,7 @@ class SeriesReader:
             if page is None:
                 continue
             ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
-            if not ends or not all(ends) or max(ends) > page.parent.filehandle.size:
+            if not ends or not all(page.dataoffsets) or max(ends) > page.parent.filehandle.size:
                 raise truncated(self.path)
 
     @property
