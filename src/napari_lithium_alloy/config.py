@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from napari_lithium_alloy.core.colorcode import ColorCodeParameters
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
@@ -52,23 +52,31 @@ class AnalysisConfig:
 def _replaced(default: Any, where: str, values: Any) -> Any:
     if not isinstance(values, dict):
         raise AlloyError(f"{where} is not a table; write [{where}] and its keys below it.")
-    kinds = {f.name: str(f.type) for f in dataclasses.fields(default)}
+    kinds = get_type_hints(type(default))
     for key, value in values.items():
         if key not in kinds:
             raise AlloyError(f"There is no {where}.{key}; there are: {', '.join(kinds)}.")
         if not _fits(value, kinds[key]):
-            raise AlloyError(f"{where}.{key} is {value!r}, but should be {kinds[key]}.")
+            raise AlloyError(f"{where}.{key} is {value!r}; give {_said(kinds[key])}.")
     return dataclasses.replace(default, **values)
 
 
-def _fits(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "bool"
-    if isinstance(value, str):
-        return kind == "str" or f'"{value}"' in kind
-    if isinstance(value, int):
-        return "int" in kind or "float" in kind
-    return isinstance(value, float) and "float" in kind
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a TOML value is of a parameter's type; a whole number is a number, too."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_args(kind):
+        return any(_fits(value, part) for part in get_args(kind))
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is kind
+
+
+def _said(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    return words.get(next(iter(get_args(kind)), kind), "another value")
 
 
 def config_of(experiment: Experiment) -> AnalysisConfig:

@@ -19,6 +19,8 @@ from napari_lithium_alloy.core.tables import conform, empty
 SCALE_STEP = 1.25
 SITE_SPACING = 0.7
 """Smallest distance of two sites in units of the larger one's radius."""
+PROFILE_SMOOTHING = 0.5
+"""Of a site's profile, in units of the Gaussian that answers most to it."""
 HAND_SOURCES = ("added", "moved")
 SAME_SITE_UM = 0.3
 """Distance within which two detections are one site."""
@@ -38,8 +40,8 @@ class NucleationParameters:
         Range of radii looked for, micrometres.
     averaged_frames : int
         Frames averaged at each end of the stage.
-    polarity : {"auto", "darkens", "brightens"}
-        Whether lithium is darker or brighter than the film; auto: darker.
+    polarity : {"auto", "darkens", "brightens", "either"}
+        Whether lithium is darker or brighter than the film, or rough and both; auto: darker.
     """
 
     min_snr: float = 6.0
@@ -47,7 +49,7 @@ class NucleationParameters:
     min_radius_um: float = 0.1
     max_radius_um: float = 0.8
     averaged_frames: int = 5
-    polarity: Literal["auto", "darkens", "brightens"] = "auto"
+    polarity: Literal["auto", "darkens", "brightens", "either"] = "auto"
 
     def __post_init__(self) -> None:
         if not 0 < self.min_radius_um < self.max_radius_um:
@@ -76,6 +78,8 @@ def change_image(
 ) -> Float32Array:
     """(Y, X) float32 change of absorbance over a stage, positive where lithium appeared.
 
+    With the polarity "either" it is the size of the change less the field's median change.
+
     Raises
     ------
     AlloyError
@@ -95,7 +99,8 @@ def change_image(
         np.mean([log_light(recording, int(t), level, darkens=darkens) for t in some], axis=0)
         for some in (frames[:n], frames[-n:])
     )
-    return np.asarray(after - before, dtype=np.float32)
+    change = np.asarray(after - before, dtype=np.float32)
+    return np.abs(change - np.median(change)) if parameters.polarity == "either" else change
 
 
 def detect_sites(
@@ -134,10 +139,11 @@ def detect_sites(
     sigmas = _scales(parameters, pixel_size_um)
     responses, noises = _responses(image, film, sigmas)
     peaks = _peaks(responses, film & (responses >= parameters.min_snr * noises[:, None, None]))
+    smooth = [ndimage.gaussian_filter(image, PROFILE_SMOOTHING * sigma) for sigma in sigmas]
     rows: list[dict[str, Any]] = []
     for k, y, x in _spaced(peaks, sigmas):
         centre = _refined(responses[k], y, x)
-        radius_px, contrast = _profile(image, film, centre, sigmas[k] * np.sqrt(2))
+        radius_px, contrast = _profile(smooth[k], film, centre, sigmas[k] * np.sqrt(2))
         if contrast < parameters.min_contrast:
             continue
         rows.append(

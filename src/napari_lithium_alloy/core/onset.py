@@ -9,7 +9,6 @@ is corrected where it is known).
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,17 +20,23 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_lithium_alloy.core.crossing import Crossing, blur_delay_s, first_crossing
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.smoothing import (
+    frame_noise,
+    noise_left,
+    smooth_within,
+    time_kernel,
+)
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
 
 LEAST_LIGHT = 0.5
 """Counts below which the light of a pixel is not told apart from none."""
 
-GRADIENT_SIGMA_PX = 2.0
 HALF = 0.5
 
 Polarity = Literal["darkens", "brightens"]
@@ -212,7 +217,7 @@ def onset_map(
     light = _Light(recording, dark_level(recording) if dark is None else dark, valid, falls)
     parameters, levels = _levels(light, frames, parameters)
     smooth_frames = light.smoothed(frames, parameters)
-    crossing = yield from _first_crossing(
+    crossing = yield from first_crossing(
         smooth_frames, recording.times_s[frames], levels.threshold, parameters.sustained_frames
     )
     return _classified(crossing, levels, parameters, valid, (start_s, end_s), falls)
@@ -258,25 +263,6 @@ class _Light:
             yield np.asarray(sum(parts), dtype=np.float32)
 
 
-def time_kernel(sigma_frames: float) -> FloatArray:
-    """Gaussian weights of neighbouring frames, cut at 2.5 standard deviations."""
-    half = int(np.ceil(2.5 * sigma_frames)) if sigma_frames > 0 else 0
-    steps = np.arange(-half, half + 1)
-    weights = np.exp(-0.5 * (steps / max(sigma_frames, 1e-9)) ** 2)
-    return np.asarray(weights / weights.sum())
-
-
-def smooth_within(image: Float32Array, valid: BoolArray, sigma_px: float) -> Float32Array:
-    """Gaussian smoothing that takes nothing from outside `valid`."""
-    if sigma_px <= 0:
-        return image
-    if valid.all():
-        return np.asarray(ndimage.gaussian_filter(image, sigma_px, mode="nearest", truncate=3))
-    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma_px, truncate=3)
-    inside = ndimage.gaussian_filter(np.where(valid, image, 0), sigma_px, truncate=3)
-    return np.where(valid, inside / np.maximum(weight, 1e-6), image).astype(np.float32)
-
-
 def _levels(
     light: _Light, frames: IntArray, parameters: OnsetParameters
 ) -> tuple[OnsetParameters, _Levels]:
@@ -284,7 +270,7 @@ def _levels(
     base_frames, top_frames = _level_frames(light.recording, frames, parameters.level_frames)
     base_raw = [light.frame(int(t), 0.0) for t in base_frames]
     top_raw = [light.frame(int(t), 0.0) for t in top_frames]
-    noise = max(_frame_noise(base_raw, light.valid), _frame_noise(top_raw, light.valid))
+    noise = max(frame_noise(base_raw, light.valid), frame_noise(top_raw, light.valid))
     rises = np.asarray(np.mean(top_raw, axis=0) - np.mean(base_raw, axis=0), np.float32)
     rise = float(np.percentile(smooth_within(rises, light.valid, 2.0)[light.valid], 90))
     chosen = _chosen_smoothing(parameters, noise, rise)
@@ -294,7 +280,7 @@ def _levels(
         for some in (base_frames, top_frames)
     )
     threshold = base + np.float32(parameters.fraction) * (top - base)
-    in_space = noise * _noise_left(sigma)
+    in_space = noise * noise_left(sigma)
     kernel = time_kernel(chosen.smoothing_frames or 0.0)
     n = min(len(base_frames), len(top_frames))
     return chosen, _Levels(
@@ -317,21 +303,6 @@ def _level_frames(
     return np.arange(base_end - n + 1, base_end + 1), np.arange(top_start, top_start + n)
 
 
-def _frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
-    """Robust standard deviation of one frame, from differences of neighbours in time or space."""
-    if len(frames) > 1:
-        differences = np.concatenate([(b - a)[valid] for a, b in itertools.pairwise(frames)])
-        differences = differences - np.median(differences)
-        return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(2))
-    across = np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]]
-    return float(1.4826 * np.median(np.abs(across)) / np.sqrt(6))
-
-
-def _noise_left(sigma_px: float) -> float:
-    """Share of white noise left by Gaussian smoothing of an image."""
-    return 1.0 if sigma_px < 0.3 else min(1.0, 1 / (2 * np.sqrt(np.pi) * sigma_px))
-
-
 def _chosen_smoothing(
     parameters: OnsetParameters, noise: float, rise: float, *, wanted: float = 0.02
 ) -> OnsetParameters:
@@ -344,74 +315,14 @@ def _chosen_smoothing(
     if px is None:
         px = float(np.clip(noise / aim / (2 * np.sqrt(np.pi)), 0.7, 2.5)) if noise > aim else 0.0
     if frames is None:
-        left = noise * _noise_left(px)
+        left = noise * noise_left(px)
         frames = float(np.clip((left / aim) ** 2 / (2 * np.sqrt(np.pi)), 0, 1.5))
         frames = frames if frames >= 0.4 else 0.0
     return replace(parameters, smoothing_px=round(px, 2), smoothing_frames=round(frames, 2))
 
 
-@dataclass(eq=False)
-class _Crossing:
-    time_s: NDArray[np.float64]
-    slope: Float32Array
-    found: BoolArray
-    from_start: BoolArray
-
-
-def _first_crossing(
-    frames: Iterator[Float32Array],
-    times_s: FloatArray,
-    threshold: Float32Array,
-    sustained: int,
-) -> Work[_Crossing]:
-    """Stream frames once and keep, for each pixel, its first sustained upward crossing."""
-    shape = threshold.shape
-    candidate = np.full(shape, np.nan)
-    time = np.full(shape, np.nan)
-    slope = np.full(shape, np.nan, dtype=np.float32)
-    run = np.zeros(shape, dtype=np.int32)
-    done = np.zeros(shape, dtype=bool)
-    held: deque[tuple[float, Float32Array]] = deque(maxlen=4)
-    needed = min(sustained, len(times_s))
-    for i, frame in enumerate(frames):
-        excess = frame - threshold
-        above = excess >= 0
-        held.append((float(times_s[i]), excess))
-        starts = above & (run == 0) & ~done
-        candidate[starts] = _interpolated(held, starts) if i else -np.inf
-        run = np.where(above, run + 1, 0)
-        _keep_slope(held, slope, (run == 2) & ~done)
-        accept = (run == needed) & ~done
-        time[accept] = candidate[accept]
-        done |= accept
-        yield i + 1, len(times_s)
-    at_end = (run > 0) & ~done
-    time[at_end] = candidate[at_end]
-    done |= at_end
-    from_start = done & np.isneginf(time)
-    return _Crossing(time_s=time, slope=slope, found=done & ~from_start, from_start=from_start)
-
-
-def _interpolated(
-    held: deque[tuple[float, Float32Array]], pixels: BoolArray
-) -> NDArray[np.float64]:
-    (t0, before), (t1, after) = held[-2], held[-1]
-    low, high = before[pixels].astype(float), after[pixels].astype(float)
-    return np.asarray(t0 + (t1 - t0) * low / (low - high))
-
-
-def _keep_slope(
-    held: deque[tuple[float, Float32Array]], slope: Float32Array, pixels: BoolArray
-) -> None:
-    """Slope over the (up to) four frames around a crossing, per second."""
-    if len(held) < 2:
-        return
-    (t0, first), (t1, last) = held[0], held[-1]
-    slope[pixels] = (last[pixels] - first[pixels]) / (t1 - t0)
-
-
 def _classified(
-    crossing: _Crossing,
+    crossing: Crossing,
     levels: _Levels,
     parameters: OnsetParameters,
     valid: BoolArray,
@@ -446,6 +357,7 @@ def _classified(
             smoothing_px=parameters.smoothing_px or 0.0,
             falls=falls,
         )
+        onset_s = np.clip(onset_s, *window_s)
     return OnsetMap(
         onset_s=onset_s.astype(np.float32),
         onset_sd_s=np.where(reached & np.isfinite(sd), sd, np.nan).astype(np.float32),
@@ -456,59 +368,6 @@ def _classified(
         polarity="darkens" if falls else "brightens",
         parameters=parameters,
     )
-
-
-def blur_delay_s(
-    onset_s: FloatArray,
-    slope: FloatArray,
-    rise: FloatArray,
-    *,
-    psf_sigma_px: float,
-    smoothing_px: float = 0.0,
-    falls: bool = True,
-) -> FloatArray:
-    """Delay of the half-rise crossing by the point spread and by smoothing, seconds.
-
-    Two parts. Across a front with the onset gradient g the point spread averages intensities
-    over times of standard deviation s = psf_sigma_px |g|. For a rise of `rise` (natural log)
-    whose blurred form is an error function of width w, the average intensity at the true half
-    time exceeds the geometric mean of the levels by the factor 1 + rise^2/2 Var(Phi), where
-    Var(Phi) = arcsin(s^2/w^2) / (2 pi) and w follows from the slope at the crossing. And any
-    blur of standard deviation sigma moves a curved front by sigma^2/2 times the second
-    derivative of the onset along the front, and across it in the measure 1 - s^2/w^2 (all for
-    a rise slow against the blur, none for a sharp front).
-
-    Parameters
-    ----------
-    onset_s, slope, rise : numpy.ndarray
-        (Y, X) crossing times in seconds (NaN where none), slopes at the crossing per second and
-        rises, both in natural logarithms.
-    psf_sigma_px, smoothing_px : float
-    falls : bool
-        Whether counts fall; where they rise the point spread's first part hastens the crossing.
-
-    Returns
-    -------
-    numpy.ndarray
-        (Y, X) seconds to take from the crossing; 0 where it cannot be told.
-    """
-    known = np.isfinite(onset_s)
-    weight = ndimage.gaussian_filter(known.astype(float), GRADIENT_SIGMA_PX)
-    weight = np.where(weight > 0.05, weight, np.nan)
-    smooth = ndimage.gaussian_filter(np.where(known, onset_s, 0), GRADIENT_SIGMA_PX) / weight
-    gy, gx = np.gradient(smooth)
-    (gyy, gyx), (_, gxx) = np.gradient(gy), np.gradient(gx)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = rise / (np.abs(slope) * np.sqrt(2 * np.pi))
-        square = gy**2 + gx**2
-        across = (gy**2 * gyy + 2 * gy * gx * gyx + gx**2 * gxx) / square
-        along = gyy + gxx - across
-        blur = psf_sigma_px**2 + smoothing_px**2
-        curved = blur / 2 * (along + across * (1 - np.clip(blur * square / width**2, 0, 1)))
-        spread = np.clip(psf_sigma_px**2 * square / width**2, 0, 1)
-        brighter = rise**2 / (4 * np.pi) * np.arcsin(spread) / np.abs(slope)
-        delay = curved + (brighter if falls else -brighter)
-    return np.where(np.isfinite(delay), delay, 0.0)
 
 
 def _already_there(levels: _Levels, reached: BoolArray, valid: BoolArray) -> BoolArray:

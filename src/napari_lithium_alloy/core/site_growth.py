@@ -17,47 +17,54 @@ from napari_lithium_alloy.core.tables import conform, empty
 CORE_RADIUS_PX = 1.5
 RING_POINTS = 64
 SUSTAINED_FRAMES = 3
+LEAST_PLATEAU = 3.0
+"""Smallest final loss of light, in units of its noise, that an area can be measured by."""
+MEAN_OVER_MEDIAN = 1.183
+"""Of the size of Gaussian noise."""
 
 
 @dataclass(eq=False)
 class _Apertures:
-    """Flat pixel indices around each site: its centre, its disc, and a ring of film."""
+    """Flat pixel indices around each site: its centre, its inner half, its disc, a ring of film.
+
+    Of the first three, `site_of` tells which site each pixel belongs to.
+    """
 
     core: IntArray
-    core_site: IntArray
+    inner: IntArray
     disc: IntArray
-    disc_site: IntArray
+    site_of: dict[str, IntArray]
     ring: IntArray
     n: int
 
-    def mean(self, image: FloatArray, pixels: IntArray, sites: IntArray) -> FloatArray:
-        weights = np.bincount(sites, weights=image.ravel()[pixels], minlength=self.n)
-        return np.asarray(weights / np.maximum(np.bincount(sites, minlength=self.n), 1))
+    def mean(self, image: FloatArray, name: str) -> FloatArray:
+        """(N,) means of an image over one kind of aperture."""
+        return self.mean_of(image.ravel()[getattr(self, name)], name)
+
+    def mean_of(self, values: FloatArray, name: str) -> FloatArray:
+        """(N,) means of values given for each pixel of one kind of aperture."""
+        sites = self.site_of[name]
+        total = np.bincount(sites, weights=values, minlength=self.n)
+        return np.asarray(total / np.maximum(np.bincount(sites, minlength=self.n), 1))
 
 
 def _apertures(centres_px: FloatArray, radii_px: FloatArray, shape: tuple[int, int]) -> _Apertures:
-    core: list[IntArray] = []
-    core_site: list[IntArray] = []
-    disc: list[IntArray] = []
-    disc_site: list[IntArray] = []
+    pixels: dict[str, list[IntArray]] = {"core": [], "inner": [], "disc": []}
     ring: list[IntArray] = []
     angles = np.linspace(0, 2 * np.pi, RING_POINTS, endpoint=False)
-    for i, ((y, x), radius) in enumerate(zip(centres_px, radii_px, strict=True)):
-        for reach, pixels, sites in (
-            (CORE_RADIUS_PX, core, core_site),
-            (radius + 3.0, disc, disc_site),
-        ):
-            inside = _disc_pixels((y, x), reach, shape)
-            pixels.append(inside)
-            sites.append(np.full(inside.size, i))
+    for (y, x), radius in zip(centres_px, radii_px, strict=True):
+        reaches = (CORE_RADIUS_PX, max(CORE_RADIUS_PX, radius / 2), radius + 3.0)
+        for found, reach in zip(pixels.values(), reaches, strict=True):
+            found.append(_disc_pixels((y, x), reach, shape))
         rows = np.clip(np.round(y + (1.3 * radius + 4) * np.sin(angles)), 0, shape[0] - 1)
         columns = np.clip(np.round(x + (1.3 * radius + 4) * np.cos(angles)), 0, shape[1] - 1)
         ring.append((rows * shape[1] + columns).astype(int))
     return _Apertures(
-        core=np.concatenate(core),
-        core_site=np.concatenate(core_site),
-        disc=np.concatenate(disc),
-        disc_site=np.concatenate(disc_site),
+        **{name: np.concatenate(found) for name, found in pixels.items()},
+        site_of={
+            name: np.repeat(np.arange(len(found)), [p.size for p in found])
+            for name, found in pixels.items()
+        },
         ring=np.stack(ring),
         n=len(centres_px),
     )
@@ -82,11 +89,12 @@ def measure_sites(
 ) -> Work[tuple[pd.DataFrame, pd.DataFrame]]:
     """Onset, radius and area of sites from their own intensity-time curves (Fig. S5).
 
-    The area is the integrated loss of light against the film around, divided by the loss at the
-    centre at the end of the stage: light adds up linearly, so blur does not change it. The onset
-    is where the loss at the centre, extrapolated back from its first sustained crossings of one
-    and two tenths of its final value (at least five times its noise), leaves zero; for the area
-    of a disc that grows at a steady rate this is exact.
+    The area is the integrated loss of light against the film around, divided by the loss over the
+    inner half at the end of the stage: light adds up linearly, so blur does not change it. The
+    onset is where the loss at the centre, extrapolated back from its first sustained crossings of
+    one and two tenths of its final value (at least five times its noise), leaves zero; for the
+    area of a disc that grows at a steady rate this is exact. Of rough lithium (polarity "either")
+    the size of the change over the inner half stands for the loss.
 
     Parameters
     ----------
@@ -112,21 +120,41 @@ def measure_sites(
     centres = sites[["y_um", "x_um"]].to_numpy(float) / size
     radii = np.nan_to_num(sites["radius_um"].to_numpy(float), nan=3 * size) / size
     apertures = _apertures(centres, radii, recording.field_shape)
-    sign = -1.0 if parameters.polarity == "brightens" else 1.0
     start = _mean_light(recording, frames[: max(1, min(5, len(frames) // 4))], reference)
-    pristine = apertures.mean(start / reference.image, apertures.core, apertures.core_site)
-    n_disc = np.bincount(apertures.disc_site, minlength=apertures.n)
-    core, total, light = (np.empty((len(frames), len(sites))) for _ in range(3))
+    pristine = apertures.mean(start / reference.image, "core")
+    n_disc = np.bincount(apertures.site_of["disc"], minlength=apertures.n)
+    core, inner, total, light = (np.empty((len(frames), len(sites))) for _ in range(4))
     for i, t in enumerate(frames):
         change = _mean_light(recording, np.array([t]), reference) / start
-        ring = np.median(change.ravel()[apertures.ring], axis=1)
-        centre = apertures.mean(change, apertures.core, apertures.core_site)
-        disc = apertures.mean(change, apertures.disc, apertures.disc_site)
-        core[i] = sign * (1 - centre / ring)
-        total[i] = sign * (1 - disc / ring) * n_disc
-        light[i] = centre * pristine
+        loss = _Loss(apertures, change, parameters.polarity)
+        inner[i] = loss.mean("inner")
+        core[i] = inner[i] if parameters.polarity == "either" else loss.mean("core")
+        total[i] = loss.mean("disc") * n_disc
+        light[i] = apertures.mean(change, "core") * pristine
         yield i + 1, len(frames)
-    return _measured(sites, recording.times_s[frames], core, total, light, size)
+    return _measured(sites, recording.times_s[frames], (core, inner, total, light), size)
+
+
+class _Loss:
+    """Loss of light at each site against the film around it, as a share of that film's."""
+
+    def __init__(self, apertures: _Apertures, change: FloatArray, polarity: str) -> None:
+        self.apertures = apertures
+        self.change = change.ravel()
+        self.polarity = polarity
+        around = self.change[apertures.ring]
+        self.film = np.median(around, axis=1)
+        sizes = np.abs(1 - around / self.film[:, None])
+        self.floor = MEAN_OVER_MEDIAN * np.median(sizes, axis=1)
+
+    def mean(self, name: str) -> FloatArray:
+        """(N,) means over one kind of aperture; of the size of the change where either counts."""
+        sites = self.apertures.site_of[name]
+        loss = 1 - self.change[getattr(self.apertures, name)] / self.film[sites]
+        if self.polarity == "either":
+            return self.apertures.mean_of(np.abs(loss) - self.floor[sites], name)
+        mean = self.apertures.mean_of(loss, name)
+        return -mean if self.polarity == "brightens" else mean
 
 
 def _mean_light(recording: Recording, frames: IntArray, reference: Reference) -> FloatArray:
@@ -140,18 +168,16 @@ def _mean_light(recording: Recording, frames: IntArray, reference: Reference) ->
 def _measured(
     sites: pd.DataFrame,
     times_s: FloatArray,
-    core: FloatArray,
-    total: FloatArray,
-    light: FloatArray,
+    curves: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     pixel_size_um: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    core, inner, total, light = curves
     n_ends = max(1, min(5, len(times_s) // 4))
-    base_core, base_total = core[:n_ends].mean(axis=0), total[:n_ends].mean(axis=0)
-    excess, whole = core - base_core, total - base_total
-    final = excess[-n_ends:].mean(axis=0)
-    noise = 1.4826 * np.median(np.abs(np.diff(excess, axis=0)), axis=0) / np.sqrt(2)
+    excess, whole = (c - c[:n_ends].mean(axis=0) for c in (core, total))
+    final, plateau = (c[-n_ends:].mean(axis=0) for c in (excess, inner))
+    noise, clear = _noise(excess), plateau > LEAST_PLATEAU * np.nan_to_num(_noise(inner))
     with np.errstate(divide="ignore", invalid="ignore"):
-        areas = np.where(final > 5 * noise, whole / final, np.nan) * pixel_size_um**2
+        areas = np.where(clear, whole / plateau, np.nan) * pixel_size_um**2
     radii = np.sqrt(np.maximum(areas, 0) / np.pi)
     table = sites[list(empty("sites").columns)].reset_index(drop=True).copy()
     for i in range(len(table)):
@@ -173,10 +199,18 @@ def _measured(
     return conform("sites", table), conform("site_growth", pd.DataFrame(rows))
 
 
+def _noise(curves: FloatArray) -> FloatArray:
+    """(N,) standard deviation of a frame, from second differences, which steady growth is not."""
+    if len(curves) < 3:
+        return np.full(curves.shape[1], np.nan)
+    second = np.abs(np.diff(curves, n=2, axis=0))
+    return np.asarray(1.4826 * np.median(second, axis=0) / np.sqrt(6))
+
+
 def _site_onset(
     times_s: FloatArray, excess: FloatArray, final: float, noise: float
 ) -> tuple[float, str]:
-    level = max(5 * noise, 0.1 * final)
+    level = max(5 * np.nan_to_num(noise), 0.1 * final)
     crossings = [_sustained_crossing(times_s, excess, k * level) for k in (1, 2)]
     first, second = crossings
     if final <= level or first is None:
