@@ -1,5 +1,8 @@
 """Folders and globs of single frames."""
 
+import gc
+from pathlib import Path
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -36,8 +39,6 @@ def test_frames_come_in_natural_order(folder):
 
 @given(st.lists(st.integers(0, 10**6), unique=True, min_size=2, max_size=20))
 def test_natural_order_is_numeric(numbers):
-    from pathlib import Path
-
     names = sorted((Path(f"f{n}.tif") for n in numbers), key=natural_key)
     assert [int(p.stem[1:]) for p in names] == sorted(numbers)
 
@@ -117,3 +118,19 @@ def test_a_frame_that_goes_away_later_is_named(folder):
     (folder / "frame4.tif").unlink()
     with pytest.raises(AlloyError, match=r"frame4\.tif was there .* but is gone"):
         recording.read(4)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files through /proc")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_files_do_not_stay_open(tmp_path, compression):
+    for i, frame in enumerate(COUNTS):
+        tifffile.imwrite(tmp_path / f"{i}.tif", frame, compression=compression)
+    (recording,) = open_stack(tmp_path)
+    gc.collect()
+    gc.disable()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for t in range(12):
+        recording.read(t)
+    after = len(list(Path("/proc/self/fd").iterdir()))
+    gc.enable()
+    assert after == before

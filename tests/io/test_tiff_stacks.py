@@ -452,3 +452,33 @@ def test_bad_input_is_one_sentence(tmp_path):
     }.items():
         with pytest.raises(AlloyError, match=sentence):
             open_stack(tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    """A file of each layout, whole."""
+    folder = tmp_path_factory.mktemp("whole")
+    small = COUNTS[:3, :8, :8]
+    tifffile.imwrite(folder / "0.tif", small, photometric="minisblack")
+    tifffile.imwrite(folder / "1.tif", small, imagej=True, metadata={"axes": "TYX"})
+    tifffile.imwrite(folder / "2.ome.tif", small, photometric="minisblack")
+    tifffile.imwrite(folder / "3.tif", small, photometric="minisblack", compression="zlib")
+    with tifffile.TiffWriter(folder / "4.tif") as tif:
+        for frame in small:
+            tif.write(frame, contiguous=False, metadata=None)
+    return [p.read_bytes() for p in sorted(folder.iterdir())], small
+
+
+@settings(max_examples=100, deadline=None)
+@given(kind=st.integers(0, 4), share=st.floats(0.001, 1))
+def test_a_part_of_a_file_is_refused_or_holds_everything(
+    whole_files, tmp_path_factory, kind, share
+):
+    files, counts = whole_files
+    path = tmp_path_factory.getbasetemp() / "part.tif"
+    path.write_bytes(files[kind][: int(len(files[kind]) * share)])
+    try:
+        recording = one(path)
+    except AlloyError:
+        return
+    assert_holds(recording, counts)

@@ -15,7 +15,7 @@ from tifffile import TiffFile, TiffFileError
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.io.frames import FrameCache
 from napari_lithium_alloy.io.stack import Stack
-from napari_lithium_alloy.io.tiff_stacks import open_tiff
+from napari_lithium_alloy.io.tiff_stacks import open_tiff, read_frame
 
 TIFF_FRAMES = (".tif", ".tiff")
 FRAME_SUFFIXES = (*TIFF_FRAMES, ".png", ".jpg", ".jpeg", ".bmp")
@@ -138,13 +138,7 @@ def _unreadable(file: Path, error: Exception) -> AlloyError:
 def _read_whole(file: Path) -> NDArray[Any]:
     """A file's only frame: (Y, X), or (Y, X, samples)."""
     if file.suffix.lower() in TIFF_FRAMES:
-        stacks = open_tiff(file)
-        if len(stacks) > 1 or stacks[0].sizes != (1, 1, 1):
-            raise AlloyError(
-                f"{file.name} holds several frames, but in a folder or glob each file is one; "
-                "open the file by itself."
-            )
-        return stacks[0].read(0, 0, 0, slice(None), slice(None))
+        return read_frame(file)
     try:
         frame = np.asarray(iio.imread(file))
     except (OSError, ValueError) as error:

@@ -291,7 +291,7 @@ def _grey_window(view: _View, first: NDArray[Any]) -> tuple[Window, np.dtype[Any
     grey = is_grey(first)
     dtype = stack.dtype if grey else np.dtype(np.float32)
     note = (
-        "RGB with equal red, green and blue is taken as grey."
+        "RGB, with equal red, green and blue in its first frame, is taken as grey."
         if grey
         else "RGB became grey by Rec. 709 luma (0.2126 R + 0.7152 G + 0.0722 B)."
     )

@@ -129,10 +129,15 @@ class SeriesReader:
         shaped = planes.reshape(self._planes_a_page, *self._plane_shape)
         return np.array(shaped[plane % self._planes_a_page])
 
-    def split(self) -> list[tuple[SeriesReader, int]]:
-        """One of this series and a position for each position in it."""
-        n = self.sizes[self.axes.index("P")] if "P" in self.axes else 1
-        return [(self, k) for k in range(n)]
+    @property
+    def n_positions(self) -> int:
+        """Number of positions in this series."""
+        return self.sizes[self.axes.index("P")] if "P" in self.axes else 1
+
+    def close(self) -> None:
+        """Let go of the file and its memory map."""
+        self._maps.clear()
+        self.tif.close()
 
 
 def _layout(

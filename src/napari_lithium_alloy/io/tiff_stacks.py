@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import struct
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from napari_lithium_alloy.io.stack import Stack, Timing
 from napari_lithium_alloy.io.tiff_metadata import TiffMetadata, position_metadata, read_metadata
 from napari_lithium_alloy.io.tiff_series import SeriesReader, truncated
 
+DAMAGE = (TiffFileError, ValueError, IndexError, KeyError, RuntimeError, OSError, struct.error)
+"""What tifffile raises on files that end too early or hold wrong offsets."""
+
 
 def open_tiff(path: Path) -> list[Stack]:
     """The positions of a TIFF file, each with its planes read on demand.
@@ -29,10 +33,38 @@ def open_tiff(path: Path) -> list[Stack]:
     AlloyError
         If it is not a TIFF file, is truncated, or has axes that it does not name.
     """
+    tif, readers = _opened(path)
+    weakref.finalize(tif, tif.filehandle.close)
+    return _stacks(tif, readers)
+
+
+def read_frame(path: Path) -> NDArray[Any]:
+    """The only frame of a TIFF file, (Y, X) or (Y, X, samples); the file is closed again.
+
+    Raises
+    ------
+    AlloyError
+        As `open_tiff`, or if it holds several frames.
+    """
+    tif, readers = _opened(path)
+    try:
+        stacks = _stacks(tif, readers)
+        if len(stacks) > 1 or stacks[0].sizes != (1, 1, 1):
+            raise AlloyError(
+                f"{path.name} holds several frames, but in a folder or glob each file is one; "
+                "open the file by itself."
+            )
+        return stacks[0].read(0, 0, 0, slice(None), slice(None))
+    finally:
+        for reader in readers:
+            reader.close()
+
+
+def _opened(path: Path) -> tuple[TiffFile, list[SeriesReader]]:
     with _complaints() as complaints:
         try:
             tif = TiffFile(path)
-        except (TiffFileError, ValueError, OSError) as error:
+        except (TiffFileError, ValueError, OSError, struct.error) as error:
             raise AlloyError(
                 f"{path.name} cannot be read as a TIFF file ({error}); "
                 "check that it is a TIFF image and was copied whole."
@@ -40,18 +72,22 @@ def open_tiff(path: Path) -> list[Stack]:
         try:
             if not len(tif.pages):
                 raise AlloyError(f"{path.name} holds no frames; check that it was copied whole.")
-            positions = [p for s in _image_series(tif) for p in SeriesReader(tif, s, path).split()]
-            metadata = read_metadata(tif)
-        except (TiffFileError, IndexError, KeyError, RuntimeError, OSError) as error:
-            tif.close()
-            raise truncated(path) from error
+            readers = [SeriesReader(tif, s, path) for s in _image_series(tif)]
         except AlloyError:
             tif.close()
             raise
+        except DAMAGE as error:
+            tif.close()
+            raise truncated(path) from error
     if any(level >= logging.ERROR for level in complaints):
         tif.close()
         raise truncated(path)
-    weakref.finalize(tif, tif.filehandle.close)
+    return tif, readers
+
+
+def _stacks(tif: TiffFile, readers: list[SeriesReader]) -> list[Stack]:
+    metadata = read_metadata(tif)
+    positions = [(r, p) for r in readers for p in range(r.n_positions)]
     return [
         _stack(reader, position, metadata, k, len(positions))
         for k, (reader, position) in enumerate(positions)
