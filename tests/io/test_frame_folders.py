@@ -49,6 +49,17 @@ def test_a_glob_chooses(folder):
     assert recording.name == "frame1"
 
 
+def test_brackets_in_a_folders_name_are_no_glob(tmp_path):
+    folder = tmp_path / "cell [3] trans"
+    folder.mkdir()
+    for i, frame in enumerate(COUNTS[:2]):
+        tifffile.imwrite(folder / f"f{i}.tif", frame)
+    assert open_stack(folder / "f*.tif")[0].n_frames == 2
+    assert open_stack(folder)[0].name == "cell [3] trans"
+    with pytest.raises(AlloyError, match=r"gone\.tif does not exist"):
+        open_stack(folder / "gone.tif")
+
+
 def test_times_beside_or_in_the_folder(folder):
     table = "time_s\n" + "".join(f"{t}\n" for t in range(12))
     (folder / "times.csv").write_text(table)

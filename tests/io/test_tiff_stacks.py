@@ -461,7 +461,9 @@ def whole_files(tmp_path_factory):
     small = COUNTS[:3, :8, :8]
     tifffile.imwrite(folder / "0.tif", small, photometric="minisblack")
     tifffile.imwrite(folder / "1.tif", small, imagej=True, metadata={"axes": "TYX"})
-    tifffile.imwrite(folder / "2.ome.tif", small, photometric="minisblack")
+    tifffile.imwrite(
+        folder / "2.ome.tif", small, photometric="minisblack", metadata={"axes": "TYX"}
+    )
     tifffile.imwrite(folder / "3.tif", small, photometric="minisblack", compression="zlib")
     with tifffile.TiffWriter(folder / "4.tif") as tif:
         for frame in small:

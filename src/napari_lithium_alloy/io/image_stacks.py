@@ -121,17 +121,14 @@ def mode_in_name(name: str) -> Mode | None:
 
 def _open(path: Path) -> list[Stack]:
     if not path.exists():
-        if glob.has_magic(str(path)):
-            return _open_frames(_matches(path), path)
+        folder = next(p for p in path.absolute().parents if p.is_dir())
+        pattern = str(path.absolute().relative_to(folder))
+        if glob.has_magic(pattern):
+            return _open_frames(frame_files(folder.glob(pattern)), path)
         raise AlloyError(f"{path} does not exist; check its path.")
     if path.is_dir():
         return open_zarr(path) if is_zarr(path) else _open_frames(frame_files(path.iterdir()), path)
     return _open_file(path)
-
-
-def _matches(pattern: Path) -> list[Path]:
-    """Image files that match a glob."""
-    return frame_files(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
 
 
 def _open_frames(files: Sequence[Path], path: Path) -> list[Stack]:
