@@ -30,6 +30,8 @@ from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.tables import conform, empty
 
+FILM_REACH = 2.5
+"""Distance from which the film's level is carried under a pore, in point spreads."""
 MEMORY_FRAMES = 3
 """Frames for which a pore that is not seen keeps its identity."""
 
@@ -243,22 +245,24 @@ class _Tracker:
         share = self._supported_share(self.optics.brightness(counts))
         parts = pore_labels(share, self.support > 0, self.parameters, self.size)
         labels = self._linked(parts, time)
-        areas = pore_areas_px(share, parts, self.optics.psf_sigma_px) * self.size**2
+        sigma = self.optics.psf_sigma_px
+        areas = pore_areas_px(share, parts, sigma, relevel=False) * self.size**2
         self._rows(k, time, counts, parts, labels, areas)
         self._sum(time, len(areas), float(areas.sum()))
         return labels
 
     def _supported_share(self, brightness: Float32Array) -> Float32Array:
-        """Hole share with the film's level from a ring around each pore of the window's end."""
-        index = np.arange(int(self.final.max()) + 1)
-        sigma = self.optics.psf_sigma_px
-        reach = regions_of(self.final, sigma + 2)
-        ring = np.where((self.support == 0) & self.optics.film, reach, 0)
-        levels = np.asarray(ndimage.median(brightness, ring, index), dtype=np.float32)
-        everywhere = float(np.median(brightness[self.optics.film & (self.support == 0)]))
-        scarce = np.bincount(ring.ravel(), minlength=len(index)) < 10
-        levels[scarce] = everywhere
-        return hole_share(brightness, levels[reach], self.optics.substrate)
+        """Hole share with the film's level carried into the support from just around it.
+
+        Weighted by distance, so that a dealloying front passing under a pore is followed.
+        """
+        outside = (self.optics.film & (self.support == 0)).astype(np.float32)
+        reach = FILM_REACH * self.optics.psf_sigma_px
+        weight = ndimage.gaussian_filter(outside, reach, truncate=5)
+        level = ndimage.gaussian_filter(brightness * outside, reach, truncate=5)
+        everywhere = np.median(brightness[outside > 0]) if outside.any() else np.float32(1)
+        level = np.where(weight > 1e-4, level / np.maximum(weight, 1e-4), everywhere)
+        return hole_share(brightness, level, self.optics.substrate)
 
     def _linked(self, parts: IntArray, time: float) -> IntArray:
         """Labels of this frame in the numbers of the frames before, by overlap."""

@@ -222,16 +222,20 @@ def regions_of(labels: IntArray, sigma_px: float) -> IntArray:
     return np.asarray(segmentation.expand_labels(labels, distance=3 * sigma_px + 1))
 
 
-def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> FloatArray:
+def pore_areas_px(
+    share: FloatArray, labels: IntArray, sigma_px: float, *, relevel: bool = True
+) -> FloatArray:
     """(N,) area of each pore in pixels: the integral of the hole share over its surroundings.
 
     An optical-equivalent area: blur moves light but keeps its sum, so it is right at any blur.
-    The film's own level is taken again from a ring around each pore.
+    With `relevel` the film's own level is taken again from a ring around each pore.
     """
     n = int(labels.max())
     if n == 0:
         return np.zeros(0)
     region = regions_of(labels, sigma_px)
+    if not relevel:
+        return np.asarray(ndimage.sum_labels(share, region, np.arange(1, n + 1)))
     ring = segmentation.expand_labels(labels, distance=3 * sigma_px + 5)
     ring[region > 0] = 0
     index = np.arange(1, n + 1)

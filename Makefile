@@ -1,0 +1,36 @@
+# Everything builds on `make install`, which makes .venv.
+BIN := .venv/bin
+SCREEN := bash tools/with_screen.sh
+
+.PHONY: install demo test lint bench sample clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt tools/system_libraries.sh tools/find_python.sh
+	bash tools/system_libraries.sh
+	"$$(bash tools/find_python.sh)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all,dev]"
+	touch .venv/installed
+
+demo: install
+	$(BIN)/lithium-alloy demo --out demo-output
+
+test: install
+	$(SCREEN) $(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate napari-lithium-alloy
+
+bench: install
+	$(SCREEN) $(BIN)/python -m benchmarks
+
+# Makes sample_data anew; its bytes are the same on every run.
+sample: install
+	$(BIN)/python -m napari_lithium_alloy.sample_data sample_data
+
+clean:
+	rm -rf .venv demo-output build dist
