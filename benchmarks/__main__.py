@@ -1,0 +1,47 @@
+"""Prints the benchmark tables with the machine they were made on.
+
+A timing is the median of several runs, beside that of a plain way to do the same (or a plain
+pass over the same data) in the same process; only ratios mean anything elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.accuracy import accuracy_table
+from benchmarks.speed import Row, speed_rows
+
+
+def main() -> None:
+    print(
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}\n"
+    )
+    print("Speed: median seconds, and the ratio to the baseline in the same run")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [*speed_rows(Path(folder)), import_row()]
+    for row in rows:
+        print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
+    print("\nAccuracy on synthetic recordings (planted truth)")
+    print(accuracy_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+
+
+def import_row() -> Row:
+    """Importing the reader, beside importing numpy."""
+    from benchmarks.speed import median_s
+
+    ours = "import napari_lithium_alloy._napari.contributions"
+    seconds, plain = (
+        median_s(lambda c=code: subprocess.run([sys.executable, "-c", c], check=True), runs=3)
+        for code in (ours, "import numpy")
+    )
+    return Row("import of reader and sample data", seconds, seconds / plain, "import numpy")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""How long things take, beside plain ways to do the same."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from napari_lithium_alloy.core.colorcode import lut, projection
+from napari_lithium_alloy.core.complementarity import correlate
+from napari_lithium_alloy.core.nucleation import change_image, detect_sites
+from napari_lithium_alloy.core.onset import onset_map
+from napari_lithium_alloy.core.photometry import reference_frame, transmittance
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.io.image_stacks import open_stack
+
+FRAMES, SIDE = 120, 512
+LARGE_FRAMES = 2400
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    seconds: float
+    ratio: float
+    baseline: str
+
+
+def median_s(function: Callable[[], Any], *, runs: int = 5) -> float:
+    """Median wall time of a call, after one that does not count."""
+    function()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def speed_rows(folder: Path) -> Iterator[Row]:
+    recording = _written(folder / "front.tif")
+    stack = tifffile.memmap(folder / "front.tif")
+    end = float(FRAMES)
+    plain = median_s(lambda: stack.sum())
+
+    onset = median_s(lambda: finish(onset_map(recording, 0, end)), runs=3)
+    yield Row("onset map", onset, onset / plain, "one plain pass (sum of a memory map)")
+    naive = median_s(lambda: _argmax_onset(stack), runs=1)
+    yield Row("onset map", onset, onset / naive, "plain numpy -log10 and argmax")
+
+    table = lut("Fire")
+    colours = median_s(lambda: finish(projection(recording, table, 0, end)), runs=3)
+    yield Row("temporal colour code (Fiji's projection)", colours, colours / plain, "a plain pass")
+
+    change = change_image(recording, 0, end)
+    sites = median_s(lambda: detect_sites(change, 0.065), runs=3)
+    yield Row("site detection in one frame", sites, sites / plain, "a plain pass")
+    first, last = (recording.read(t).astype(float) for t in (0, FRAMES - 1))
+    null = median_s(lambda: correlate(first, last), runs=3)
+    yield Row("r with the null of all shifts", null, null / plain, "a plain pass")
+
+    reference = reference_frame(recording)
+    lazy = transmittance(recording, reference)
+    step = median_s(lambda: np.asarray(lazy[FRAMES // 2]))
+    raw = median_s(lambda: np.array(stack[FRAMES // 2], dtype=float))
+    yield Row("slider step, normalized layer", step, step / raw, "one raw frame as float")
+    yield from _opening(folder)
+
+
+def _written(path: Path) -> Recording:
+    """A front that sweeps a field, as a plain TIFF."""
+    rng = np.random.default_rng(0)
+    onset = np.linspace(10, FRAMES - 10, SIDE)[:, np.newaxis] + np.zeros(SIDE)
+    frames = (
+        rng.poisson(2600 * 10 ** (-0.22 / (1 + np.exp(onset - t)))).astype(np.uint16)
+        for t in range(FRAMES)
+    )
+    tifffile.imwrite(path, np.stack(list(frames)), photometric="minisblack")
+    return open_stack(path, mode="trans", frame_interval_s=1.0, pixel_size_um=0.065, dark=0.0)[0]
+
+
+def _argmax_onset(stack: np.ndarray) -> np.ndarray:
+    absorbance = -np.log10(np.maximum(stack, 1) / stack[:5].mean(axis=0))
+    return (absorbance > absorbance[-5:].mean(axis=0) / 2).argmax(axis=0)
+
+
+def _opening(folder: Path) -> Iterator[Row]:
+    """A sparse file of some tens of GB opens as a small one does."""
+    times = []
+    for name, frames in (("small.tif", 3), ("large.tif", LARGE_FRAMES)):
+        path = folder / name
+        tifffile.memmap(
+            path,
+            shape=(frames, 2048, 2048),
+            dtype=np.uint16,
+            bigtiff=True,
+            metadata={"axes": "TYX"},
+        )
+        times.append(median_s(lambda p=path: open_stack(p, frame_interval_s=1.0)))
+    size = LARGE_FRAMES * 2048 * 2048 * 2 / 1e9
+    yield Row(f"opening {size:.0f} GB", times[1], times[1] / times[0], "opening 25 MB")
