@@ -33,8 +33,9 @@ def smooth_within(image: Float32Array, valid: BoolArray, sigma_px: float) -> Flo
 def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
     """Robust standard deviation of one frame, from differences of neighbours in time or space."""
     if len(frames) > 1:
-        differences = np.concatenate([(b - a)[valid] for a, b in itertools.pairwise(frames)])
-        differences = differences - np.median(differences)
+        steps = [(b - a)[valid] for a, b in itertools.pairwise(frames)]
+        # Each step's own median is the lamp's flicker, which is the same in all pixels.
+        differences = np.concatenate([step - np.median(step) for step in steps])
         return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(2))
     across = np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]]
     return float(1.4826 * np.median(np.abs(across)) / np.sqrt(6))
