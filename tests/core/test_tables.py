@@ -1,0 +1,60 @@
+"""One place says which columns each table has."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.tables import TABLES, conform, empty
+
+DESIGN = {
+    "curves": "time_s, cycle, stage, region, mean_counts, transmittance, relative_reflectance, "
+    "absorbance, normalized_absorbance, potential_v, current_ma, li_content_x",
+    "stages": "cycle, kind, step, scope, start_s, end_s, start_sd_s, end_sd_s, start_x, end_x, "
+    "source",
+    "corrections": "time_s, shift_y_um, shift_x_um, shift_quality, gain, sharpness, "
+    "saturated_fraction",
+    "colocalization": "a, b, pearson_r, null_low, null_high, p_value, n_px, n_effective, "
+    "attainable_r, reason",
+    "sites": "site, cycle, y_um, x_um, onset_s, radius_um, area_um2, snr, reason",
+    "site_growth": "time_s, cycle, site, radius_um, area_um2, mean_transmittance",
+    "pores": "time_s, cycle, pore, y_um, x_um, area_um2, area_relative_to_final, resolved, "
+    "touches_edge, saturated",
+    "pore_summary": "time_s, cycle, count, total_area_um2, area_fraction",
+    "pore_events": "time_s, event, pore, parents",
+    "cycles": "cycle, state, time_s, capacity_mah_cm2, coulombic_efficiency, pore_count, "
+    "area_fraction, site_count",
+}
+
+
+@pytest.mark.parametrize("table", DESIGN)
+def test_columns_are_those_of_the_design(table):
+    assert list(TABLES[table]) == DESIGN[table].split(", ")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_empty_table_has_its_columns_and_types(table):
+    frame = empty(table)
+    assert len(frame) == 0
+    assert {c: str(t) for c, t in frame.dtypes.items()} == TABLES[table]
+
+
+def test_missing_columns_stay_empty_and_never_zero():
+    table = conform("pores", pd.DataFrame({"pore": [3, 4], "time_s": [1, 2]}, index=[7, 9]))
+    assert list(table.columns) == list(TABLES["pores"])
+    assert table.index.tolist() == [0, 1]
+    assert table["area_um2"].isna().all()
+    assert table["resolved"].isna().all()
+    assert table["pore"].tolist() == [3, 4]
+    assert table["time_s"].dtype == np.float64
+
+
+def test_whole_numbers_may_be_missing_and_stay_whole():
+    table = conform("cycles", pd.DataFrame({"cycle": [None, 2], "state": ["P", "De2*"]}))
+    assert table["cycle"].tolist() == [pd.NA, 2]
+    assert str(table["cycle"].dtype) == "Int64"
+
+
+def test_an_unknown_column_is_refused():
+    with pytest.raises(AlloyError, match="The table pores has no column colour"):
+        conform("pores", pd.DataFrame({"pore": [1], "colour": ["red"]}))

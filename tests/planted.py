@@ -1,0 +1,60 @@
+"""Synthetic recordings as tests use them: rendered once, measured against their truth."""
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+
+from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.recording import Mode, Recording
+from napari_lithium_alloy.core.synthetic import Synthetic, SyntheticParameters, make_recording
+
+
+def recording_of(frames, times_s=None, **more) -> Recording:
+    """A recording of frames in memory, a second apart unless times are given."""
+    frames = np.asarray(frames)
+    times_s = np.arange(len(frames), dtype=float) if times_s is None else times_s
+    known = {"name": "cell", "mode": "trans", "pixel_size_um": 0.065, "dark_counts": 0.0}
+    return Recording(
+        frames=da.from_array(frames, chunks=(1, -1, -1)),
+        times_s=times_s,
+        window=lambda t, y, x: frames[t, y, x],
+        **(known | more),
+    )
+
+
+def rendered(recording: Recording) -> Recording:
+    """The same recording with its frames in memory, so that no test pays for them twice."""
+    frames = np.stack([recording.read(t) for t in range(recording.n_frames)])
+    return recording.replace(
+        frames=da.from_array(frames, chunks=(1, -1, -1)), window=lambda t, y, x: frames[t, y, x]
+    )
+
+
+def planted(parameters: SyntheticParameters, mode: Mode = "trans"):
+    """What was made, and its experiment with one recording in memory."""
+    made = make_recording(parameters)
+    recording = rendered(made.experiment.recording(mode))
+    return made, made.experiment.replace(recordings=(recording,))
+
+
+def onset_error_s(onset: OnsetMap, made: Synthetic, key: str) -> tuple[float, float]:
+    """Mean absolute error, and the share of the truth's pixels that have an onset."""
+    truth = made.truth.onset_s[key]
+    known = np.isfinite(truth)
+    both = known & onset.reached
+    return float(np.abs(onset.onset_s - truth)[both].mean()), float(both.sum() / known.sum())
+
+
+def site_score(
+    found: pd.DataFrame, truth: pd.DataFrame, within_um: float = 0.3
+) -> tuple[float, float]:
+    """F1 of sites matched one to one (optimal assignment), and the largest distance of a match."""
+    distance = np.hypot(
+        found["y_um"].to_numpy(float)[:, None] - truth["y_um"].to_numpy(float),
+        found["x_um"].to_numpy(float)[:, None] - truth["x_um"].to_numpy(float),
+    )
+    i, j = linear_sum_assignment(np.where(distance <= within_um, distance, 1e6))
+    matched = distance[i, j][distance[i, j] <= within_um]
+    f1 = 2 * matched.size / (len(found) + len(truth))
+    return f1, float(matched.max()) if matched.size else np.nan
