@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _IDENTITY = ("kind", "slot", "recording", "source")
 _KEPT = ("visible", "opacity", "blending")
+_PLACED = ("units", "scale", "translate")
 
 
 def add_layers(viewer: ViewerModel, layers: Iterable[LayerTuple | None]) -> list[Layer]:
@@ -22,6 +23,9 @@ def add_layers(viewer: ViewerModel, layers: Iterable[LayerTuple | None]) -> list
         for layer in viewer.layers:
             if _covers(layer) and layer not in added:
                 layer.visible = False
+    shown = [layer for layer in added if layer.visible]
+    if shown:
+        viewer.layers.selection.active = shown[-1]
     return added
 
 
@@ -43,8 +47,16 @@ def add_layer(viewer: ViewerModel, layer: LayerTuple) -> Layer:
     for old in same_as(viewer, new):
         if not about(old).get("edited", False):
             return _replace(viewer, old, new)
-    viewer.layers.append(new)
+    viewer.layers.insert(_place(viewer, new), new)
     return _ready(new)
+
+
+def _place(viewer: ViewerModel, layer: Layer) -> int:
+    """Images go above all images but below points, shapes, labels and tracks."""
+    if type(layer).__name__ != "Image":
+        return len(viewer.layers)
+    images = [i for i, other in enumerate(viewer.layers) if type(other).__name__ == "Image"]
+    return images[-1] + 1 if images else 0
 
 
 def same_as(viewer: ViewerModel, layer: Layer) -> list[Layer]:
@@ -67,16 +79,29 @@ def _identity(layer: Layer) -> tuple[object, ...]:
 
 
 def _replace(viewer: ViewerModel, old: Layer, new: Layer) -> Layer:
+    if type(old).__name__ == type(new).__name__ == "Image" and old.rgb == new.rgb:
+        return _update_image(old, new)
     for name in _KEPT:
         setattr(new, name, getattr(old, name))
     index, name = viewer.layers.index(old), old.name
-    was_selected = old in viewer.layers.selection
     viewer.layers.remove(old)
     viewer.layers.insert(index, new)
     new.name = name
-    if not was_selected and len(viewer.layers) > 1:
-        viewer.layers.selection.discard(new)
     return _ready(new)
+
+
+def _update_image(old: Layer, new: Layer) -> Layer:
+    """New pixels in the same layer: far quicker than another layer."""
+    old.data = new.data
+    if not old.rgb:
+        old.contrast_limits_range = new.contrast_limits_range
+        old.contrast_limits = new.contrast_limits
+        old.colormap = new.colormap
+    for name in _PLACED:
+        setattr(old, name, getattr(new, name))
+    old.metadata = {**old.metadata, METADATA_KEY: about(new)}
+    old.visible = old.visible or new.visible
+    return old
 
 
 def _ready(layer: Layer) -> Layer:

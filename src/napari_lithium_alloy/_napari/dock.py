@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -23,6 +24,8 @@ from napari_lithium_alloy._napari.session import Opened, session_of
 from napari_lithium_alloy._napari.table_view import ResultTables
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import Progress, Work
+
+PROGRESS_S = 0.1
 
 
 class RecordingBox(QComboBox):
@@ -228,7 +231,7 @@ class Dock(QWidget):
         self._worker = create_worker(_guarded, work, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._show_progress)
         self._worker.returned.connect(self._returned)
-        self._worker.errored.connect(self._stopped)
+        self._worker.errored.connect(self._errored)
         self._worker.aborted.connect(self._stopped)
         self._show_busy(True)
         self._worker.start()
@@ -273,7 +276,13 @@ class Dock(QWidget):
             with self.errors_shown():
                 done(result)
 
-    def _stopped(self, _error: Exception | None = None) -> None:
+    def _errored(self, error: Exception) -> None:
+        from napari.utils.notifications import notification_manager
+
+        self._stopped()
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    def _stopped(self) -> None:
         self._worker = self._done = None
         self._show_busy(False)
 
@@ -290,13 +299,25 @@ class AnalysisFailedError(Exception):
 
 
 def _guarded(work: Work[Any]) -> Work[Any]:
-    """The same work; an AlloyError is its result, so that it makes one notification only."""
+    """The same work, telling of its progress ten times a second at most.
+
+    An AlloyError is its result, so that it makes one notification only.
+    """
+    told_s = 0.0
     try:
-        return (yield from work)
+        while True:
+            progress = next(work)
+            if time.monotonic() - told_s > PROGRESS_S:
+                told_s = time.monotonic()
+                yield progress
+    except StopIteration as stop:
+        return stop.value
     except AlloyError as error:
         return error
     except RuntimeError as error:
         raise AnalysisFailedError(str(error)) from error
+    finally:
+        work.close()
 
 
 def column(*widgets: QWidget) -> QWidget:

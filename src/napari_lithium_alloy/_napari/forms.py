@@ -114,6 +114,8 @@ class Form(Generic[Parameters]):
         self.native = rows(*((w.label, w.native) for w in self.widgets.values()))
         for widget in self.widgets.values():
             widget.native.setToolTip(widget.tooltip)
+            if isinstance(widget, CheckBox):
+                widget.native.setText("")  # its label stands beside it
 
     def __getitem__(self, name: str) -> Any:
         return self.widgets[name]
@@ -158,7 +160,7 @@ def _widget(hint: Any, value: Any, name: str, field: Field) -> Any:
     if NoneType in get_args(hint):
         return OptionalNumber(field=field, value=value, **common)
     if hint is bool:
-        return CheckBox(value=value, text="", **common)
+        return CheckBox(value=value, **common)
     if hint is int:
         return SpinBox(
             value=value, min=int(field.low), max=int(field.high), step=int(field.step), **common

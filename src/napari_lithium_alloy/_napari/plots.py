@@ -19,6 +19,7 @@ from napari_lithium_alloy.core.stages import Stage
 # Okabe and Ito's colours, those that stand out on black and on white first.
 COLOURS = ("#0090d0", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#a89000")
 BAND_ALPHA = 0.22
+MOST_BAND_LABELS = 9
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,6 +81,7 @@ class CurveCanvas(QWidget):
         self.cursor = pyqtgraph.InfiniteLine(angle=90, movable=False)
         self.item.addItem(self.cursor, ignoreBounds=True)
         self.cursor.hide()
+        self._bands: list[Any] = []
         self.widget.scene().sigMouseClicked.connect(self._clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -101,8 +103,7 @@ class CurveCanvas(QWidget):
                 np.asarray(curve.x, float), np.asarray(curve.y, float),
                 pen=pen, name=curve.name, connect="finite",
             )  # fmt: skip
-        for stage in plot.stages:
-            self._draw_band(stage)
+        self._bands = [self._draw_band(stage) for stage in plot.stages]
         self.item.enableAutoRange()
         if plot.y_range is not None:
             self.item.setYRange(*plot.y_range, padding=0)
@@ -139,6 +140,9 @@ class CurveCanvas(QWidget):
         self.legend.setBrush(ground_behind)
         for _, label in self.legend.items:
             label.setText(label.text, color=ink)
+        for label in self._bands:
+            label.setColor(ink)
+            label.setVisible(len(self._bands) <= MOST_BAND_LABELS)
         self.cursor.setPen(self._pg.mkPen(ink, width=1))
 
     def follow_viewer(self) -> None:
@@ -171,7 +175,7 @@ class CurveCanvas(QWidget):
         except OSError as error:
             raise AlloyError(f"{path} cannot be written: {error.strerror}.") from error
 
-    def _draw_band(self, stage: Stage) -> None:
+    def _draw_band(self, stage: Stage) -> Any:
         colour = self._pg.mkColor(stage.colour)
         colour.setAlphaF(BAND_ALPHA)
         band = self._pg.LinearRegionItem(
@@ -180,6 +184,9 @@ class CurveCanvas(QWidget):
         band.setZValue(-10)
         band.setToolTip(stage.label)
         self.item.addItem(band, ignoreBounds=True)
+        return self._pg.InfLineLabel(
+            band.lines[0], stage.label, position=0.07, anchors=[(0, 0.5), (0, 0.5)]
+        )
 
     def _clicked(self, event: Any) -> None:
         box = self.item.getViewBox()

@@ -39,7 +39,7 @@ def onset_layers(
     *,
     visible: bool = True,
 ) -> list[LayerTuple]:
-    """Onset map, its uncertainty, its colour code, that inverted, and both with sites."""
+    """Onset map, its uncertainty, its colour code and that inverted, sites in green (Fig. 2B)."""
     name = stage_name(stage)
     maps = [
         map_layer(
@@ -70,11 +70,7 @@ def onset_layers(
         size = recording.pixel_size_um
         places = sites[["y_um", "x_um"]].to_numpy(float) / size
         radius = colours.site_radius_um / size
-        pictures |= {
-            f"{title} with sites": merge_sites(picture, places, radius)
-            for title, picture in list(pictures.items())
-        }
-    shown = list(pictures)[-2] if visible else ""
+        pictures = {t: merge_sites(picture, places, radius) for t, picture in pictures.items()}
     return maps + [
         rgb_layer(
             recording,
@@ -82,9 +78,9 @@ def onset_layers(
             slot=f"{stage.key} {title}",
             title=f"{title} {name}",
             steps=steps,
-            visible=title == shown,
+            visible=visible and i == 0,
         )
-        for title, picture in pictures.items()
+        for i, (title, picture) in enumerate(pictures.items())
     ]
 
 

@@ -288,7 +288,7 @@ class Session:
         if self._current is None or not np.isfinite(time_s):
             overlay.visible = False
             return
-        overlay.text = self._current.describes(time_s)
+        overlay.text = self._current.describes(time_s) + "  "  # napari's box is a little narrow
         overlay.visible = True
         self.time_changed.emit(time_s)
 

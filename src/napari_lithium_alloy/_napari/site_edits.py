@@ -29,7 +29,7 @@ def read_edits(
         The table `sites` with the column `source`, as last put into the layer.
     ids : numpy.ndarray
         (N,) site number of each point, NaN where it has none; napari gives a new point the
-        number of the one selected last, so of two points with one number the nearer keeps it.
+        number of the one selected last, so a point's place counts before its number.
     positions_um : numpy.ndarray
         (N, 2) y and x, micrometres.
     tolerance_um : float
@@ -45,7 +45,7 @@ def read_edits(
         Places of detected sites that were deleted or moved.
     """
     rows, vacated = [], []
-    owners = _owners(known, ids, positions_um)
+    owners = _owners(known, ids, positions_um, tolerance_um)
     following = int(known["site"].max()) + 1 if len(known) else 1
     for point, place in enumerate(positions_um):
         if point not in owners:
@@ -66,15 +66,24 @@ def read_edits(
     return _table(rows), vacated
 
 
-def _owners(known: pd.DataFrame, ids: FloatArray, positions_um: FloatArray) -> dict[int, int]:
-    """Index of the known site that each point is, by point."""
+def _owners(
+    known: pd.DataFrame, ids: FloatArray, positions_um: FloatArray, tolerance_um: float
+) -> dict[int, int]:
+    """Index of the known site that each point is, by point: by its place, else by its number."""
     owners: dict[int, int] = {}
-    for index, site in known["site"].items():
-        claimants = np.flatnonzero(ids == int(site))
-        if claimants.size:
-            place = known.loc[index, ["y_um", "x_um"]].to_numpy(float)
-            far = np.hypot(*(positions_um[claimants] - place).T)
-            owners[int(claimants[np.argmin(far)])] = index
+    free = np.ones(len(ids), dtype=bool)
+    places = known[["y_um", "x_um"]].to_numpy(float)
+    numbers = known["site"].to_numpy(float)
+    unfound = list(range(len(known)))
+    for by_place in (True, False):
+        for row in list(unfound):
+            far = np.hypot(*(positions_um - places[row]).T)
+            claims = free & (far <= tolerance_um if by_place else ids == numbers[row])
+            if claims.any():
+                point = int(np.argmin(np.where(claims, far, np.inf)))
+                owners[point] = known.index[row]
+                free[point] = False
+                unfound.remove(row)
     return owners
 
 

@@ -155,6 +155,7 @@ class ResultTables(QWidget):
         self.view.setSortingEnabled(True)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.view.verticalHeader().hide()
+        self.view.horizontalHeader().setResizeContentsPrecision(30)
         self.view.setMinimumHeight(110)
         self.export_button = QPushButton("Export…")
         self.export_button.setToolTip("Save the table shown as CSV, or all of this dock as XLSX")
@@ -165,6 +166,7 @@ class ResultTables(QWidget):
         self.plot_button.clicked.connect(self._ask_plot)
         self.choice.currentIndexChanged.connect(self._show_chosen)
         self._lay_out()
+        self._show_chosen()
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -180,13 +182,16 @@ class ResultTables(QWidget):
 
     def show_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Show those of these tables that are this dock's."""
-        self.tables = {n: tables[n] for n in self.names if n in tables}
-        self._show_chosen()
+        shown = {n: tables[n] for n in self.names if n in tables}
+        same = shown.keys() == self.tables.keys()
+        if not same or any(shown[n] is not self.tables[n] for n in shown):
+            self.tables = shown
+            self._show_chosen()
 
     @property
     def chosen(self) -> str:
         """Name of the table shown."""
-        return self.names[max(self.choice.currentIndex(), 0)]
+        return self.names[max(self.choice.currentIndex(), 0)] if self.names else ""
 
     def _show_chosen(self) -> None:
         table = self.tables.get(self.chosen, pd.DataFrame())

@@ -54,7 +54,7 @@ FIELDS = {
         unset="the recording's own, else 0",
     ),
     "level_frames": Field(
-        label="Frames a level",
+        label="Frames per level",
         tip="Frames whose median is each end (0 and 1) of the normalized absorbance",
         low=1,
         high=1000,

@@ -70,6 +70,7 @@ class Workspace(Dock):
         super()._lay_out()
         self.run_button.setToolTip("Every analysis on this recording, as on the command line")
         self.tables.view.hide()
+        self.tables.layout().setAlignment(Qt.AlignmentFlag.AlignTop)
         self.tables.export_button.setText("Export all…")
         self.tables.export_button.setToolTip(
             "Write every table, map and the provenance into a folder, as the command line does"
@@ -134,6 +135,7 @@ class Workspace(Dock):
         opened = [self.session.opened_of(layer) for layer in layers]
         trans = [o for o in opened if o is not None and o.recording.mode == "trans"]
         self.session.current = (trans or opened)[0]
+        self.viewer.reset_view()
         notes = [n for o in opened if o is not None for n in o.recording.notes]
         self.status.setText(" ".join(dict.fromkeys(notes)) or f"{path.name} is open.")
 

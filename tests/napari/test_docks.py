@@ -1,0 +1,394 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_lithium_alloy._napari.layers import about, kind_of
+from napari_lithium_alloy._napari.session import session_of
+from napari_lithium_alloy._napari.widgets.complementarity_map import ComplementarityMap
+from napari_lithium_alloy._napari.widgets.normalization import Normalization
+from napari_lithium_alloy._napari.widgets.nucleation_sites import NucleationSites
+from napari_lithium_alloy._napari.widgets.pore_tracking import PoreTracking
+from napari_lithium_alloy._napari.widgets.roi_curves import RoiCurves
+from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
+from napari_lithium_alloy.core.curves import complete_curves, region_curves
+from napari_lithium_alloy.core.onset import onset_map
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.io.tables import read_csv, read_steps
+
+DOCKS = (
+    Normalization,
+    TemporalColorCode,
+    ComplementarityMap,
+    NucleationSites,
+    PoreTracking,
+    RoiCurves,
+)
+
+
+@pytest.fixture
+def dock_of(viewer, opened, qtbot):
+    def make(cls):
+        dock = cls(viewer)
+        viewer.window.add_dock_widget(dock, name=f"{cls.TITLE} test")
+        return dock
+
+    return make
+
+
+def layers_of(viewer, kind):
+    return [layer for layer in viewer.layers if kind_of(layer) == kind]
+
+
+def run(dock, finished):
+    dock._run_clicked()
+    finished(dock)
+
+
+def test_normalization_makes_lazy_layers(viewer, opened, dock_of, finished, errors):
+    dock = dock_of(Normalization)
+    for name in ("Transmittance", "Absorbance", "Normalized absorbance"):
+        dock.quantity.setCurrentText(name)
+        run(dock, finished)
+    stacks = layers_of(viewer, "stack")
+    assert [about(s)["quantity"] for s in stacks] == [
+        "transmittance",
+        "absorbance",
+        "normalized_absorbance",
+    ]
+    recording, reference = opened.recording, opened.reference()
+    transmittance = (recording.read(40) - reference.dark) / reference.image
+    assert np.allclose(stacks[0].data[40], transmittance, rtol=1e-5)
+    assert np.allclose(stacks[1].data[40], -np.log10(transmittance), atol=1e-5)
+    assert [str(u) for u in stacks[0].units] == ["second", "micrometer", "micrometer"]
+    assert about(stacks[2])["steps"][0]["parameters"]["stage"] == "cycle1_step1"
+    assert len(opened.tables["field_curve"]) == recording.n_frames
+    assert errors == []
+
+
+def test_what_the_file_does_not_say_is_set_in_normalization(viewer, finished):
+    viewer.add_image(np.full((6, 8, 8), 50, np.uint16), name="film")
+    dock = Normalization(viewer)
+    opened = session_of(viewer).current
+    assert opened.recording.mode is None
+    dock.mode.setCurrentText("epi")
+    dock.mode.activated.emit(2)
+    dock.pixel_size.value = "0,1"
+    dock.pixel_size.native.editingFinished.emit()
+    dock.interval.value = "2.5"
+    dock.interval.native.editingFinished.emit()
+    assert opened.recording.mode == "epi"
+    assert opened.recording.pixel_size_um == pytest.approx(0.1)
+    assert opened.recording.times_s.tolist() == [0, 2.5, 5, 7.5, 10, 12.5]
+    assert dock.quantity.itemText(0) == "Relative reflectance"
+    dock.disconnect_events()
+
+
+def test_a_dark_frame_from_a_file(viewer, opened, dock_of, tmp_path):
+    import tifffile
+
+    dark = np.full((2, 80, 80), 90, np.uint16)
+    dark[1] = 100
+    tifffile.imwrite(tmp_path / "dark.tif", dark, photometric="minisblack")
+    dock_of(Normalization).set_dark_frame(tmp_path / "dark.tif")
+    assert np.all(opened.recording.dark_counts == 95)
+
+
+def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    assert dock.stage_box.choice.currentText() == "step 1, cycle 1"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    stage = opened.stages["cycle1_step1"]
+    reference = opened.reference()
+    same = finish(
+        onset_map(
+            opened.recording,
+            stage.start_s,
+            stage.end_s,
+            opened.config.onset,
+            dark=reference.dark,
+            valid=opened.film(reference),
+        )
+    )
+    assert np.array_equal(layer.data, same.onset_s, equal_nan=True)
+    truth = gold.truth.onset_s["cycle1_step1"]
+    assert np.nanmean(np.abs(layer.data - truth)) < 0.5
+    assert layer.colorbar.visible
+    assert [str(u) for u in layer.units] == ["micrometer", "micrometer"]
+    assert layer.name.startswith("Onset step 1, cycle 1 (s) – ")
+    (sd,) = layers_of(viewer, "onset_sd")
+    assert not sd.visible
+    code, inverted = layers_of(viewer, "rgb")
+    assert np.array_equal(inverted.data, 255 - code.data)
+    assert about(layer)["steps"][0]["parameters"]["fraction"] == 0.5
+    assert opened.tables["onset_summary"]["stage"].tolist() == ["step1"]
+    assert dock.tables.model.rowCount() == 1
+
+
+def test_typed_bounds_make_a_stage_of_the_field(dock_of, opened, finished):
+    dock = dock_of(TemporalColorCode)
+    dock.stage_box.start.setValue(dock.stage_box.start.value() + 3)
+    run(dock, finished)
+    stage = opened.stages["cycle1_step1"]
+    assert stage.scope == "field"
+    assert opened.onset_maps["cycle1_step1"].start_s == stage.start_s
+
+
+def test_projection(viewer, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    dock.method.setCurrentText("Projection, maximum")
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "rgb")
+    assert layer.data.shape == (80, 80, 3)
+
+
+def test_complementarity_of_two_steps(viewer, opened, dock_of, finished):
+    color, dock = dock_of(TemporalColorCode), dock_of(ComplementarityMap)
+    for step in ("step 1, cycle 1", "step 2, cycle 1"):
+        color.stage_box.choice.setCurrentText(step)
+        run(color, finished)
+    assert (dock.first.currentData(), dock.second.currentData()) == (
+        "cycle1_step1",
+        "cycle1_step2",
+    )
+    run(dock, finished)
+    (row,) = opened.tables["colocalization"].to_dict("records")
+    assert (row["a"], row["b"]) == ("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle")
+    assert row["pearson_r"] > 0.4
+    (layer,) = layers_of(viewer, "map")
+    assert np.nanmean(layer.data) == pytest.approx(row["pearson_r"], abs=1e-3)
+    low, high = layer.contrast_limits
+    assert low == -high
+    assert f"r = {row['pearson_r']:.2f}" in dock.status.text()
+    run(dock, finished)
+    assert len(opened.tables["colocalization"]) == 1
+    dock.comparison.setCurrentText("Values as they are")
+    run(dock, finished)
+    assert opened.tables["colocalization"]["pearson_r"].iloc[1] < -0.4
+
+
+def test_sites_and_their_edits_survive_a_new_detection(viewer, opened, gold, dock_of, finished):
+    dock = dock_of(NucleationSites)
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "sites")
+    truth = gold.truth.sites[["y_um", "x_um"]].to_numpy(float)
+    found = opened.sites[["y_um", "x_um"]].to_numpy(float)
+    nearest = np.hypot(*(truth[:, None] - found[None]).T).min(axis=0)
+    assert np.all(nearest < 0.3)
+    assert layer.features["radius_um"].notna().all()
+    size = opened.recording.pixel_size_um
+    n = len(layer.data)
+    layer.add([[40.0, 5.0]])
+    layer.data = np.vstack([layer.data[0] + [0, 8], layer.data[2:]])
+    assert dock.session.current.sites["source"].tolist() == (
+        ["moved"] + ["detected"] * (n - 2) + ["added"]
+    )
+    assert len(opened.deleted_um[1]) == 2
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "sites")
+    kept = opened.sites
+    assert sorted(kept["source"]) == ["added"] + ["detected"] * (n - 2) + ["moved"]
+    added = kept[kept["source"] == "added"].iloc[0]
+    assert (added["y_um"] / size, added["x_um"] / size) == pytest.approx((40, 5))
+    moved = kept[kept["source"] == "moved"].iloc[0]
+    assert moved["x_um"] == pytest.approx(found[0, 1] + 8 * size)
+    assert len(layer.data) == n
+    assert list(layer.features["source"]) == kept["source"].tolist()
+    assert "source" not in opened.tables["sites"]
+    dock._measure_clicked()
+    finished(dock)
+    assert sorted(opened.sites["source"]) == sorted(kept["source"])
+    assert set(opened.tables["site_growth"]["site"]) == set(opened.sites["site"])
+
+
+def test_edits_made_while_the_dock_is_closed_are_kept(viewer, opened, dock_of, finished):
+    dock = dock_of(NucleationSites)
+    run(dock, finished)
+    n = len(opened.sites)
+    dock.disconnect_events()
+    (layer,) = layers_of(viewer, "sites")
+    layer.data = layer.data[1:]
+    again = dock_of(NucleationSites)
+    assert len(opened.sites) == n - 1
+    run(again, finished)
+    assert len(opened.sites) == n - 1
+
+
+def test_pores_as_labels_tracks_and_tables(viewer, opened, gold, dock_of, finished, tmp_path):
+    dock = dock_of(PoreTracking)
+    run(dock, finished)
+    (labels,) = layers_of(viewer, "pores")
+    summary = opened.tables["pore_summary"]
+    last = summary.iloc[-1]
+    shown = labels.data[opened.grid.step_at(last["time_s"])]
+    assert len(np.unique(shown)) - 1 == last["count"]
+    assert not labels.data[0].any()
+    assert labels.scale[0] == pytest.approx(opened.grid.step_s)
+    truth = gold.truth.pore_summary.iloc[-1]
+    assert last["count"] == truth["count"]
+    (tracks,) = layers_of(viewer, "pore_tracks")
+    assert set(np.unique(tracks.data[:, 0])) == set(opened.tables["pores"]["pore"])
+    (curve,) = dock.canvas.plot.curves
+    assert np.allclose(curve.y, summary["total_area_um2"])
+    assert dock.canvas.plot.y_label == "Total pore area (µm²)"
+    dock.save_plot(tmp_path / "areas.svg")
+    assert (tmp_path / "areas.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_painted_labels_are_never_replaced(viewer, opened, dock_of, finished):
+    dock = dock_of(PoreTracking)
+    run(dock, finished)
+    (labels,) = layers_of(viewer, "pores")
+    end = opened.grid.step_at(opened.tables["pore_summary"]["time_s"].iloc[-1])
+    labels.data_setitem((np.array([end]), np.array([3]), np.array([4])), 99)
+    assert labels.data[end][3, 4] == 99
+    run(dock, finished)
+    assert labels in viewer.layers
+    assert len(layers_of(viewer, "pores")) == 2
+
+
+def test_curves_follow_the_regions_drawn(viewer, opened, dock_of, finished, qtbot):
+    color, dock = dock_of(TemporalColorCode), dock_of(RoiCurves)
+    run(color, finished)
+    dock._new_clicked()
+    (shapes,) = layers_of(viewer, "regions")
+    assert list(shapes.features["name"]) == ["Area Init", "Area Fnl"]
+    assert shapes.ndim == 2
+    qtbot.waitUntil(lambda: "curves" in opened.tables, timeout=20_000)
+    finished(dock)
+    curves = opened.tables["curves"]
+    reference = opened.reference()
+    film = opened.film(reference)
+    from napari_lithium_alloy._napari.layers import regions_of
+
+    regions = regions_of(shapes, opened.recording)
+    experiment = opened.experiment
+    same = complete_curves(
+        finish(region_curves(opened.recording, reference, regions, valid=film)),
+        experiment.stages,
+        experiment.potential,
+        experiment.film,
+        experiment.origins_s(),
+    )
+    pd.testing.assert_frame_equal(curves, same)
+    summary = opened.tables["curve_summary"].set_index(["region", "stage"])["half_s"]
+    assert summary["Area Init", "step1"] < summary["field", "step1"] < summary["Area Fnl", "step1"]
+    assert [c.name for c in dock.canvas.plot.curves] == ["field", "Area Init", "Area Fnl"]
+    before = summary["Area Init", "step1"]
+    moved = [np.array(d) for d in shapes.data]
+    moved[0], moved[1] = moved[1], moved[0]
+    shapes.data = moved
+    qtbot.waitUntil(
+        lambda: (
+            opened.tables["curve_summary"].set_index(["region", "stage"])["half_s"][
+                "Area Init", "step1"
+            ]
+            > before
+        ),
+        timeout=20_000,
+    )
+    finished(dock)
+
+
+def test_without_an_onset_map_regions_are_drawn_by_hand(viewer, dock_of, opened, finished, qtbot):
+    dock = dock_of(RoiCurves)
+    dock._new_clicked()
+    (shapes,) = layers_of(viewer, "regions")
+    assert len(shapes.data) == 0
+    assert shapes.mode == "add_rectangle"
+    shapes.add_rectangles([[5, 5], [15, 15]])
+    qtbot.waitUntil(lambda: "curves" in opened.tables, timeout=20_000)
+    finished(dock)
+    shapes.add_rectangles([[25, 25], [35, 35]])
+    qtbot.waitUntil(
+        lambda: set(opened.tables["curves"]["region"]) == {"field", "Area Init", "Area Fnl"},
+        timeout=20_000,
+    )
+    finished(dock)
+
+
+def test_exports_equal_the_tables(viewer, opened, dock_of, finished, tmp_path):
+    dock = dock_of(NucleationSites)
+    run(dock, finished)
+    dock.tables.export(tmp_path / "sites.csv")
+    dock.tables.export(tmp_path / "all.xlsx")
+    table = opened.tables["sites"].replace({"reason": {"": pd.NA}})  # empty text is empty in CSV
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "sites.csv"), table)
+    sheets = pd.read_excel(tmp_path / "all.xlsx", sheet_name=None)
+    assert {"sites", "site_growth"} <= set(sheets)
+    assert np.allclose(sheets["sites"]["y_um"], opened.tables["sites"]["y_um"])
+    assert [s.name for s in read_steps(tmp_path / "sites.csv")] == ["detect_sites"]
+
+
+@pytest.mark.parametrize("cls", DOCKS)
+def test_without_a_recording_a_dock_says_so_once(viewer, errors, cls):
+    dock = cls(viewer)
+    dock._run_clicked()
+    assert len(errors) == 1
+    assert errors[0].endswith(".")
+    assert dock.status.text() == errors[0]
+    assert not dock.busy
+    dock.disconnect_events()
+
+
+@pytest.mark.parametrize("cls", DOCKS)
+def test_a_dock_lets_go_when_closed_and_opens_again(viewer, opened, cls):
+    session = session_of(viewer)
+    n = len(session.results_changed)
+    dock = cls(viewer)
+    wrapped = viewer.window.add_dock_widget(dock, name="a dock")
+    assert len(session.results_changed) == n + 1
+    viewer.window.remove_dock_widget(wrapped)
+    assert len(session.results_changed) == n
+    again = cls(viewer)
+    viewer.window.add_dock_widget(again, name="a dock")
+    assert again.recording_box.currentText() == dock.recording_box.currentText()
+    dock.deleteLater()
+
+
+def test_cancel_keeps_nothing_and_frees_the_dock(viewer, opened, dock_of, finished):
+    dock = dock_of(PoreTracking)
+    dock._run_clicked()
+    assert dock.busy
+    assert dock.cancel_button.isVisibleTo(dock)
+    dock.cancel()
+    finished(dock)
+    assert "pores" not in opened.tables
+    assert dock.status.text() == "Cancelled."
+    run(dock, finished)
+    assert "pores" in opened.tables
+
+
+def test_a_runtime_error_does_not_leave_the_dock_busy(
+    viewer, opened, dock_of, finished, monkeypatch
+):
+    from napari.utils.notifications import notification_manager
+
+    raised = []
+    monkeypatch.setattr(notification_manager, "receive_error", lambda _, e, *more: raised.append(e))
+    dock = dock_of(PoreTracking)
+
+    def fails():
+        yield 0, 1
+        raise RuntimeError("odd")
+
+    dock.start(fails(), print)
+    finished(dock)
+    assert dock.run_button.isVisibleTo(dock)
+    assert [str(e) for e in raised] == ["odd"]
+
+
+def test_a_number_out_of_range_is_one_sentence(viewer, opened, dock_of, errors):
+    dock = dock_of(TemporalColorCode)
+    dock.onset_form["smoothing_px"].value = "much"
+    dock._run_clicked()
+    (message,) = errors
+    assert "Smoothing in space (px): much is no number" in message
+
+
+def test_the_plot_follows_the_theme(viewer, opened, dock_of):
+    dock = dock_of(PoreTracking)
+    viewer.theme = "light"
+    light = dock.canvas.widget.backgroundBrush().color().lightness()
+    viewer.theme = "dark"
+    assert dock.canvas.widget.backgroundBrush().color().lightness() < 80 < light

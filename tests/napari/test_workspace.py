@@ -1,0 +1,103 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_lithium_alloy._napari.layers import kind_of
+from napari_lithium_alloy._napari.session import session_of
+from napari_lithium_alloy._napari.widgets.workspace import DOCKS, OWN_KEY, Workspace
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.io.recording_file import open_experiment
+from napari_lithium_alloy.pipeline import analyze, write_result
+
+
+@pytest.fixture
+def workspace(viewer):
+    made = Workspace(viewer)
+    viewer.window.add_dock_widget(made, name=f"{OWN_KEY} (Lithium alloy)", area="right")
+    made.arrange()
+    return made
+
+
+def test_docks_are_those_of_the_menu(viewer, workspace):
+    keys = set(viewer.window.dock_widgets)
+    assert {f"{name} (Lithium alloy)" for name in DOCKS} <= keys
+    again = viewer.window.dock_widgets["Normalization (Lithium alloy)"]
+    workspace.arrange()
+    assert viewer.window.dock_widgets["Normalization (Lithium alloy)"] is again
+    assert set(viewer.window.dock_widgets) == keys
+    assert len({again.TITLE for again in viewer.window.dock_widgets.values()}) == len(keys)
+
+
+def test_the_whole_analysis_equals_the_command_lines(
+    viewer, workspace, gold_file, finished, tmp_path, errors
+):
+    workspace.open_recording(gold_file)
+    assert "80 × 80 px" in workspace.facts.text()
+    workspace._run_clicked()
+    finished(workspace)
+    assert errors == []
+    opened = session_of(viewer).current
+    expected = finish(analyze(open_experiment(gold_file)))
+    assert set(expected.tables) <= set(opened.tables)
+    for name, table in expected.tables.items():
+        pd.testing.assert_frame_equal(opened.result.tables[name], table, obj=name)
+    for key, onset in expected.onset_maps.items():
+        assert np.array_equal(opened.onset_maps[key].onset_s, onset.onset_s, equal_nan=True)
+    kinds = {kind_of(layer) for layer in viewer.layers}
+    assert {"counts", "onset", "onset_sd", "rgb", "sites", "pores", "regions"} <= kinds
+    for layer in viewer.layers:
+        assert all(str(unit) in ("second", "micrometer") for unit in layer.units), layer.name
+        assert layer.axis_labels[-2:] == ("y", "x")
+    tables = viewer.window.dock_widgets["Nucleation sites (Lithium alloy)"].tables
+    assert tables.model.rowCount() == len(expected.tables["sites"])
+    written = {p.name for p in workspace.export_all(tmp_path / "gui")}
+    assert written == {p.name for p in write_result(expected, tmp_path / "cli")}
+    for name in ("sites.csv", "curves.csv", "pore_summary.csv"):
+        rows = [
+            [r for r in (tmp_path / where / name).read_text().splitlines() if not r.startswith("#")]
+            for where in ("gui", "cli")
+        ]
+        assert rows[0] == rows[1]
+
+
+def test_docks_give_the_tables_of_the_whole_analysis(viewer, workspace, gold_file, finished, qtbot):
+    workspace.open_recording(gold_file)
+    opened = session_of(viewer).current
+    docks = {
+        name: viewer.window.dock_widgets[f"{name} (Lithium alloy)"]
+        for name in ("Temporal color code", "Nucleation sites", "Pore tracking", "ROI curves")
+    }
+    color = docks["Temporal color code"]
+    for step in ("step 1, cycle 1", "step 2, cycle 1", "step 1', cycle 1"):
+        color.stage_box.choice.setCurrentText(step)
+        color._run_clicked()
+        finished(color)
+    for name in ("Nucleation sites", "Pore tracking"):
+        docks[name]._run_clicked()
+        finished(docks[name])
+    docks["ROI curves"].new_layer()
+    qtbot.waitUntil(lambda: "curves" in opened.tables, timeout=20_000)
+    finished(docks["ROI curves"])
+    expected = finish(analyze(open_experiment(gold_file))).tables
+    for name in ("onset_summary", "sites", "site_growth", "pores", "pore_summary", "curves"):
+        pd.testing.assert_frame_equal(opened.tables[name], expected[name], obj=name)
+
+
+def test_sites_added_by_hand_survive_the_whole_analysis(viewer, workspace, gold_file, finished):
+    workspace.open_recording(gold_file)
+    workspace._run_clicked()
+    finished(workspace)
+    layer = next(layer for layer in viewer.layers if kind_of(layer) == "sites")
+    layer.add([[3.0, 60.0]])
+    workspace._run_clicked()
+    finished(workspace)
+    opened = session_of(viewer).current
+    assert (opened.sites["source"] == "added").sum() == 1
+    assert len(opened.result.tables["sites"]) == len(opened.sites)
+
+
+def test_nothing_to_export_is_said(workspace, gold_file, tmp_path, errors):
+    workspace.open_recording(gold_file)
+    with workspace.errors_shown():
+        workspace.export_all(tmp_path)
+    assert errors == ["Nothing to export yet; run Analyse everything first."]
