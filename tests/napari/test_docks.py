@@ -320,30 +320,45 @@ def test_exports_equal_the_tables(viewer, opened, dock_of, finished, tmp_path):
     assert [s.name for s in read_steps(tmp_path / "sites.csv")] == ["detect_sites"]
 
 
-@pytest.mark.parametrize("cls", DOCKS)
-def test_without_a_recording_a_dock_says_so_once(viewer, errors, cls):
-    dock = cls(viewer)
-    dock._run_clicked()
-    assert len(errors) == 1
-    assert errors[0].endswith(".")
-    assert dock.status.text() == errors[0]
-    assert not dock.busy
-    dock.disconnect_events()
+def test_shapes_drawn_over_time_serve_as_regions(viewer, opened, dock_of, finished):
+    size, step = opened.recording.pixel_size_um, opened.grid.step_s
+    corners = np.array([[9, 10, 10], [9, 10, 20], [9, 20, 20], [9, 20, 10]], float)
+    viewer.add_shapes([corners], scale=(step, size, size), name="mine")
+    dock = dock_of(RoiCurves)
+    run(dock, finished)
+    curves = opened.tables["curves"]
+    inside = curves[curves["region"] == "ROI 1"]["mean_counts"].iloc[0]
+    assert inside == pytest.approx(opened.recording.read(0)[10:20, 10:20].mean())
 
 
-@pytest.mark.parametrize("cls", DOCKS)
-def test_a_dock_lets_go_when_closed_and_opens_again(viewer, opened, cls):
+def test_without_a_recording_a_dock_says_so_once(viewer, errors):
+    for cls in DOCKS:
+        errors.clear()
+        dock = cls(viewer)
+        dock._run_clicked()
+        assert len(errors) == 1
+        assert errors[0].endswith(".")
+        assert dock.status.text() == errors[0]
+        assert not dock.busy
+        dock.disconnect_events()
+        dock.deleteLater()
+
+
+def test_a_dock_lets_go_when_closed_and_opens_again(viewer, opened):
     session = session_of(viewer)
     n = len(session.results_changed)
-    dock = cls(viewer)
-    wrapped = viewer.window.add_dock_widget(dock, name="a dock")
-    assert len(session.results_changed) == n + 1
-    viewer.window.remove_dock_widget(wrapped)
-    assert len(session.results_changed) == n
-    again = cls(viewer)
-    viewer.window.add_dock_widget(again, name="a dock")
-    assert again.recording_box.currentText() == dock.recording_box.currentText()
-    dock.deleteLater()
+    for cls in DOCKS:
+        dock = cls(viewer)
+        wrapped = viewer.window.add_dock_widget(dock, name=f"closed {cls.TITLE}")
+        assert len(session.results_changed) == n + 1
+        viewer.window.remove_dock_widget(wrapped)
+        assert len(session.results_changed) == n
+        again = cls(viewer)
+        reopened = viewer.window.add_dock_widget(again, name=f"open {cls.TITLE}")
+        assert again.recording_box.currentText() == dock.recording_box.currentText()
+        viewer.window.remove_dock_widget(reopened)
+        dock.deleteLater()
+        again.deleteLater()
 
 
 def test_cancel_keeps_nothing_and_frees_the_dock(viewer, opened, dock_of, finished):

@@ -124,13 +124,17 @@ class RoiCurves(Dock):
         self.draw()
 
     def _find_layer(self, _event: Any = None) -> None:
-        opened = self.session.current
-        ours = [
-            layer
-            for layer in self.viewer.layers
-            if kind_of(layer) == "regions" and self.session.opened_of(layer) is opened
-        ]
-        self._watch(ours[-1] if ours and opened is not None else None)
+        """Watch our ROI layer of this recording, or else shapes the user drew elsewhere."""
+        opened, active = self.session.current, self.viewer.layers.selection.active
+        found = {"regions": [], None: []}
+        for layer in self.viewer.layers:
+            ours = self.session.opened_of(layer) is opened
+            if type(layer).__name__ == "Shapes" and (ours or kind_of(layer) is None):
+                found[kind_of(layer)].append(layer)
+        candidates = [*found[None], *found["regions"]]
+        if active in candidates:
+            candidates.append(active)
+        self._watch(candidates[-1] if candidates and opened is not None else None)
 
     def _watch(self, layer: Any) -> None:
         if layer is self._layer:
@@ -153,7 +157,7 @@ class RoiCurves(Dock):
         regions = list(opened.experiment.regions)
         if not regions and opened.onset_maps:
             regions = suggest_regions(next(iter(opened.onset_maps.values())))
-        old = self._layer
+        old = self._layer if self._layer is not None and kind_of(self._layer) else None
         if old is not None:
             regions = regions_of(old, opened.recording) or regions
             self.viewer.layers.selection.active = old
@@ -177,12 +181,13 @@ class RoiCurves(Dock):
 
     def _recompute(self) -> None:
         if self._stale and not self.busy and self._layer is not None:
-            _name_unnamed(self._layer)
+            _name_next(self._layer)
             with self.errors_shown():
                 self.run()
 
     def run(self) -> None:
         opened = self.session.need_current()
+        self._find_layer()
         regions = [] if self._layer is None else regions_of(self._layer, opened.recording)
         self._stale = False
         work = self._curves(opened.recording, opened, regions)
@@ -271,10 +276,11 @@ def _lines(curves: pd.DataFrame, column: str) -> list[Curve]:
     return [line for line in lines if np.isfinite(line.y).any() or line.name == FIELD]
 
 
-def _name_unnamed(layer: Any) -> None:
+def _name_next(layer: Any) -> None:
     """After Area Init comes Area Fnl; further shapes are ROI 3, ROI 4 and so on."""
-    names = list(layer.features["name"])
-    n = len(names)
+    if kind_of(layer) != "regions":
+        return
+    n = len(layer.data)
     following = "Area Fnl" if n == 1 else f"ROI {n + 1}"
     if n and layer.feature_defaults["name"].iloc[0] != following:
         layer.feature_defaults = {"name": following}
