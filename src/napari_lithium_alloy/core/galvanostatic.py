@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 
@@ -74,6 +75,10 @@ class PotentialCurve:
     clock_offset_s : float
         Cycler time minus recording time, seconds.
     source : str
+    columns : mapping of str to str
+        The file's column, with its unit, that "time", "potential" and "current" were read from.
+    started : datetime.datetime or None
+        When the cycler's clock was zero, as the file writes it (local time, no time zone).
     """
 
     times_s: FloatArray
@@ -81,6 +86,8 @@ class PotentialCurve:
     current_ma: FloatArray | None = None
     clock_offset_s: float = 0.0
     source: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    started: datetime | None = None
 
     @property
     def recording_times_s(self) -> FloatArray:
