@@ -199,7 +199,7 @@ def onset_map(
     Raises
     ------
     AlloyError
-        If fewer than four frames lie in the range.
+        If fewer than four frames lie in the range, or no pixel is valid.
 
     References
     ----------
@@ -213,6 +213,10 @@ def onset_map(
             "an onset map needs at least 4, choose a longer stage."
         )
     valid = np.ones(recording.field_shape, dtype=bool) if valid is None else valid
+    if not valid.any():
+        raise AlloyError(
+            f"For an onset map no pixel of {recording.name} shows film; choose a larger field."
+        )
     falls = _counts_fall(recording, parameters, darkens)
     light = _Light(recording, dark_level(recording) if dark is None else dark, valid, falls)
     parameters, levels = _levels(light, frames, parameters)
