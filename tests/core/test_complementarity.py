@@ -1,0 +1,252 @@
+"""r, its null against slow loops, and honest significance."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from planted import recording_of
+from scipy import ndimage
+
+from napari_lithium_alloy.core.complementarity import (
+    ComplementarityParameters,
+    alloyed_image,
+    attainable_r,
+    colocalization,
+    correlate,
+    detrended,
+    is_uniform,
+    local_agreement,
+    pearson,
+    shifted_correlations,
+    site_pairs,
+    stage_images,
+    step_pairs,
+)
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, OnsetReason, onset_map
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.tables import TABLES
+
+PLAIN = ComplementarityParameters(detrend="none")
+
+
+def smooth_field(rng, shape=(96, 96), sigma_px=3.0):
+    """A smooth field that does not wrap round at its edges."""
+    margin = int(4 * sigma_px)
+    noise = rng.standard_normal([n + 2 * margin for n in shape])
+    return ndimage.gaussian_filter(noise, sigma_px)[margin:-margin, margin:-margin]
+
+
+def map_of(onset_s, sd_s=0.1, end_s=40.0) -> OnsetMap:
+    onset_s = np.asarray(onset_s, np.float32)
+    reached = np.isfinite(onset_s)
+    return OnsetMap(
+        onset_s=onset_s,
+        onset_sd_s=np.where(reached, sd_s, np.nan).astype(np.float32),
+        amplitude=np.full(onset_s.shape, 0.2, np.float32),
+        reason=np.where(reached, OnsetReason.REACHED, OnsetReason.NEVER).astype(np.uint8),
+        start_s=0.0,
+        end_s=end_s,
+        polarity="darkens",
+        parameters=OnsetParameters(),
+    )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_shifted_correlations_are_those_of_rolling(masked):
+    rng = np.random.default_rng(4)
+    a, b = smooth_field(rng, (12, 15), 1.0), smooth_field(rng, (12, 15), 1.0) + 3
+    valid = rng.random((12, 15)) > 0.3 if masked else np.ones((12, 15), bool)
+    r, overlap = shifted_correlations(a, b, valid)
+    for dy, dx in np.ndindex(12, 15):
+        moved, there = (np.roll(i, (dy, dx), (0, 1)) for i in (b, valid))
+        both = valid & there
+        assert overlap[dy, dx] == both.sum()
+        assert r[dy, dx] == pytest.approx(np.corrcoef(a[both], moved[both])[0, 1], abs=1e-9)
+
+
+def test_a_map_that_is_constant_where_it_is_shifted_to_has_no_r():
+    a = np.zeros((10, 10))
+    a[0, 0] = 1
+    valid = np.ones((10, 10), bool)
+    valid[5] = False
+    r, _ = shifted_correlations(a, a, valid)
+    assert r[0, 0] == pytest.approx(1)
+    assert np.isnan(r[5, 0])
+
+
+@pytest.mark.parametrize("detrend", ["none", "plane", "quadratic"])
+def test_r_is_pearsons_of_the_detrended_maps(detrend):
+    rng = np.random.default_rng(1)
+    a, b = smooth_field(rng), smooth_field(rng)
+    b -= 0.6 * a
+    a[rng.random(a.shape) < 0.1] = np.nan
+    valid = rng.random(a.shape) > 0.2
+    parameters = ComplementarityParameters(detrend=detrend)
+    found = correlate(a, b, parameters, valid=valid)
+    known = valid & np.isfinite(a)
+    y, x = np.mgrid[:96, :96] / 96
+    one = np.ones_like(x)
+    terms = {"none": [one], "plane": [one, x, y], "quadratic": [one, x, y, x * y, x**2, y**2]}
+    basis = np.stack([t[known] for t in terms[detrend]], axis=1)
+    left = [i[known] - basis @ np.linalg.lstsq(basis, i[known], rcond=None)[0] for i in (a, b)]
+    assert found.pearson_r == pytest.approx(np.corrcoef(*left)[0, 1], abs=1e-9)
+    assert found.n_px == known.sum()
+    assert found.p_value < 0.05
+    assert found.pearson_r < found.null_low < 0 < found.null_high
+    agreement = local_agreement(a, b, parameters, valid=valid)
+    assert np.array_equal(np.isfinite(agreement), known)
+    assert np.nanmean(agreement) == pytest.approx(found.pearson_r, abs=1e-5)
+
+
+def test_reverse_maps_are_complementary_and_equal_ones_agree():
+    a = smooth_field(np.random.default_rng(2))
+    for sign in (1, -1):
+        found = correlate(a, 5 + sign * 2 * a, PLAIN)
+        assert found.pearson_r == pytest.approx(sign)
+        assert found.attainable_r == pytest.approx(1)
+        assert found.p_value < 0.01
+        assert found.reason == ""
+
+
+def test_unrelated_smooth_maps_are_rarely_called_related():
+    """A per-pixel p-value would call most of these significant."""
+    rng = np.random.default_rng(20240115)
+    found = []
+    for _ in range(200):
+        found.append(correlate(smooth_field(rng), smooth_field(rng)))
+    share = np.mean([f.p_value <= 0.05 for f in found])
+    inside = np.mean([f.null_low <= f.pearson_r <= f.null_high for f in found])
+    assert 0.01 <= share <= 0.10
+    assert 0.88 <= inside <= 1
+    sizes = np.std([f.pearson_r for f in found])
+    assert 1 / np.sqrt(np.median([f.n_effective for f in found])) == pytest.approx(sizes, rel=0.3)
+
+
+def test_a_common_trend_is_no_relation():
+    rng = np.random.default_rng(6)
+    trend = 0.4 * np.linspace(-1, 1, 96)
+    a, b = (smooth_field(rng) + trend for _ in range(2))
+    assert correlate(a, b, PLAIN).pearson_r > 0.5
+    without = correlate(a, b)
+    assert abs(without.pearson_r) < 0.3
+    assert without.p_value > 0.05
+
+
+def test_detrending_leaves_no_plane():
+    y, x = np.mgrid[:20, :30]
+    valid = np.ones((20, 30), bool)
+    assert np.allclose(detrended(3.0 + 0.2 * x - 0.5 * y, valid, 1), 0, atol=1e-9)
+    assert np.allclose(detrended(0.1 * x * y - 0.5 * y**2, valid, 2), 0, atol=1e-9)
+
+
+def test_a_mask_of_one_percent_cannot_correlate():
+    values = np.random.default_rng(0).standard_normal(40_000)
+    mask = np.zeros(40_000)
+    mask[:400] = 1
+    assert attainable_r(values, mask, 0.1) == pytest.approx(0.27, abs=0.01)
+    assert attainable_r(values, mask, -0.1) == pytest.approx(0.27, abs=0.01)
+    sparse = np.zeros((96, 96))
+    sparse[20:28, 30:40] = 1
+    found = correlate(smooth_field(np.random.default_rng(1)), sparse)
+    assert abs(found.pearson_r) <= found.attainable_r < 0.35
+    assert found.reason.startswith("sparse mask")
+
+
+def test_r_that_is_not_defined_is_nan_with_a_reason():
+    rng = np.random.default_rng(0)
+    a = smooth_field(rng)
+    few = np.full_like(a, np.nan)
+    few[:3, :10] = 1
+    cases = [
+        (a, np.full_like(a, 4.0), "one of the maps is constant"),
+        (a, few, "only 30 pixels are known in both maps"),
+        (a, np.full_like(a, np.nan), "only 0 pixels are known in both maps"),
+    ]
+    for first, second, reason in cases:
+        found = correlate(first, second)
+        assert np.isnan([found.pearson_r, found.p_value, found.null_low]).all()
+        assert found.reason == reason
+    with pytest.raises(AlloyError, match="different shapes"):
+        correlate(a, a[:-1])
+
+
+def test_a_field_smaller_than_its_structures_has_r_and_no_null():
+    rng = np.random.default_rng(0)
+    a, b = (smooth_field(rng, (40, 40), 15.0) for _ in range(2))
+    found = correlate(a, b, PLAIN)
+    assert np.isfinite(found.pearson_r)
+    assert np.isnan(found.p_value)
+    assert "too small" in found.reason
+
+
+def test_pearson_of_a_constant_is_nan():
+    assert np.isnan(pearson(np.ones(5), np.arange(5.0)))
+    assert pearson(np.arange(5.0), np.arange(5.0) ** 2) == pytest.approx(
+        np.corrcoef(np.arange(5), np.arange(5) ** 2)[0, 1]
+    )
+
+
+def test_the_alloyed_image_holds_the_share_asked_for():
+    onset = np.linspace(0, 40, 400).reshape(20, 20)
+    onset[0, :5] = np.nan
+    image = alloyed_image(map_of(onset), 0.3)
+    assert np.isnan(image[0, :5]).all()
+    assert np.nanmean(image) == pytest.approx(0.3, abs=0.01)
+    assert np.array_equal(image == 1, onset <= np.nanquantile(onset, 0.3))
+    assert np.isnan(alloyed_image(map_of(np.full((9, 9), np.nan)), 0.5)).all()
+    with pytest.raises(AlloyError, match="The progress is 1"):
+        alloyed_image(map_of(onset), 1.0)
+
+
+def test_a_step_is_uniform_when_its_spread_is_its_uncertainty():
+    rng = np.random.default_rng(0)
+    narrow = map_of(rng.normal(20, 0.2, (30, 30)), sd_s=0.2)
+    wide = map_of(rng.normal(20, 0.7, (30, 30)), sd_s=0.2)
+    unknown = map_of(np.full((30, 30), np.nan))
+    assert is_uniform(narrow)
+    assert not is_uniform(wide)
+    assert is_uniform(unknown)
+
+
+def test_what_is_compared_with_what():
+    steps = ["cycle1_step1", "cycle1_step2", "cycle2_step1"]
+    onset = map_of(np.linspace(0, 40, 400).reshape(20, 20))
+    maps = dict.fromkeys(steps, onset)
+    assert step_pairs(maps) == [("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle")]
+    assert site_pairs(maps, ["cycle2_sites"]) == [
+        ("cycle2_step1_alloyed_start", "cycle2_sites"),
+        ("cycle2_step1_alloyed_middle", "cycle2_sites"),
+    ]
+    images = stage_images(maps, ComplementarityParameters(start_progress=0.1, progress=0.6))
+    assert len(images) == 12
+    assert images["cycle1_step2_alloyed_start"].mean() == pytest.approx(0.1, abs=0.01)
+    assert images["cycle1_step2_unalloyed_middle"].mean() == pytest.approx(0.4, abs=0.01)
+
+
+def test_the_table_has_r_of_each_pair_and_nan_with_uniform_steps():
+    a = smooth_field(np.random.default_rng(3))
+    images = {"cycle1_step1_a": a, "cycle1_step2_b": -a, "cycle1_step10_c": a}
+    pairs = [("cycle1_step1_a", "cycle1_step2_b"), ("cycle1_step10_c", "cycle1_step2_b")]
+    table = finish(colocalization(images, pairs, uniform=["cycle1_step1"]))
+    assert list(table.columns) == list(TABLES["colocalization"])
+    assert np.isnan(table.loc[0, "pearson_r"])
+    assert table.loc[0, "reason"] == (
+        "cycle1_step1 is uniform: its onset spread is under 3 times its uncertainty"
+    )
+    assert table.loc[1, "pearson_r"] == pytest.approx(-1)
+    assert dataclasses.asdict(correlate(a, -a))["n_px"] == table.loc[1, "n_px"]
+    assert len(finish(colocalization(images, []))) == 0
+
+
+def test_a_boundary_inside_the_first_steps_tail_is_seen_in_the_maps():
+    """Two steps in one recording, the second in reverse order: r is -1 up to discreteness."""
+    first = 12 + 8 * np.linspace(0, 1, 60)[None, :] * np.ones((60, 1))
+    second = 52 - first + 12
+    times = np.arange(60.0)[:, None, None]
+    level = 0.2 * np.clip((times - first) / 2 + 0.5, 0, 1)
+    level = level + 0.1 * np.clip((times - second) / 2 + 0.5, 0, 1)
+    cell = recording_of(2000 * 10**-level)
+    maps = [finish(onset_map(cell, *window)) for window in ((5, 30), (31, 59))]
+    found = correlate(maps[0].onset_s, maps[1].onset_s, PLAIN)
+    assert found.pearson_r == pytest.approx(-1, abs=1e-3)
