@@ -135,7 +135,9 @@ def detect_sites(
     parameters = parameters or NucleationParameters()
     film = np.ones(change.shape, dtype=bool) if valid is None else valid
     film = film & np.isfinite(change)
-    image = np.where(film, change, np.median(change[film]) if film.any() else 0.0)
+    if not film.any():
+        return empty("sites")
+    image = np.where(film, change, np.median(change[film]))
     sigmas = _scales(parameters, pixel_size_um)
     responses, noises = _responses(image, film, sigmas)
     peaks = _peaks(responses, film & (responses >= parameters.min_snr * noises[:, None, None]))
