@@ -28,6 +28,20 @@ def test_docks_are_those_of_the_menu(viewer, workspace):
     assert len({again.TITLE for again in viewer.window.dock_widgets.values()}) == len(keys)
 
 
+def test_the_menu_opens_the_workspace_and_toggles_its_docks(viewer, qtbot):
+    from napari._app_model import get_app_model
+
+    commands = get_app_model().commands
+    commands.execute_command("napari-lithium-alloy.workspace").result()
+    made = viewer.window.dock_widgets[f"{OWN_KEY} (Lithium alloy)"]
+    made.arrange()
+    pores = viewer.window.dock_widgets["Pore tracking (Lithium alloy)"]
+    shown = pores.parent().isVisible()
+    commands.execute_command("napari-lithium-alloy.pore_tracking").result()
+    assert viewer.window.dock_widgets["Pore tracking (Lithium alloy)"] is pores
+    assert pores.parent().isVisible() is not shown
+
+
 def test_the_whole_analysis_equals_the_command_lines(
     viewer, workspace, gold_file, finished, tmp_path, errors
 ):
@@ -43,8 +57,11 @@ def test_the_whole_analysis_equals_the_command_lines(
         pd.testing.assert_frame_equal(opened.result.tables[name], table, obj=name)
     for key, onset in expected.onset_maps.items():
         assert np.array_equal(opened.onset_maps[key].onset_s, onset.onset_s, equal_nan=True)
-    kinds = {kind_of(layer) for layer in viewer.layers}
-    assert {"counts", "onset", "onset_sd", "rgb", "sites", "pores", "regions"} <= kinds
+    kinds = [kind_of(layer) for layer in viewer.layers]
+    assert {"counts", "onset", "onset_sd", "rgb", "sites", "pores", "regions"} <= set(kinds)
+    assert (kinds.count("onset"), kinds.count("rgb")) == (3, 2)
+    shown = [layer for layer in viewer.layers if kind_of(layer) == "onset" and layer.visible]
+    assert [layer.name for layer in shown] == ["Onset step 1, cycle 1 (s) – gold trans"]
     for layer in viewer.layers:
         assert all(str(unit) in ("second", "micrometer") for unit in layer.units), layer.name
         assert layer.axis_labels[-2:] == ("y", "x")

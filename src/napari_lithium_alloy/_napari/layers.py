@@ -31,7 +31,7 @@ LayerTuple = tuple[Any, dict[str, Any], str]
 Kind = Literal[
     "counts", "stack", "map", "onset", "onset_sd", "rgb", "sites", "pores", "pore_tracks", "regions"
 ]
-REGION_COLOUR = "#ff5a00"
+REGION_COLOUR = "#ff6a00"
 QUANTITY_NAMES = {
     "transmittance": "Transmittance",
     "absorbance": "Absorbance",
@@ -297,6 +297,7 @@ def regions_layer(recording: Recording, regions: Sequence[Region]) -> LayerTuple
         "edge_color": REGION_COLOUR,
         "face_color": "transparent",
         "edge_width": 1,
+        "opacity": 1.0,
         "ndim": 2,
         "metadata": provenance(recording, "regions"),
     }

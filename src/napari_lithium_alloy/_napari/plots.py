@@ -19,7 +19,8 @@ from napari_lithium_alloy.core.stages import Stage
 # Okabe and Ito's colours, those that stand out on black and on white first.
 COLOURS = ("#0090d0", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#a89000")
 BAND_ALPHA = 0.22
-MOST_BAND_LABELS = 9
+MOST_BAND_LABELS = 6
+"""More stages than that would write over each other; their colours still tell them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -185,7 +186,10 @@ class CurveCanvas(QWidget):
         band.setToolTip(stage.label)
         self.item.addItem(band, ignoreBounds=True)
         return self._pg.InfLineLabel(
-            band.lines[0], stage.label, position=0.07, anchors=[(0, 0.5), (0, 0.5)]
+            band.lines[0],
+            stage.label,
+            position=0.07 if len(self.plot.curves) > 1 else 0.92,  # where the legend isn't
+            anchors=[(0, 0.5), (0, 0.5)],
         )
 
     def _clicked(self, event: Any) -> None:

@@ -68,18 +68,15 @@ def _layers(session: Session, opened: Opened, result: AnalysisResult) -> list[La
     layers: list[LayerTuple | None] = []
     for i, (key, onset) in enumerate(result.onset_maps.items()):
         stage = opened.stages[key]
-        layers += onset_layers(
-            recording,
-            stage,
-            onset,
-            result.config.color_code,
-            opened.sites_of(stage.cycle),
-            steps,
-            visible=i == 0,
-        )
+        sites = opened.sites_of(stage.cycle)
+        colours = result.config.color_code
+        made = onset_layers(recording, stage, onset, colours, sites, steps, visible=i == 0)
+        layers += made if i == 0 else made[:1]  # the rest of each stage is a click in its dock
     if opened.sites is not None and recording.pixel_size_um is not None:
-        for cycle in sorted(set(opened.sites["cycle"])):
-            layers.append(sites_layer(recording, opened.sites_of(cycle), int(cycle), steps))
+        for i, cycle in enumerate(sorted(set(opened.sites["cycle"]))):
+            layer = sites_layer(recording, opened.sites_of(cycle), int(cycle), steps)
+            layer[1]["visible"] = i == 0
+            layers.append(layer)
     if result.regions and not _has_regions(session, opened):
         layers.append(regions_layer(recording, result.regions))
     if result.pore_tracks is not None:

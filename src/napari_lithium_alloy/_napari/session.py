@@ -223,6 +223,8 @@ class Session:
         if self._current is None and found:
             main = next((o for o in found if o.recording.mode == "trans"), found[0])
             self.current = main
+            if main.recording.pixel_size_um is not None:
+                self.viewer.canvas.overlays.scale_bar.visible = True
         self.recordings_changed.emit()
         return found
 

@@ -23,6 +23,8 @@ from napari_lithium_alloy._napari.notify import alloy_errors_shown
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import Step
 
+WIDEST_PX = 130
+"""Width of a column at first; a longer text is elided and whole in its tooltip."""
 _UNITS = {
     "_mah_cm2": "mAh cm⁻²",
     "_um2": "µm²",
@@ -198,6 +200,9 @@ class ResultTables(QWidget):
         self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.model.show(table.dropna(axis="columns", how="all") if len(table) else table)
         self.view.resizeColumnsToContents()
+        for column in range(self.model.columnCount()):
+            if self.view.columnWidth(column) > WIDEST_PX:
+                self.view.setColumnWidth(column, WIDEST_PX)
         self.export_button.setEnabled(bool(self.tables))
 
     def export(self, path: Path) -> None:
