@@ -6,7 +6,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from napari_lithium_alloy.core.onset import OnsetMap
-from napari_lithium_alloy.core.recording import Mode, Recording
+from napari_lithium_alloy.core.recording import BoolArray, Mode, Recording
 from napari_lithium_alloy.core.synthetic import Synthetic, SyntheticParameters, make_recording
 
 
@@ -38,10 +38,12 @@ def planted(parameters: SyntheticParameters, mode: Mode = "trans"):
     return made, made.experiment.replace(recordings=(recording,))
 
 
-def onset_error_s(onset: OnsetMap, made: Synthetic, key: str) -> tuple[float, float]:
+def onset_error_s(
+    onset: OnsetMap, made: Synthetic, key: str, where: BoolArray | None = None
+) -> tuple[float, float]:
     """Mean absolute error, and the share of the truth's pixels that have an onset."""
     truth = made.truth.onset_s[key]
-    known = np.isfinite(truth)
+    known = np.isfinite(truth) if where is None else np.isfinite(truth) & where
     both = known & onset.reached
     return float(np.abs(onset.onset_s - truth)[both].mean()), float(both.sum() / known.sum())
 
