@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.layers import about, kind_of
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.widgets.complementarity_map import ComplementarityMap
@@ -259,7 +260,6 @@ def test_curves_follow_the_regions_drawn(viewer, opened, dock_of, finished, qtbo
     curves = opened.tables["curves"]
     reference = opened.reference()
     film = opened.film(reference)
-    from napari_lithium_alloy._napari.layers import regions_of
 
     regions = regions_of(shapes, opened.recording)
     experiment = opened.experiment

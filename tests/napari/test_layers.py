@@ -7,6 +7,7 @@ from napari.layers import Image
 
 from napari_lithium_alloy._napari import layers
 from napari_lithium_alloy._napari.adding import add_layer, mark_edited
+from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.layers import METADATA_KEY, about, kind_of
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.stacks import OnGrid
@@ -126,10 +127,10 @@ def test_regions_follow_a_layer_that_was_moved_and_scaled(viewer):
     layer = add_layer(viewer, layers.regions_layer(film, [square]))
     assert layer.ndim == 2
     assert list(layer.features["name"]) == ["Area Init"]
-    (same,) = layers.regions_of(layer, film)
+    (same,) = regions_of(layer, film)
     assert np.allclose(same.vertices_px, square.vertices_px)
     layer.translate = (0.065, 0.13)
-    (moved,) = layers.regions_of(layer, film)
+    (moved,) = regions_of(layer, film)
     assert np.allclose(moved.vertices_px, square.vertices_px + np.array([1, 2]))
 
 
@@ -139,9 +140,9 @@ def test_three_dimensional_shapes_are_projected_and_names_made_unique(viewer):
     layer = viewer.add_shapes(
         [corners, corners], scale=(1, 0.065, 0.065), features={"name": ["A", "A"]}
     )
-    names = [r.name for r in layers.regions_of(layer, film)]
+    names = [r.name for r in regions_of(layer, film)]
     assert names == ["A", "A (2)"]
-    assert layers.regions_of(layer, film)[0].vertices_px.shape == (4, 2)
+    assert regions_of(layer, film)[0].vertices_px.shape == (4, 2)
 
 
 def test_somebodys_stack_serves_as_a_recording(viewer):

@@ -7,7 +7,7 @@ import pytest
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.layers import about
 from napari_lithium_alloy._napari.opening import open_layers
-from napari_lithium_alloy._napari.session import Session, session_of
+from napari_lithium_alloy._napari.session import Session, session_of, show_other_mode
 
 
 def test_a_proxy_has_the_session_of_its_viewer(viewer):
@@ -34,6 +34,13 @@ def test_the_current_recording_follows_the_selection(viewer, opened):
     epi = next(layer for layer in viewer.layers if about(layer)["mode"] == "epi")
     viewer.layers.selection.active = epi
     assert session.current.recording.mode == "epi"
+
+
+def test_one_key_toggles_trans_and_epi(viewer, opened):
+    show_other_mode(viewer)
+    assert [about(layer)["mode"] for layer in viewer.layers if layer.visible] == ["epi"]
+    show_other_mode(viewer)
+    assert [about(layer)["mode"] for layer in viewer.layers if layer.visible] == ["trans"]
 
 
 def test_two_viewers_do_not_mix(make_napari_viewer, gold_file):

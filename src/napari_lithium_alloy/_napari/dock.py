@@ -20,7 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_lithium_alloy._napari.session import Opened, session_of
+from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.table_view import ResultTables
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import Progress, Work

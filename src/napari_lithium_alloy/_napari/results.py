@@ -17,8 +17,9 @@ from napari_lithium_alloy._napari.layers import (
     regions_layer,
     sites_layer,
 )
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.result_layers import onset_layers
-from napari_lithium_alloy._napari.session import Opened, Session
+from napari_lithium_alloy._napari.session import Session
 from napari_lithium_alloy.core.nucleation import keep_edits
 from napari_lithium_alloy.core.stages import stages_of
 

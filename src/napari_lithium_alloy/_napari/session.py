@@ -2,152 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import weakref
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from psygnal import Signal
 
-from napari_lithium_alloy._napari.layers import about, kind_of, placement, recording_of_image
+from napari_lithium_alloy._napari.from_layers import recording_of_image
+from napari_lithium_alloy._napari.layers import about, kind_of, placement
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.opening import take_opened
-from napari_lithium_alloy._napari.site_edits import with_source
 from napari_lithium_alloy.config import AnalysisConfig, config_of
-from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.field import film_mask
-from napari_lithium_alloy.core.galvanostatic import li_content
-from napari_lithium_alloy.core.photometry import NormalizationParameters, Reference, reference_frame
-from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.recording import BoolArray, Recording
-from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
-from napari_lithium_alloy.core.tables import empty
+from napari_lithium_alloy.core.recording import Recording
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_lithium_alloy.core.onset import OnsetMap
-    from napari_lithium_alloy.core.pore_tracking import PoreTracks
-    from napari_lithium_alloy.pipeline import AnalysisResult
 
-
-@dataclass(eq=False)
-class Opened:
-    """One recording of a viewer and what was found in it.
-
-    Attributes
-    ----------
-    experiment, recording
-        What it is; the recording is replaced when its mode, clock or pixel size is set by hand.
-    config : AnalysisConfig
-        Parameters of every analysis: what recording.toml says, then what was last run.
-    onset_maps : dict
-        Onset maps by the key of their stage (cycle1_step1) or of their time range.
-    stages : dict
-        The stage or range of each onset map, by the same key.
-    sites : pandas.DataFrame or None
-        The table `sites` with a column `source` (detected, added, moved).
-    deleted_um : dict
-        By cycle, places (y, x) of detected sites that were deleted or moved, micrometres.
-    pore_tracks : PoreTracks or None
-    tables : dict
-        Results by the name of their table.
-    steps : list of Step
-        What was done, for exported tables.
-    result : AnalysisResult or None
-        The last run of the whole analysis.
-    """
-
-    experiment: Experiment
-    recording: Recording
-    config: AnalysisConfig
-    onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
-    stages: dict[str, Stage] = field(default_factory=dict)
-    sites: pd.DataFrame | None = None
-    deleted_um: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
-    pore_tracks: PoreTracks | None = None
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    result: AnalysisResult | None = None
-
-    @property
-    def name(self) -> str:
-        """What the docks call it."""
-        return self.recording.name
-
-    @property
-    def normalization(self) -> NormalizationParameters:
-        """Parameters of the reference frame."""
-        return self.config.normalization
-
-    def use(self, **parameters: Any) -> None:
-        """Remember the parameters an analysis was run with."""
-        self.config = dataclasses.replace(self.config, **parameters)
-
-    def film(self, reference: Reference) -> BoolArray:
-        """(Y, X) True where there is film; bare glass is told in transmitted light only."""
-        if self.recording.mode == "trans":
-            return film_mask(reference.image)
-        return np.ones(self.recording.field_shape, dtype=bool)
-
-    @property
-    def grid(self) -> EvenGrid:
-        """The even grid on which it is shown."""
-        return even_grid(self.recording.times_s)
-
-    def reference(self) -> Reference:
-        """Its reference frame under the current parameters."""
-        return reference_frame(
-            self.recording,
-            self.normalization,
-            current_starts_s=self.experiment.current_starts_s(),
-        )
-
-    def sites_of(self, cycle: int) -> pd.DataFrame:
-        """Sites of a cycle, with the column `source`."""
-        sites = with_source(empty("sites")) if self.sites is None else self.sites
-        return sites[sites["cycle"] == cycle].reset_index(drop=True)
-
-    def put_sites(self, cycle: int, sites: pd.DataFrame) -> None:
-        """Replace the sites of a cycle."""
-        if self.sites is None:
-            self.sites = sites
-            return
-        others = self.sites[self.sites["cycle"] != cycle]
-        parts = [part for part in (others, sites) if len(part)]
-        self.sites = pd.concat(parts, ignore_index=True) if parts else sites
-
-    def did(self, step: Step) -> list[Step]:
-        """Note a step in place of an earlier one of the same name and stage; what was done."""
-        where = step.parameters.get("stage")
-        kept = [s for s in self.steps if (s.name, s.parameters.get("stage")) != (step.name, where)]
-        self.steps = [*kept, step]
-        return [step]
-
-    def describes(self, time_s: float) -> str:
-        """Time, potential, Li content and stage at a time, for the canvas."""
-        words = [f"t = {time_s:.1f} s"]
-        experiment = self.experiment
-        at = np.array([time_s])
-        if experiment.potential is not None:
-            potential = float(experiment.potential.potential_at(at)[0])
-            if np.isfinite(potential):
-                words.append(f"E = {potential:.3f} V")
-            if experiment.film is not None:
-                x = li_content(
-                    experiment.potential, experiment.film, at, origins_s=experiment.origins_s()
-                )
-                if np.isfinite(x[0]):
-                    words.append(f"x = {x[0]:.2f}")
-        stage = stage_at(stages_of(experiment.stages, *{s.kind for s in experiment.stages}), time_s)
-        if stage is not None:
-            done = 100 * (time_s - stage.start_s) / (stage.end_s - stage.start_s)
-            words.append(f"{stage.label}, {done:.0f} %")
-        return "   ".join(words)
+MODE_KEY = "Alt-E"
+"""Toggles between trans and epi."""
 
 
 class Session:
@@ -176,6 +53,7 @@ class Session:
         self.opened: list[Opened] = []
         self._current: Opened | None = None
         self._adopted: weakref.WeakKeyDictionary[Layer, Opened] = weakref.WeakKeyDictionary()
+        viewer.bind_key(MODE_KEY, show_other_mode, overwrite=True)
         viewer.canvas.overlays.text.position = "bottom_left"
         viewer.dims.events.point.connect(self._follow_slider)
         viewer.layers.selection.events.active.connect(self._follow_selection)
@@ -343,6 +221,14 @@ class Session:
         if self._current is opened:
             self.current = self.opened[0] if self.opened else None
         self.recordings_changed.emit()
+
+
+def show_other_mode(viewer: ViewerModel) -> None:
+    """Show the epi recordings in place of the trans ones, or the other way round."""
+    counts = [layer for layer in viewer.layers if kind_of(layer) == "counts"]
+    trans_shown = any(layer.visible and about(layer)["mode"] == "trans" for layer in counts)
+    for layer in counts:
+        layer.visible = (about(layer)["mode"] == "trans") != trans_shown
 
 
 def _is_stack(layer: Layer) -> bool:

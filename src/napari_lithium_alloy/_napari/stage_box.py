@@ -9,8 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QVBoxLayout, QWidget
 
 from napari_lithium_alloy._napari.forms import rows
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.result_layers import stage_name
-from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
 

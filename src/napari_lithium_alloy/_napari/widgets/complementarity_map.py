@@ -12,8 +12,8 @@ from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
 from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.layers import kind_of
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.result_layers import agreement_layer, stage_name
-from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.complementarity import (
     ComplementarityParameters,
     alloyed_image,

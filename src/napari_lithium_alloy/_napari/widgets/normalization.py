@@ -13,7 +13,7 @@ from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
 from napari_lithium_alloy._napari.forms import Field, Form, OptionalNumber, rows
 from napari_lithium_alloy._napari.layers import QUANTITY_NAMES, stack_layer
-from napari_lithium_alloy._napari.session import Opened
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.stage_box import StageBox
 from napari_lithium_alloy.core.curves import complete_curves, region_curves
 from napari_lithium_alloy.core.photometry import (

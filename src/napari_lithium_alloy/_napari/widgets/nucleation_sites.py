@@ -11,7 +11,7 @@ from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
 from napari_lithium_alloy._napari.forms import Field, Form
 from napari_lithium_alloy._napari.layers import about, kind_of, site_features, sites_layer
-from napari_lithium_alloy._napari.session import Opened
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.site_edits import read_edits, with_source
 from napari_lithium_alloy._napari.stage_box import StageBox
 from napari_lithium_alloy.core.nucleation import (

@@ -12,8 +12,8 @@ from napari_lithium_alloy._napari.dock import Dock, column
 from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import pore_tracks_layer, pores_layer
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
-from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
 from napari_lithium_alloy.core.pores import PoreParameters

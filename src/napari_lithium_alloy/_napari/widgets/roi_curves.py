@@ -11,9 +11,10 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSplitter, QVBox
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock
-from napari_lithium_alloy._napari.layers import kind_of, regions_layer, regions_of
+from napari_lithium_alloy._napari.from_layers import regions_of
+from napari_lithium_alloy._napari.layers import kind_of, regions_layer
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
-from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy.core.curves import (
     FIELD,
     complete_curves,

@@ -10,8 +10,8 @@ from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
 from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.layers import rgb_layer
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.result_layers import onset_layers, stage_name
-from napari_lithium_alloy._napari.session import Opened
 from napari_lithium_alloy._napari.stage_box import StageBox
 from napari_lithium_alloy.core.colorcode import (
     COLORMAPS,

@@ -19,11 +19,13 @@ from qtpy.QtWidgets import (
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.label_store import make_labels
-from napari_lithium_alloy._napari.layers import kind_of, regions_of
+from napari_lithium_alloy._napari.layers import kind_of
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.opening import open_layers
 from napari_lithium_alloy._napari.results import take_result
-from napari_lithium_alloy._napari.session import Opened
+from napari_lithium_alloy._napari.session import MODE_KEY
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import Region
@@ -229,6 +231,7 @@ def _facts(opened: Opened) -> list[str]:
         + (f" ({recording.times_source})" if recording.times_source else ""),
         "pixel size not known: set it in Normalization" if size is None else f"{size:g} µm a pixel",
         f"{len(stages)} stages" if stages else "no stages given",
+        *([f"{MODE_KEY}: trans or epi"] if len(opened.experiment.recordings) > 1 else []),
     ]
 
 
