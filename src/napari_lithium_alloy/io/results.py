@@ -57,7 +57,7 @@ def write_results(
     """Write tables (CSV), maps (float32 TIFF) and provenance.json into a folder.
 
     All is written beside the folder first and moved in at the end; of earlier results none is
-    left, and files of other names are not touched.
+    left, and files of other names are not touched. Where something fails, the folder is as it was.
 
     Raises
     ------
@@ -66,24 +66,39 @@ def write_results(
     """
     check_out(out, overwrite=overwrite)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
-            new = Path(folder)
+            new, old = Path(folder) / "new", Path(folder) / "old"
+            new.mkdir()
+            old.mkdir()
             for name, table in tables.items():
                 write_csv(new / f"{name}.csv", table, steps)
             for name, image in maps.items():
                 write_map(new / f"{name}.tif", image, pixel_size_um=pixel_size_um)
             (new / PROVENANCE).write_text(_provenance(steps, inputs), encoding="utf-8")
             written = [out / p.name for p in sorted(new.iterdir())]
-            for old in [p for p in out.iterdir() if is_ours(p) and p not in written]:
-                old.unlink()
-            for path in written:
-                (new / path.name).replace(path)
+            out.mkdir(exist_ok=True)
+            _exchange(new, out, old)
     except OSError as error:
         raise AlloyError(
             f"The results cannot be written to {out} ({error.strerror}); choose another folder."
         ) from error
     return written
+
+
+def _exchange(new: Path, out: Path, old: Path) -> None:
+    """Move earlier results from `out` to `old` and new ones in; where it fails, all back."""
+    moves = [(p, old / p.name) for p in sorted(out.iterdir()) if is_ours(p)]
+    moves += [(p, out / p.name) for p in sorted(new.iterdir())]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            source.replace(target)
+            done.append((source, target))
+    except (OSError, KeyboardInterrupt):
+        for source, target in reversed(done):
+            target.replace(source)
+        raise
 
 
 def _provenance(steps: Sequence[Step], inputs: Sequence[Path]) -> str:
