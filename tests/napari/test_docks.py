@@ -143,7 +143,7 @@ def test_projection(viewer, dock_of, finished):
     assert layer.data.shape == (80, 80, 3)
 
 
-def test_complementarity_of_two_steps(viewer, opened, dock_of, finished):
+def test_complementarity_of_two_steps(viewer, opened, dock_of, finished, errors):
     color, dock = dock_of(TemporalColorCode), dock_of(ComplementarityMap)
     for step in ("step 1, cycle 1", "step 2, cycle 1"):
         color.stage_box.choice.setCurrentText(step)
@@ -163,6 +163,12 @@ def test_complementarity_of_two_steps(viewer, opened, dock_of, finished):
     assert f"r = {row['pearson_r']:.2f}" in dock.status.text()
     run(dock, finished)
     assert len(opened.tables["colocalization"]) == 1
+    dock.second.setCurrentIndex(0)
+    dock._run_clicked()
+    assert errors == [
+        "Two different maps are needed; compute onset maps in the Temporal color code dock."
+    ]
+    dock.second.setCurrentIndex(1)
     dock.comparison.setCurrentText("Values as they are")
     run(dock, finished)
     assert opened.tables["colocalization"]["pearson_r"].iloc[1] < -0.4
@@ -391,6 +397,16 @@ def test_a_runtime_error_does_not_leave_the_dock_busy(
     finished(dock)
     assert dock.run_button.isVisibleTo(dock)
     assert [str(e) for e in raised] == ["odd"]
+
+
+def test_what_an_analysis_refuses_is_one_sentence(viewer, opened, dock_of, finished, errors):
+    dock = dock_of(TemporalColorCode)
+    dock.stage_box.end.setValue(dock.stage_box.start.value() + 1)
+    run(dock, finished)
+    (message,) = errors
+    assert "needs at least 4" in message
+    assert dock.status.text() == message
+    assert dock.run_button.isVisibleTo(dock)
 
 
 def test_a_number_out_of_range_is_one_sentence(viewer, opened, dock_of, errors):

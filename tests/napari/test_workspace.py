@@ -113,6 +113,13 @@ def test_sites_added_by_hand_survive_the_whole_analysis(viewer, workspace, gold_
     assert len(opened.result.tables["sites"]) == len(opened.sites)
 
 
+def test_an_unknown_mode_is_asked_for(viewer, workspace, errors):
+    viewer.add_image(np.ones((5, 6, 7)), name="film")
+    workspace._run_clicked()
+    (message,) = errors
+    assert message.endswith("set its mode in the Normalization dock.")
+
+
 def test_nothing_to_export_is_said(workspace, gold_file, tmp_path, errors):
     workspace.open_recording(gold_file)
     with workspace.errors_shown():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from qtpy.QtCore import QEvent, Qt
@@ -271,8 +272,8 @@ class Dock(QWidget):
     def _returned(self, result: Any) -> None:
         done = self._done
         self._stopped()
-        if isinstance(result, AlloyError):
-            self.fail(result)
+        if isinstance(result, _Refused):
+            self.fail(result.error)
         elif done is not None:
             with self.errors_shown():
                 done(result)
@@ -299,10 +300,18 @@ class AnalysisFailedError(Exception):
     """An unforeseen RuntimeError of an analysis: a worker swallows RuntimeErrors themselves."""
 
 
+@dataclass(frozen=True)
+class _Refused:
+    """An analysis that could not be done."""
+
+    error: AlloyError
+
+
 def _guarded(work: Work[Any]) -> Work[Any]:
     """The same work, telling of its progress ten times a second at most.
 
-    An AlloyError is its result, so that it makes one notification only.
+    An AlloyError is wrapped in its result, so that it makes one notification and no traceback: a
+    worker raises an exception it is handed.
     """
     told_s = 0.0
     try:
@@ -314,7 +323,7 @@ def _guarded(work: Work[Any]) -> Work[Any]:
     except StopIteration as stop:
         return stop.value
     except AlloyError as error:
-        return error
+        return _Refused(error)
     except RuntimeError as error:
         raise AnalysisFailedError(str(error)) from error
     finally:

@@ -116,9 +116,9 @@ class ComplementarityMap(Dock):
     def run(self) -> None:
         opened, parameters = self.session.need_current(), self.form.value
         a, b = self.first.currentData(), self.second.currentData()
-        if a is None or b is None:
+        if a is None or b is None or a == b:
             raise AlloyError(
-                "Two maps are needed; compute onset maps in the Temporal color code dock."
+                "Two different maps are needed; compute onset maps in the Temporal color code dock."
             )
         parts = COMPARISONS[self.comparison.currentText()]
         images: dict[str, np.ndarray] = {}

@@ -231,6 +231,8 @@ class RoiCurves(Dock):
         self.status.setText(
             f"{', '.join(empty)}: no pixel inside the field." if empty
             else f"{n} region{'s' * (n != 1)} and the whole field."
+            if n
+            else "The whole field; draw regions in the ROI layer."
         )  # fmt: skip
         if self._stale:
             self._touched()

@@ -166,6 +166,11 @@ class Workspace(Dock):
 
     def run(self) -> None:
         opened = self.session.need_current()
+        if opened.recording.mode is None:
+            raise AlloyError(
+                f"It is not known whether {opened.name} was recorded in trans or epi; set its mode "
+                "in the Normalization dock."
+            )
         self.status.setText("Analysing…")
         work = _analysed(opened, self._regions(opened))
         self.start(work, functools.partial(self._show, opened))
