@@ -405,3 +405,37 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(bad, tmp_path, capsys):
 
 def test_an_alloy_error_is_a_value_error():
     assert issubclass(AlloyError, ValueError)
+
+
+@pytest.fixture
+def without_screen(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cli.sys, "platform", "linux")
+
+
+def test_a_demo_without_any_screen_says_what_to_install(without_screen, monkeypatch, capsys):
+    monkeypatch.setattr(cli.shutil, "which", lambda _: None)
+    assert main(["demo"]) == 1
+    assert "xvfb" in one_sentence(capsys)
+
+
+@pytest.mark.parametrize("screen", [False, True])
+def test_a_demo_is_drawn_on_a_virtual_screen_where_there_is_none(
+    without_screen, monkeypatch, screen, tmp_path
+):
+    commands = []
+
+    def run(command, **more):
+        commands.append(command)
+        return cli.subprocess.CompletedProcess(command, 3)
+
+    if screen:
+        monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(cli.subprocess, "run", run)
+    monkeypatch.setattr(cli.shutil, "which", lambda _: "/somewhere/xvfb-run")
+    assert main(["demo", "--out", str(tmp_path)]) == 3
+    (command,) = commands
+    assert (command[0] == "xvfb-run") == (not screen)
+    assert (str(tmp_path) in command) == (not screen)
+    assert "napari_lithium_alloy._napari.demo" in command
