@@ -42,7 +42,7 @@ def beside_glass():
 
 @pytest.fixture(scope="module")
 def silver():
-    return analysed(ag_parameters(seed=43, shape=(144, 144), count=6, frame_interval_s=5.0))
+    return analysed(ag_parameters(seed=43, shape=(128, 128), count=5, frame_interval_s=8.0))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_lithium_alloy import __version__
@@ -60,6 +60,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.text(), values))
+@settings(max_examples=40, deadline=None)
 def test_any_step_survives_json(parameters):
     step = Step.of("anything", parameters=parameters)
     text = json.dumps(step.to_json(), allow_nan=False)
