@@ -60,7 +60,7 @@ def test_times_in_tables(tmp_path, text, seconds):
         ("frame,t\n0,1\n", r"t\.csv has no column time_s, only frame, t"),
         ("time_s\n", r"t\.csv has a header but no rows"),
         ("", r"t\.csv is empty"),
-        ("time_s\n0\n1\nlate\n3\n", r"t\.csv: the column time_s holds something"),
+        ("time_s\n0\n1\nlate\n3\n", r"t\.csv: line 4, column time_s, holds 'late'"),
         ("time_s\n0\n2\n1\n3\n", r"t\.csv: times must rise, but frame 2 \(1 s\)"),
         ("time_s\n0\n2\n", r"t\.csv: there are 4 frames but 2 times"),
     ],

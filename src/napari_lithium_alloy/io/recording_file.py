@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.experiment import Experiment, Optics
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve
 from napari_lithium_alloy.core.recording import Mode, Recording, Region
 from napari_lithium_alloy.core.stages import Scope, Stage, StageKind
-from napari_lithium_alloy.io.cyclers import read_potential
+from napari_lithium_alloy.io.cyclers import QUANTITIES, read_potential
 from napari_lithium_alloy.io.image_stacks import open_stack, stem_of
 from napari_lithium_alloy.io.toml_keys import Section
 
@@ -37,6 +37,7 @@ OPTICS_KEYS = (
     *("numerical_aperture", "wavelength_nm", "psf_sigma_px"),
     *("full_well_counts", "substrate_transmittance"),
 )
+POTENTIAL_KEYS = ("path", "clock_offset_s", *(f"{quantity}_column" for quantity in QUANTITIES))
 STAGE_KEYS = ("kind", "step", "cycle", "start_s", "end_s", "scope")
 RECTANGLE_KEYS = ("y_um", "x_um", "height_um", "width_um")
 
@@ -169,11 +170,13 @@ def _film(section: Section | None) -> Film | None:
 def _potential(section: Section | None) -> PotentialCurve | None:
     if section is None:
         return None
-    section.only(("path", "clock_offset_s"))
+    section.only(POTENTIAL_KEYS)
     path = section.path("path")
     if path is None:
         raise section.error("path", "the path of the cycler's file")
-    return read_potential(path, clock_offset_s=section.number("clock_offset_s") or 0.0)
+    chosen = {q: name for q in QUANTITIES if (name := section.text(f"{q}_column")) is not None}
+    offset_s = section.number("clock_offset_s") or 0.0
+    return read_potential(path, clock_offset_s=offset_s, columns=chosen)
 
 
 def _optics(section: Section) -> Optics:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,50 +12,69 @@ import numpy as np
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.io.numerals import to_number, uses_decimal_comma
 from napari_lithium_alloy.io.units import TIME_S, factor
 
 UNIT_IN_HEADER = re.compile(
-    r"^(?P<name>.*?)\s*(?:[/_ ]\s*(?P<a>[^/\s_\[\]()]+)|[\[(](?P<b>.*?)[\])])$"
+    r"^(?P<name>.*?)\s*(?:[/_ ]\s*(?P<a>[^/\s_\[\]()]+)|[\[(](?P<b>[^\[\]()]*)[\])])$"
 )
+BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a"))
+SPACES = " "
+"""The delimiter of columns that any number of spaces or tabs keeps apart."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TextTable:
-    """A text file's header and its rows, still text."""
+    """A file's header and the rows under it, still text, each with its line in the file."""
 
     path: Path
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    decimal_comma: bool = False
+    lines: tuple[int, ...]
+
+    def where(self, row: int) -> str:
+        """What to call a row in a sentence."""
+        return f"line {self.lines[row]}"
+
+    def texts(self, column: int) -> list[str]:
+        """(N,) texts of a column, stripped."""
+        return [row[column].strip() for row in self.rows]
+
+    def sample(self, column: int) -> str:
+        """The first text of a column that is not empty, or an empty one."""
+        return next((t for row in self.rows if (t := row[column].strip())), "")
 
     def numbers(self, column: int) -> FloatArray:
-        """(N,) numbers of a column.
+        """(N,) numbers of a column, NaN where it is empty.
 
         Raises
         ------
         AlloyError
             If a value is not a number.
         """
-        texts = [row[column].strip() for row in self.rows]
-        if self.decimal_comma:
-            texts = [t.replace(",", ".") for t in texts]
-        try:
-            return np.array([float(t) if t else np.nan for t in texts])
-        except ValueError as error:
-            raise AlloyError(
-                f"{self.path.name}: the column {self.header[column]} holds something that is not "
-                f"a number ({error}); correct it."
-            ) from error
+        comma = uses_decimal_comma(self.texts(column))
+        return self.values(column, lambda t: to_number(t, decimal_comma=comma), "a number")
 
-    def find(self, names: Sequence[str], units: dict[str, float]) -> tuple[int, float] | None:
-        """The first column of one of these names, in the order of names, and its unit's factor."""
-        split = [split_unit(h) for h in self.header]
-        for name in names:
-            for k, (column, unit) in enumerate(split):
-                by = factor(unit, units)
-                if by is not None and column == name:
-                    return k, by
-        return None
+    def values(self, column: int, read: Callable[[str], float], wanted: str) -> FloatArray:
+        """(N,) values of a column as `read` understands its texts.
+
+        Raises
+        ------
+        AlloyError
+            Where `read` raises ValueError.
+        """
+        texts = self.texts(column)
+        found = np.empty(len(texts))
+        for row, text in enumerate(texts):
+            try:
+                found[row] = read(text)
+            except ValueError as error:
+                raise AlloyError(
+                    f"{self.path.name}: {self.where(row)}, column {self.header[column]}, holds "
+                    f"{text[:40]!r}, which is not {wanted}; correct it."
+                ) from error
+        return found
 
 
 def split_unit(header: str) -> tuple[str, str]:
@@ -80,37 +98,99 @@ def read_text(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise AlloyError(f"{path} cannot be opened ({error.strerror}); check its path.") from error
-    if b"\0" in raw[:1000]:
-        raise AlloyError(f"{path.name} is not a text file; export it as text (CSV).")
+    not_text = AlloyError(f"{path.name} is not a text file; export it as text (CSV).")
+    marked = BYTE_ORDER_MARKS.get(raw[:2])
+    if marked is None and raw[:4096].translate(None, CONTROL_BYTES) != raw[:4096]:
+        raise not_text
+    if marked is not None:
+        try:
+            return raw.decode(marked)
+        except UnicodeDecodeError as error:
+            raise not_text from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def parse_table(text: str, path: Path, *, delimiter: str | None = None) -> TextTable:
+def delimiters_in(line: str) -> list[str]:
+    """Delimiters a header's line may have, the likeliest first."""
+    found = sorted((d for d in "\t;," if d in line), key=line.count, reverse=True)
+    return found or [SPACES]
+
+
+def split_line(line: str, delimiter: str) -> tuple[str, ...]:
+    """The stripped fields of one line."""
+    if delimiter == SPACES:
+        return tuple(line.split())
+    return tuple(f.strip().strip('"').strip() for f in line.rstrip().split(delimiter))
+
+
+def parse_table(text: str, path: Path) -> TextTable:
     """The table that starts at the first line that is neither empty nor a comment.
 
     Raises
     ------
     AlloyError
-        If there is no header or no row under it.
+        If there is no header or no row under it, or a row is cut short.
     """
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if not lines:
-        raise AlloyError(f"{path.name} is empty; give a table with a header.")
-    if delimiter is None:
-        delimiter = max("\t;,", key=lines[0].count)
-    records = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
-    header = tuple(h.strip() for h in records[0])
-    rows = tuple(tuple(r) for r in records[1:] if len(r) >= len(header) - (header[-1] == ""))
+    lines = text.splitlines()
+    for at, line in enumerate(lines):
+        if line.strip() and not line.startswith("#"):
+            return table_at(lines, path, at=at, delimiter=delimiters_in(line)[0])
+    raise AlloyError(f"{path.name} is empty; give a table with a header.")
+
+
+def table_at(lines: Sequence[str], path: Path, *, at: int, delimiter: str) -> TextTable:
+    """The table whose header is line `at`, counted from 0.
+
+    Raises
+    ------
+    AlloyError
+        If no row is under it, or a row is cut short or too long.
+    """
+    header = split_line(lines[at], delimiter)
+    rows: list[tuple[str, ...]] = []
+    numbers: list[int] = []
+    for number, row in _records(lines, path, at + 1, delimiter):
+        if rows and len(row) < min(len(rows[0]), len(header)):
+            raise AlloyError(
+                f"{path.name}: line {number} ends after {len(row)} of {len(header)} columns, "
+                f"before {header[len(row)]}; complete or remove it."
+            )
+        if any(f.strip() for f in row[len(header) :]):
+            raise AlloyError(
+                f"{path.name}: line {number} has {len(row)} values, but there are {len(header)} "
+                "columns; the comma must not be both the decimal mark and the separator."
+            )
+        rows.append(row)
+        numbers.append(number)
     if not rows:
         raise AlloyError(f"{path.name} has a header but no rows under it; check the file.")
-    sample = rows[0]
-    comma = delimiter != "," and any(
-        re.fullmatch(r"\s*[-+]?\d+,\d+(E[-+]?\d+)?\s*", v, re.I) for v in sample
-    )
-    return TextTable(path=path, header=header, rows=rows, decimal_comma=comma)
+    width = min(len(rows[0]), len(header))
+    return TextTable(path=path, header=header[:width], rows=tuple(rows), lines=tuple(numbers))
+
+
+def _records(
+    lines: Sequence[str], path: Path, start: int, delimiter: str
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Line numbers, counted from 1, and fields of the rows from line `start` on."""
+    under = [line if not line.startswith("#") else "" for line in lines[start:]]
+    if delimiter == SPACES:
+        split = ((k, line.split()) for k, line in enumerate(under, start + 1))
+        return [(k, tuple(fields)) for k, fields in split if fields]
+    reader = csv.reader(under, delimiter=delimiter)
+    found = []
+    try:
+        for fields in reader:
+            if any(f.strip() for f in fields):
+                found.append((start + reader.line_num, tuple(fields)))
+    except csv.Error as error:
+        raise AlloyError(
+            f"{path.name}: line {start + reader.line_num} cannot be split into columns ({error}); "
+            "correct it."
+        ) from error
+    return found
 
 
 def read_times(path: Path) -> FloatArray:
