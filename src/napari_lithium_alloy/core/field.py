@@ -33,7 +33,10 @@ def film_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:
         return film
     level = float(np.exp(filters.threshold_otsu(np.log(positive))))
     bright = light > level
-    dim_level, bright_level = np.median(light[known & ~bright]), np.median(light[bright])
+    dim = known & ~bright
+    if not (bright.any() and dim.any()):
+        return film
+    dim_level, bright_level = np.median(light[dim]), np.median(light[bright])
     if bright_level < LEAST_GLASS_STEP * dim_level or not _has_step(light, bright):
         return film
     glass = _edge_regions(bright)

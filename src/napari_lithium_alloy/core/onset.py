@@ -335,7 +335,7 @@ def _classified(
 ) -> OnsetMap:
     rise = levels.top - levels.base
     rise_noise = levels.level_noise * np.sqrt(2)
-    significant = valid & (rise >= parameters.min_snr * rise_noise)
+    significant = valid & (rise > 0) & (rise >= parameters.min_snr * rise_noise)
     typical = float(np.median(rise[significant])) if significant.any() else 0.0
     enough = significant & (rise >= parameters.min_rise_fraction * typical)
     reached = enough & crossing.found

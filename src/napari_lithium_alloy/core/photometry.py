@@ -98,7 +98,8 @@ def reference_frame(
     for t in frames:
         total += recording.read(int(t))
     image = total / len(frames) - dark
-    if not np.median(image) > 0:
+    known = image[np.isfinite(image)]
+    if not (known.size and np.median(known) > 0):
         raise AlloyError(
             f"{recording.name}: the dark level ({float(np.mean(dark)):g} counts) is not below the "
             "picture; give a smaller dark."
