@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from planted import onset_error_s, planted, rendered, site_score
+from planted import onset_error_s, planted, recording_of, rendered, site_score
 from scipy import ndimage
 
 from napari_lithium_alloy.config import AnalysisConfig
@@ -317,3 +317,79 @@ def test_of_two_recordings_the_one_named_is_analysed():
     )
     assert finish(analyze(both)).recording.mode == "trans"
     assert finish(analyze(both, recording_name="epi")).recording.mode == "epi"
+
+
+RNG = np.random.default_rng(0)
+NOISE = RNG.normal(1000, 20, (60, 40, 40)).astype(np.float32)
+BLACK = NOISE.copy()
+BLACK[[10, 40]] = 0
+GAPS = NOISE.copy()
+GAPS[:, :4], GAPS[20] = np.nan, np.nan
+NOTHING_HAPPENS = {
+    "noise": NOISE,
+    "all equal": np.full((60, 40, 40), 1000, np.uint16),
+    "clipped": np.full((60, 40, 40), 4095, np.uint16),
+    "few pixels": NOISE[:, :16, :16],
+    "black frames": BLACK,
+    "gaps": GAPS,
+    "signed": (NOISE / 12).astype(np.int8),
+}
+
+
+@pytest.mark.parametrize("mode", ["trans", "epi"])
+@pytest.mark.parametrize("name", NOTHING_HAPPENS)
+def test_where_nothing_happens_nothing_is_found(tiny, name, mode):
+    """No warning, no onset, site or pore, and no number that looks measured."""
+    frames = NOTHING_HAPPENS[name]
+    end_s = max(s.end_s for s in tiny.stages)
+    times = np.linspace(0, end_s, len(frames))
+    cell = recording_of(frames, times, mode=mode, saturation_counts=4095.0)
+    result = finish(analyze(tiny.replace(recordings=(cell,))))
+    for onset in result.onset_maps.values():
+        assert onset.reached.mean() < 0.02
+        assert np.isnan(onset.onset_s[~onset.reached]).all()
+    assert len(result.tables["sites"]) <= 1
+    assert len(result.tables["pores"]) == 0
+    assert result.tables["colocalization"]["pearson_r"].isna().all()
+    assert result.tables["colocalization"]["reason"].ne("").all()
+    assert set(result.tables) == set(TABLES)
+
+
+def test_a_dark_recording_is_said(tiny):
+    cell = recording_of(np.zeros((60, 40, 40), np.uint16))
+    with pytest.raises(AlloyError, match="not below the picture"):
+        finish(analyze(tiny.replace(recordings=(cell,))))
+
+
+def test_pixels_without_a_value_spoil_no_others(gold):
+    made, whole = gold
+    frames = np.asarray(whole.recording.frames).astype(np.float32)
+    frames[:, :8] = np.nan
+    frames[:, 60, 60] = np.nan
+    cell = recording_of(frames, whole.recording.times_s, dark_counts=100.0)
+    steps = tuple(s for s in made.experiment.stages if s.kind is StageKind.ALLOYING)
+    result = finish(analyze(made.experiment.replace(recordings=(cell,), stages=steps)))
+    known = np.isfinite(frames[0])
+    for key, onset in result.onset_maps.items():
+        assert not onset.reached[~known].any()
+        error, share = onset_error_s(onset, made, key, known)
+        assert error <= 0.15
+        assert share > 0.99
+    curves = result.tables["curves"]
+    assert curves.loc[curves["region"] == "field", "absorbance"].notna().all()
+
+
+def test_disturbances_leave_a_whole_result():
+    """Lamp, dust, glare, hot pixels and a wandering film: no warning, and sites all the same."""
+    parameters = au_parameters(
+        **SMALL | {"seed": 47, "frame_interval_s": 2.0, "flicker": 0.02, "dust": 8},
+        **{"glare": 0.2, "hot_pixels": 6, "walk_px": 0.05, "lamp_drift": -0.03},
+    )
+    made, experiment = planted(parameters)
+    result = finish(analyze(experiment))
+    assert site_score(result.tables["sites"], made.truth.sites)[0] >= 0.9
+    for key in ("cycle1_step1", "cycle1_step2"):
+        assert onset_error_s(result.onset_maps[key], made, key)[0] <= 1.0
+    assert last_pores(result, 1)["total_area_um2"] == pytest.approx(
+        made.truth.pore_summary["total_area_um2"][1], rel=0.25
+    )
