@@ -47,6 +47,7 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
 from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import (
     Stage,
     StageKind,
@@ -69,7 +70,7 @@ class AnalysisResult:
     Attributes
     ----------
     experiment, recording, config, reference
-        What it was made from.
+        What it was made from; the experiment with the stages found where none were given.
     film : numpy.ndarray
         (Y, X) True where there is film.
     regions : list of Region
@@ -145,12 +146,48 @@ def analyze(
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
     )
-    parts = (_onsets, _curves, _sites, _pores, _pairs)
+    parts = (_detected, _onsets, _curves, _sites, _pores, _pairs)
     for i, work in enumerate(parts):
         yield from part(work(result, make_labels), i * HUNDRED, (i + 1) * HUNDRED, len(parts) * 100)
     _stages(result)
     _cycles(result)
     return result
+
+
+def found_stages(
+    experiment: Experiment, recording: Recording, reference: Reference, film: BoolArray
+) -> Work[list[Stage]]:
+    """Stages of the cell and of the field, from the potential and the field's mean signal."""
+    curves = yield from region_curves(recording, reference, valid=film)
+    signal = "relative_reflectance" if recording.mode == "epi" else "absorbance"
+    return detect_stages(
+        experiment.potential, recording.times_s, curves[signal].to_numpy(dtype=float)
+    )
+
+
+def _detected(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    """Find the stages where none are given."""
+    if result.experiment.stages:
+        return
+    stages = yield from found_stages(
+        result.experiment, result.recording, result.reference, result.film
+    )
+    result.experiment = result.experiment.replace(stages=tuple(stages))
+    result.did("detect_stages", stages=[s.key for s in stages])
+    if not stages:
+        result.notes.append(
+            "No stages are given and none were found, so only curves were made; add [[stages]] "
+            "to recording.toml."
+        )
+        return
+    names = ", ".join(dict.fromkeys(s.label for s in stages))
+    result.notes.append(
+        f"No stages are given; these were found: {names}. Check them in stages.csv."
+    )
+    if result.recording.pixel_size_um is None:
+        result.notes.append(
+            "Sites and pores need the pixel size; give pixel_size_um in recording.toml."
+        )
 
 
 def _check_known(experiment: Experiment, recording: Recording) -> None:
@@ -166,10 +203,6 @@ def _check_known(experiment: Experiment, recording: Recording) -> None:
 
 def _notes(experiment: Experiment) -> list[str]:
     notes = []
-    if not experiment.stages:
-        notes.append(
-            "No stages are given, so only curves were made; add [[stages]] to recording.toml."
-        )
     if "correction" in experiment.analysis:
         notes.append("The [correction] of recording.toml is not applied by this version.")
     return notes
@@ -229,6 +262,8 @@ def _suggested(result: AnalysisResult) -> list[Region]:
 def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     recording, parameters = result.recording, result.config.nucleation
     stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
+    if recording.pixel_size_um is None:
+        stages = []
     sites, growth = [empty("sites")], [empty("site_growth")]
     for i, stage in enumerate(stages):
         change = change_image(
@@ -271,6 +306,8 @@ def pore_windows(stages: Sequence[Stage]) -> list[PoreWindow]:
 def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
     recording, optics = result.recording, result.experiment.optics
     windows = pore_windows(result.experiment.stages)
+    if recording.pixel_size_um is None:
+        windows = []
     tables = ("pores", "pore_summary", "pore_events")
     result.tables |= {name: empty(name) for name in tables}
     if not windows:
