@@ -24,7 +24,7 @@ def smooth_within(image: Float32Array, valid: BoolArray, sigma_px: float) -> Flo
     if sigma_px <= 0:
         return image
     if valid.all():
-        return np.asarray(ndimage.gaussian_filter(image, sigma_px, mode="nearest", truncate=3))
+        return np.asarray(ndimage.gaussian_filter(image, sigma_px, mode="reflect", truncate=3))
     weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma_px, truncate=3)
     inside = ndimage.gaussian_filter(np.where(valid, image, 0), sigma_px, truncate=3)
     return np.where(valid, inside / np.maximum(weight, 1e-6), image).astype(np.float32)
