@@ -268,7 +268,7 @@ def test_regions_given_take_the_place_of_suggested_ones(tiny):
 
 
 def test_without_stages_there_are_curves_only_and_it_is_said(tiny):
-    result = finish(analyze(tiny.replace(stages=())))
+    result = finish(analyze(tiny.replace(stages=(), potential=None)))
     assert set(result.tables) == set(TABLES)
     assert len(result.tables["curves"]) > 0
     for name in ("sites", "pores", "colocalization", "onset_summary", "stages", "cycles"):
@@ -313,7 +313,9 @@ def test_uneven_and_dropped_frames_are_analysed():
 def test_of_two_recordings_the_one_named_is_analysed():
     made, _ = planted(au_parameters(seed=45, **TINY))
     both = made.experiment.replace(
-        recordings=tuple(rendered(r) for r in made.experiment.recordings), stages=()
+        recordings=tuple(rendered(r) for r in made.experiment.recordings),
+        stages=(),
+        potential=None,
     )
     assert finish(analyze(both)).recording.mode == "trans"
     assert finish(analyze(both, recording_name="epi")).recording.mode == "epi"

@@ -69,3 +69,14 @@ def test_noise_is_measured_whatever_the_picture(n):
 def test_flicker_is_not_noise():
     frames = [f + k for f, k in zip(noise_of(4, 4), (0, 5, -3, 1), strict=True)]
     assert frame_noise(frames, EVERYWHERE) == pytest.approx(0.3, rel=0.04)
+
+
+def test_the_noise_at_edges_and_corners_is_at_most_that_of_mirrored_halves():
+    rng = np.random.default_rng(5)
+    valid = np.ones((30, 30), bool)
+    smooth = [
+        smooth_within(rng.normal(0, 1, (30, 30)).astype(np.float32), valid, 2.5) for _ in range(400)
+    ]
+    spread = np.std(smooth, axis=0) / noise_left(2.5)
+    assert spread[0, 8:-8].mean() < 1.1 * np.sqrt(2)
+    assert spread[[0, 0, -1, -1], [0, -1, 0, -1]].mean() < 1.1 * 2
