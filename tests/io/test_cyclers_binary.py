@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.io.cyclers import read_potential
-from napari_lithium_alloy.io.cyclers.columns import steps_in_time
+from napari_lithium_alloy.io.cyclers.steps import steps_in_time
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,16 @@ def test_workbooks(tmp_path):
     book = openpyxl.Workbook()
     book.active.title = "Record"
     book.save(file)
-    with pytest.raises(AlloyError, match=r"p\.xlsx has no sheet with columns of time and"):
+    with pytest.raises(AlloyError, match=r"p\.xlsx has no sheet with rows under columns of"):
         read_potential(file)
+    other = book.create_sheet("Other")
+    for row in (["Zeit", "U1/V", "U2/V"], [0, 1, 2]):
+        other.append(row)
+    book.save(file)
+    with pytest.raises(AlloyError, match=r"its columns are: Zeit, U1/V, U2/V\.$"):
+        read_potential(file)
+    chosen = read_potential(file, columns={"time": "Zeit", "potential": "U2/V"})
+    np.testing.assert_array_equal(chosen.potential_v, [2])
     for row in (["TestTime/Sec", "Voltage/V"], [0, 1], [1, "open"]):
         book.active.append(row)
     book.save(file)

@@ -100,6 +100,13 @@ def test_dialects(tmp_path, name, text, columns):
     assert tuple(curve.columns.values()) == columns
 
 
+@pytest.mark.parametrize("date", ["03.02.2021", "03-02-2021", "03/02/21", "2021/03/02"])
+def test_eclab_writes_the_month_first_with_any_mark(tmp_path, date):
+    text = eclab(".", SECONDS).replace("03/02/2021", date)
+    (tmp_path / "a.mpt").write_text(text)
+    check(read_potential(tmp_path / "a.mpt"))
+
+
 def test_eclab_with_no_more_head_than_three_lines(tmp_path):
     (tmp_path / "a.mpt").write_text(
         "EC-Lab ASCII FILE\nNb header lines : 3\ntime/s\tEwe/V\t<I>/mA\n"

@@ -96,7 +96,9 @@ def test_dates_as_instruments_write_them(when):
 
 def test_the_order_of_day_and_month_is_told_by_any_date():
     assert writes_day_first(["01/02/2021", "x", "13/02/2021 10:00:00"])
-    assert not writes_day_first(["01/02/2021", "02/13/2021", "2021-13-02", "13.02.2021"])
+    assert writes_day_first(["13.02.2021"])
+    assert not writes_day_first(["01/02/2021", "02/13/2021", "2021-13-02", "21:13:02"])
+    assert to_stamp("02.03.2021", day_first=False) == datetime(2021, 2, 3)
     with pytest.raises(ValueError, match="month"):
         to_stamp("13/02/2021")
     with pytest.raises(ValueError, match="noon"):

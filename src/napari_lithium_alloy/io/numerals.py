@@ -68,23 +68,23 @@ def clock_seconds(text: str) -> float:
 
 
 def writes_day_first(texts: Iterable[str]) -> bool:
-    """Whether dates such as 13/02/2021 among the texts show that the day comes first."""
+    """Whether a date such as 13/02/2021 among the texts shows that the day comes first."""
     return any(
-        found["mark"] == "/" and 12 < int(found["a"]) <= 31
+        len(found["a"]) <= 2 and 12 < int(found["a"]) <= 31
         for text in texts
         if (found := STAMP.search(text))
     )
 
 
-def to_stamp(text: str, *, day_first: bool = False) -> datetime:
+def to_stamp(text: str, *, day_first: bool | None = None) -> datetime:
     """Date and time as written, without a time zone.
 
     Parameters
     ----------
     text : str
         2021-02-03 16:17:59.5, 02/03/2021 4:17:59 PM or 03.02.2021 16:17.
-    day_first : bool
-        Whether 02/03/2021 is in March; dates with points always start with the day.
+    day_first : bool or None
+        Whether 02/03/2021 is in March; None: only if it is written with points.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def to_stamp(text: str, *, day_first: bool = False) -> datetime:
     a, b, c = (int(found[k]) for k in "abc")
     if len(found["a"]) == 4:
         year, month, day = a, b, c
-    elif day_first or found["mark"] == ".":
+    elif found["mark"] == "." if day_first is None else day_first:
         day, month, year = a, b, c
     else:
         month, day, year = a, b, c

@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.io.cyclers.columns import steps_in_time
+from napari_lithium_alloy.io.cyclers.steps import steps_in_time
 
 BIOLOGIC_SUFFIXES = (".mpr",)
 NEWARE_SUFFIXES = (".nda", ".ndax")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.io.cyclers.steps import steps_in_time
 from napari_lithium_alloy.io.numerals import (
     CLOCK,
     STAMP,
@@ -46,8 +47,6 @@ UNITS = {"time": TIME_S, "potential": POTENTIAL_V, "current": CURRENT_MA}
 TAKEN_AS = {"time": "s", "potential": "V", "current": "mA"}
 AGAINST = re.compile(r"\s+vs\.?\s+[^\s)\]]+", re.IGNORECASE)
 BRACKET = re.compile(r"\s*[\[(][^\])]*[\])]$")
-PAUSE_S = 2.0
-"""Dates that differ from the cycler's own time by more than their rounding."""
 Clock = tuple[FloatArray, str, datetime | None]
 """Times in s, the column they are from, and when they were zero."""
 
@@ -215,43 +214,6 @@ def _times(table: Table, columns: Mapping[str, str]) -> Clock:
     return steps_in_time(steps[0], dates[0]), f"{steps[1]} placed by {dates[1]}", dates[2]
 
 
-def steps_in_time(within_s: FloatArray, since_s: FloatArray, steps: Any = None) -> FloatArray:
-    """Seconds since the first point where a cycler's clock starts anew with each step.
-
-    The time within a step is the cycler's own. A step, and what follows a pause within it, is
-    placed by the date of its first point, but never before the end of what precedes it: dates may
-    be whole seconds, and a computer's clock is set back now and then.
-
-    Parameters
-    ----------
-    within_s : numpy.ndarray
-        (N,) time within the step.
-    since_s : numpy.ndarray
-        (N,) time since the first point by date.
-    steps : numpy.ndarray, optional
-        (N,) number of the step; without it a new one starts where the time within it falls.
-
-    Returns
-    -------
-    numpy.ndarray
-        (N,) seconds, never falling.
-    """
-    by_date, own = np.diff(since_s), np.diff(within_s)
-    new = (own < 0) | (by_date > own + PAUSE_S)
-    if steps is not None:
-        new |= np.diff(steps) != 0
-    begins = np.flatnonzero(np.concatenate([[True], new]))
-    times_s = np.empty(len(within_s))
-    end_s = -np.inf
-    for begin, end in zip(begins, [*begins[1:], len(within_s)], strict=True):
-        start_s = max(float(since_s[begin]), end_s)
-        if since_s[begin] < end_s - PAUSE_S:
-            start_s += max(float(by_date[begin - 1]), 0.0)
-        times_s[begin:end] = start_s + within_s[begin:end] - within_s[begin]
-        end_s = times_s[end - 1]
-    return times_s
-
-
 def _chosen_times(table: Table, columns: Mapping[str, str]) -> Clock:
     name = columns["time"]
     if name in table.header:
@@ -288,7 +250,7 @@ def _clock(table: Table, k: int) -> Clock | None:
     name, sample = table.header[k], table.sample(k)
     start = _stamp_of(table, k)
     if start is not None and STAMP.match(sample):
-        day_first = writes_day_first(table.texts(k))
+        day_first = writes_day_first(table.texts(k)) or None
         since = table.values(
             k, lambda t: (to_stamp(t, day_first=day_first) - start).total_seconds(), "a date"
         )
@@ -310,7 +272,7 @@ def _stamp_of(table: Table, k: int) -> datetime | None:
     found = STAMP.match(sample)
     try:
         if found is not None and found["h"]:
-            return to_stamp(sample, day_first=writes_day_first(table.texts(k)))
+            return to_stamp(sample, day_first=writes_day_first(table.texts(k)) or None)
         if _name(table.header[k], TIME_S).startswith("unix"):
             return datetime.fromtimestamp(to_number(sample), UTC).replace(tzinfo=None)
     except ValueError:

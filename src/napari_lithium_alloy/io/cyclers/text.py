@@ -102,7 +102,7 @@ def _biologic(text: str, header_lines: int, path: Path) -> tuple[TextTable, date
         )
     table = table_at(lines, path, at=header_lines - 1, delimiter="\t")
     started = BIOLOGIC_START.search("\n".join(lines[:header_lines]))
-    return table, _stamp(started[1], "") if started else None
+    return table, _stamp(started[1], writes_day_first([started[1]])) if started else None
 
 
 def _gamry(text: str, path: Path) -> tuple[TextTable, datetime | None]:
@@ -120,7 +120,7 @@ def _gamry(text: str, path: Path) -> tuple[TextTable, datetime | None]:
     )
     label = dict(GAMRY_START.findall(text[:20000]))
     stamp = f"{label.get('DATE', '')} {label.get('TIME', '')}"
-    return table, _stamp(stamp, text[:20000])
+    return table, _stamp(stamp, writes_day_first(text[:20000].split()) or None)
 
 
 def _gamry_curve(lines: Sequence[str], at: int, path: Path) -> TextTable:
@@ -158,12 +158,12 @@ def _chi_start(head: str) -> datetime | None:
     if found is None or found[1] not in MONTHS:
         return None
     month = MONTHS.index(found[1]) + 1
-    return _stamp(f"{found[3]}-{month:02}-{int(found[2]):02} {found[4]}", "")
+    return _stamp(f"{found[3]}-{month:02}-{int(found[2]):02} {found[4]}", None)
 
 
-def _stamp(text: str, context: str) -> datetime | None:
+def _stamp(text: str, day_first: bool | None) -> datetime | None:
     """A date of a file's head; None where it says none."""
     try:
-        return to_stamp(text, day_first=writes_day_first([text, *context.split()]))
+        return to_stamp(text, day_first=day_first)
     except ValueError:
         return None

@@ -17,8 +17,8 @@ from napari_lithium_alloy.io.text_tables import TextTable
 
 SUFFIXES = (".xlsx", ".xlsm")
 PREAMBLE_ROWS = 60
-SUMMARIES = ("statistic", "cycle", "step")
-"""Starts of the names of sheets that hold one row a cycle or step."""
+SUMMARIES = "statistic"
+"""Start of the names of Arbin's sheets that hold one row a cycle or step."""
 DAMAGE = (
     *(AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(ParseError, zipfile.BadZipFile, zlib.error),
@@ -46,20 +46,25 @@ def read(path: Path, columns: Mapping[str, str]) -> WorkbookTable:
         If the file is no workbook, or no sheet has such a header.
     """
     header: tuple[str, ...] = ()
-    rows, lines, names, seen = [], [], [], []
+    widest: tuple[str, ...] = ()
+    rows, lines, names = [], [], []
+    current = None
     for sheet, number, fields in _rows(path):
         if number <= PREAMBLE_ROWS and looks_like_header(fields, columns):
             header = header or fields
-            seen = [sheet] if fields == header else []
-        elif seen == [sheet] and any(fields):
+            current = sheet if fields == header else None
+        elif current == sheet and any(fields):
             rows.append((*fields, *[""] * len(header))[: len(header)])
             lines.append(number)
             names.append(sheet)
+        elif number <= PREAMBLE_ROWS:
+            widest = max(widest, tuple(filter(None, fields)), key=len)
     if not rows:
         raise AlloyError(
-            f"{path.name} has no sheet with columns of time and potential with their units, such "
-            "as Test_Time(s) and Voltage(V), and rows under them; choose its columns by "
-            "time_column and potential_column under [potential] of recording.toml."
+            f"{path.name} has no sheet with rows under columns of time and potential with their "
+            "units, such as Test_Time(s) and Voltage(V); choose them by time_column and "
+            "potential_column under [potential] of recording.toml: its columns are: "
+            f"{', '.join(header or widest)}."
         )
     return WorkbookTable(
         path=path, header=header, rows=tuple(rows), lines=tuple(lines), sheets=tuple(names)
