@@ -268,12 +268,13 @@ def test_regions_given_take_the_place_of_suggested_ones(tiny):
 
 
 def test_without_stages_there_are_curves_only_and_it_is_said(tiny):
-    result = finish(analyze(tiny.replace(stages=(), potential=None)))
+    even = recording_of(np.full((60, 40, 40), 1000, np.uint16))
+    result = finish(analyze(tiny.replace(recordings=(even,), stages=(), potential=None)))
     assert set(result.tables) == set(TABLES)
-    assert len(result.tables["curves"]) > 0
+    assert len(result.tables["curves"]) == 60
     for name in ("sites", "pores", "colocalization", "onset_summary", "stages", "cycles"):
         assert len(result.tables[name]) == 0
-    assert any("No stages are given" in note for note in result.notes)
+    assert any("only curves were made" in note for note in result.notes)
 
 
 def test_what_is_needed_and_not_known_is_asked_for(tiny):
