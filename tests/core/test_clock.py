@@ -25,6 +25,11 @@ def test_a_pause_repeats_the_frame_before_it():
     assert grid.frame_at(6.6) == 3
 
 
+def test_a_last_frame_half_a_step_late_is_shown():
+    assert even_grid(np.array([0.0, 1.2, 1.7, 1.75])).frame_of_step[-1] == 3
+    assert even_grid(np.array([0.0, 1, 2, 2.5])).frame_of_step[-1] == 3
+
+
 def test_a_single_frame_is_shown_at_any_time():
     grid = even_grid(np.array([12.0]))
     assert grid.frame_at(-1e9) == grid.frame_at(1e9) == 0

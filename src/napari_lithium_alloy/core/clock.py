@@ -54,9 +54,11 @@ def even_grid(times_s: FloatArray, *, max_steps: int = 200_000) -> EvenGrid:
         step = float(np.percentile(gaps, 5))
     span = float(times[-1] - times[0])
     step = max(step, span / max_steps)
-    n_steps = int(np.ceil(span / step - 0.5)) + 1
+    n_steps = int(np.floor(span / step + 0.5)) + 1
     grid = times[0] + step * np.arange(n_steps)
     current = np.searchsorted(times, grid + 0.5 * step, side="left") - 1
+    # The last frame may lie half a step beyond, where rounding decides; it is always shown.
+    current[-1] = len(times) - 1
     return EvenGrid(
         start_s=float(times[0]), step_s=step, frame_of_step=np.clip(current, 0, len(times) - 1)
     )
