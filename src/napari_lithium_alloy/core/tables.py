@@ -37,6 +37,13 @@ TABLES: dict[str, dict[str, str]] = {
         "end_x": _F,
         "source": _S,
     },
+    "stage_lags": {
+        "cycle": _I,
+        "kind": _S,
+        "step": _I,
+        "start_lag_s": _F,
+        "end_lag_s": _F,
+    },
     "corrections": {
         "time_s": _F,
         "shift_y_um": _F,
