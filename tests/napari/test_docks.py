@@ -116,7 +116,7 @@ def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
     assert np.nanmean(np.abs(layer.data - truth)) < 0.5
     assert layer.colorbar.visible
     assert [str(u) for u in layer.units] == ["micrometer", "micrometer"]
-    assert layer.name.startswith("Onset step 1, cycle 1 (s) – ")
+    assert layer.name == "Onset step 1, cycle 1 (s)"
     (sd,) = layers_of(viewer, "onset_sd")
     assert not sd.visible
     code, inverted = layers_of(viewer, "rgb")

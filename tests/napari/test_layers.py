@@ -103,7 +103,7 @@ def onset_map_layer(film, value):
 
 def test_a_recomputation_replaces_its_own_layer_only(viewer):
     film = recording()
-    mine = viewer.add_image(np.zeros((4, 5)), name="Onset step 1, cycle 1 (s) – film")
+    mine = viewer.add_image(np.zeros((4, 5)), name="Onset step 1, cycle 1 (s)")
     first = add_layer(viewer, onset_map_layer(film, 1.0))
     first.opacity = 0.4
     again = add_layer(viewer, onset_map_layer(film, 2.0))
@@ -111,7 +111,7 @@ def test_a_recomputation_replaces_its_own_layer_only(viewer):
     assert again is first
     assert len(viewer.layers) == 2
     assert again.opacity == 0.4
-    assert again.name == "Onset step 1, cycle 1 (s) – film [1]"
+    assert again.name == "Onset step 1, cycle 1 (s) [1]"
     assert np.all(again.data == 2)
     assert again.colorbar.visible
     assert tuple(again.scale) == (0.065, 0.065)

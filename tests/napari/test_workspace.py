@@ -61,7 +61,7 @@ def test_the_whole_analysis_equals_the_command_lines(
     assert {"counts", "onset", "onset_sd", "rgb", "sites", "pores", "regions"} <= set(kinds)
     assert (kinds.count("onset"), kinds.count("rgb")) == (3, 2)
     shown = [layer for layer in viewer.layers if kind_of(layer) == "onset" and layer.visible]
-    assert [layer.name for layer in shown] == ["Onset step 1, cycle 1 (s) – gold trans"]
+    assert [layer.name for layer in shown] == ["Onset step 1, cycle 1 (s)"]
     for layer in viewer.layers:
         assert all(str(unit) in ("second", "micrometer") for unit in layer.units), layer.name
         assert layer.axis_labels[-2:] == ("y", "x")

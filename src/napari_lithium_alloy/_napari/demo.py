@@ -29,7 +29,6 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.sample_data import sample_dir
 
 SAMPLE = "au_one_cycle"
-PLUGIN = "napari-lithium-alloy"
 THEMES = ("dark", "light")
 WINDOW_PX = (1600, 1000)
 SETTLED_S = 0.4
@@ -131,8 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def prepare(viewer: Any) -> dict[str, Dock]:
     """Open the sample in a viewer, arrange the docks and run every analysis; docks by title."""
-    _, workspace = viewer.window.add_plugin_dock_widget(PLUGIN, OWN_KEY)
-    assert isinstance(workspace, Workspace)
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace, name=f"{OWN_KEY} (Lithium alloy)", area="right")
     workspace.arrange()
     docks = {OWN_KEY: workspace} | {
         name: viewer.window.dock_widgets[f"{name} (Lithium alloy)"] for name in DOCKS
@@ -147,6 +146,8 @@ def prepare(viewer: Any) -> dict[str, Dock]:
         docks[name].run()
         _wait(docks[name])
     _settle()
+    for dock in docks.values():
+        _wait(dock)
     show(viewer, docks, SCENES[0])
     return docks
 
@@ -157,6 +158,8 @@ def show(viewer: Any, docks: dict[str, Dock], scene: Scene) -> None:
         ours = about(layer)
         is_picture = ours.get("kind") == "counts" and ours.get("mode") == "trans"
         layer.visible = is_picture or scene.shows(layer)
+        if scene.shows(layer):
+            viewer.layers.selection.active = layer
     viewer.dims.set_point(0, scene.time_s)
     docks[scene.dock].parent().raise_()
     viewer.reset_view()

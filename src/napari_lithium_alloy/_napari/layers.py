@@ -118,6 +118,11 @@ def set_about(layer: Layer, **changes: Any) -> None:
     layer.metadata = {**layer.metadata, METADATA_KEY: new}
 
 
+def _named(title: str, recording: Recording) -> str:
+    """Name of a result's layer, short for the layer list; its metadata name the recording."""
+    return f"{title}, epi" if recording.mode == "epi" else title
+
+
 def counts_layer(recording: Recording, opened_from: str = "") -> LayerTuple:
     """The recording itself, read a frame at a time; `opened_from` opens it again."""
     grid = even_grid(recording.times_s)
@@ -146,7 +151,7 @@ def stack_layer(
         **placement(recording, 3, grid=grid),
         "rgb": False,
         "multiscale": False,
-        "name": f"{QUANTITY_NAMES[quantity]} – {recording.name}",
+        "name": _named(QUANTITY_NAMES[quantity], recording),
         "colormap": "gray_r" if "absorbance" in quantity else "gray",
         "contrast_limits": _LEVELS[quantity],
         "metadata": provenance(recording, "stack", quantity, steps, quantity=quantity),
@@ -177,7 +182,7 @@ def map_layer(
         limits = (float(low), float(high) if high > low else float(low) + 1.0)
     attributes = {
         **placement(recording, 2),
-        "name": f"{title} – {recording.name}",
+        "name": _named(title, recording),
         "colormap": colormap,
         "contrast_limits": limits,
         "blending": "translucent",
@@ -201,7 +206,7 @@ def rgb_layer(
     """A colour picture (Y, X, 3)."""
     attributes = {
         **placement(recording, 2),
-        "name": f"{title} – {recording.name}",
+        "name": _named(title, recording),
         "rgb": True,
         "multiscale": False,
         "visible": visible,
@@ -220,7 +225,7 @@ def sites_layer(
     radius = sites["radius_um"].astype(float).fillna(0.3).to_numpy()
     attributes = {
         **placement(recording, 2),
-        "name": f"Nucleation sites cycle {cycle} – {recording.name}",
+        "name": _named(f"Nucleation sites cycle {cycle}", recording),
         "features": features,
         "feature_defaults": {**unmeasured, "source": "added"},
         "size": np.maximum(2 * radius / size, 3.0),
@@ -248,7 +253,7 @@ def pores_layer(recording: Recording, tracks: PoreTracks, steps: Sequence[Step])
     data = OnGrid(tracks.labels, image_of_frame[grid.frame_of_step])
     attributes = {
         **placement(recording, 3, grid=grid),
-        "name": f"Pores – {recording.name}",
+        "name": _named("Pores", recording),
         "multiscale": False,
         "metadata": provenance(recording, "pores", "", steps),
     }
@@ -276,7 +281,7 @@ def pore_tracks_layer(
     }
     attributes = {
         **placement(recording, 3, grid=grid),
-        "name": f"Pore tracks – {recording.name}",
+        "name": _named("Pore tracks", recording),
         "graph": {child: parents for child, parents in graph.items() if parents},
         "tail_length": 30,
         "metadata": provenance(recording, "pore_tracks", "", steps),
@@ -288,7 +293,7 @@ def regions_layer(recording: Recording, regions: Sequence[Region]) -> LayerTuple
     """Regions of interest as 2-D Shapes, their names written in them."""
     attributes = {
         **placement(recording, 2),
-        "name": f"ROIs – {recording.name}",
+        "name": _named("ROIs", recording),
         "shape_type": [r.kind for r in regions],
         "features": pd.DataFrame({"name": pd.Series([r.name for r in regions], dtype=object)}),
         "feature_defaults": {"name": "ROI"},

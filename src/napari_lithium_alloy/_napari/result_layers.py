@@ -65,7 +65,7 @@ def onset_layers(
         ),
     ]
     rgb = color_code(onset, colours)
-    pictures = {"Color code": rgb, "Color code inverted": invert(rgb)}
+    pictures = {"Color code": rgb, "Inverted code": invert(rgb)}
     if len(sites) and recording.pixel_size_um:
         size = recording.pixel_size_um
         places = sites[["y_um", "x_um"]].to_numpy(float) / size
@@ -82,6 +82,12 @@ def onset_layers(
         )
         for i, (title, picture) in enumerate(pictures.items())
     ]
+
+
+def short_name(key: str) -> str:
+    """A map's key for people: cycle1_step2_alloyed_middle is step2, a layer's name itself."""
+    parts = key.split("_")
+    return parts[1] if len(parts) > 1 and parts[0].startswith("cycle") else key
 
 
 def agreement_layer(
@@ -101,7 +107,7 @@ def agreement_layer(
         agreement,
         kind="map",
         slot=" & ".join(pair),
-        title=f"Agreement {pair[0]} & {pair[1]} (z·z)",
+        title=f"Agreement {short_name(pair[0])}, {short_name(pair[1])}",
         colormap="PiYG",
         limits=(-top, top),
         steps=steps,

@@ -24,7 +24,8 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import Step
 
 WIDEST_PX = 130
-"""Width of a column at first; a longer text is elided and whole in its tooltip."""
+"""Width of a column at first; a longer text goes on in a second line."""
+MOST_WRAPPED_ROWS = 500
 _UNITS = {
     "_mah_cm2": "mAh cm⁻²",
     "_um2": "µm²",
@@ -92,7 +93,10 @@ class TableModel(QAbstractTableModel):
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return None
         value = self.table.iat[index.row(), index.column()]
-        return _text(value, 4 if role == Qt.ItemDataRole.DisplayRole else 10)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _text(value, 10)
+        # Names of maps (cycle1_step2_alloyed_middle) break into lines at spaces only.
+        return _text(value, 4).replace("_", " ")
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -203,6 +207,8 @@ class ResultTables(QWidget):
         for column in range(self.model.columnCount()):
             if self.view.columnWidth(column) > WIDEST_PX:
                 self.view.setColumnWidth(column, WIDEST_PX)
+        if len(table) <= MOST_WRAPPED_ROWS:
+            self.view.resizeRowsToContents()
         self.export_button.setEnabled(bool(self.tables))
 
     def export(self, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
+    QDockWidget,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -41,7 +42,7 @@ DOCKS = {
     "ROI curves": ("roi_curves:RoiCurves", "bottom"),
 }
 """By their names in the menu: class and area, in the order of work."""
-LEFT_PX, RIGHT_PX, BOTTOM_PX = 330, 420, 260
+LEFT_PX, RIGHT_PX, BOTTOM_PX = 350, 470, 260
 
 
 class Workspace(Dock):
@@ -104,11 +105,11 @@ class Workspace(Dock):
         main.resizeDocks([bottom], [BOTTOM_PX], Qt.Orientation.Vertical)
 
     def _own_dock(self) -> Any:
-        own = self.viewer.window.dock_widgets.get(_menu_key(OWN_KEY))
-        if own is None:
-            return None
-        dock = own.parent()
-        dock.setWindowTitle(self.TITLE)
+        dock = self.parent()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parent()
+        if dock is not None:
+            dock.setWindowTitle(self.TITLE)
         return dock
 
     def _open_dock(self, name: str, where: str, area: str, tabify: bool) -> Any:
