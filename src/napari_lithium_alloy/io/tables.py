@@ -29,7 +29,10 @@ def write_csv(path: Path | str, frame: pd.DataFrame, steps: Sequence[Step] = ())
 
     Floats are written so that they read back exactly; NaN and missing values are empty.
     """
-    with _whole(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        whole_file(Path(path)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
         file.writelines(f"{line}\n" for line in provenance_lines(steps))
         frame.to_csv(file, index=False, lineterminator="\n")
 
@@ -93,7 +96,7 @@ def write_xlsx(
     """Write tables as sheets of one workbook, with a sheet `provenance` at its end."""
     lines = [line.removeprefix("# ") for line in provenance_lines(steps)]
     with (
-        _whole(Path(path)) as temporary,
+        whole_file(Path(path)) as temporary,
         pd.ExcelWriter(temporary, engine="openpyxl") as workbook,
     ):
         for name, frame in sheets.items():
@@ -126,7 +129,7 @@ def write_map(
     if pixel_size_um is not None:
         calibration["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
         metadata["unit"] = "um"
-    with _whole(Path(path)) as temporary:
+    with whole_file(Path(path)) as temporary:
         tifffile.imwrite(
             temporary, image.astype(np.float32), imagej=True, metadata=metadata, **calibration
         )
@@ -151,7 +154,7 @@ def read_map(path: Path | str) -> FloatArray:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """A file beside `path` that takes its place when all is written, and vanishes otherwise."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
