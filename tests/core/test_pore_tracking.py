@@ -11,7 +11,7 @@ from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.pore_tracking import PoreWindow, pores_at, track_pores
 from napari_lithium_alloy.core.pores import PoreParameters
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters
+from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters, make_recording
 from napari_lithium_alloy.core.synthetic.fields import disc_coverage
 from napari_lithium_alloy.core.tables import TABLES
 
@@ -215,3 +215,19 @@ def test_total_area_and_count_at_each_cycles_end(cycled, known):
     assert found["count"].tolist() == expected
     assert found["total_area_um2"].tolist() == pytest.approx(truth["total_area_um2"], rel=0.1)
     assert found["area_fraction"].tolist() == pytest.approx(truth["area_fraction"], rel=0.1)
+
+
+def test_clipped_pores_have_no_area_and_the_reason_is_said():
+    made = make_recording(
+        au_parameters(shape=(96, 96), count=4, deposition_s=12, dissolution_s=12, clip_counts=1450)
+    )
+    cell = made.experiment.recording("trans")
+    reference = reference_frame(cell, current_starts_s=made.experiment.current_starts_s())
+    leaving = [s for s in made.experiment.stages if s.kind in ("dissolution", "dealloying")]
+    window = PoreWindow(cycle=1, start_s=leaving[0].start_s, end_s=leaving[-1].end_s)
+    found = finish(track_pores(cell, [window], reference, psf_sigma_px=1.3, substrate=2.0))
+    assert np.isnan(found.summary["total_area_um2"].iloc[-1])
+    assert np.isnan(found.summary["area_fraction"].iloc[-1])
+    assert "pores are clipped" in found.optics.note
+    _, pinholes_um2 = pores_at(cell, reference.frames, PoreParameters(), found.optics)
+    assert np.isnan(pinholes_um2)

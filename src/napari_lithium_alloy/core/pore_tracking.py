@@ -32,6 +32,8 @@ from napari_lithium_alloy.core.tables import conform, empty
 
 FILM_REACH = 2.5
 """Distance from which the film's level is carried under a pore, in point spreads."""
+MOST_CLIPPED, LEAST_CLIPPED_PX = 0.2, 20
+"""Clipped pixels, as a share of the pores' and at least, beyond which no area is given."""
 MEMORY_FRAMES = 3
 """Frames for which a pore that is not seen keeps its identity."""
 
@@ -160,8 +162,8 @@ def pores_at(
 ) -> tuple[int, float]:
     """Count and total area (um2) of pores in the mean of some frames, such as the pristine film.
 
-    Both are NaN-free: a field without pores has 0 of each. Where the substrate's brightness is
-    not known the area is NaN.
+    A field without pores has 0 of each. The area is NaN where the substrate's brightness is not
+    known or pores are clipped.
     """
     tracker = _Tracker(recording, parameters, optics)
     if math.isnan(optics.substrate):
@@ -169,7 +171,8 @@ def pores_at(
     share = tracker.share(tracker.mean_brightness(frames))
     labels = pore_labels(share, optics.film, parameters, tracker.size)
     areas = pore_areas_px(share, labels, optics.psf_sigma_px) * tracker.size**2
-    return len(areas), float(areas.sum())
+    first = recording.read(int(frames[0]))
+    return len(areas), tracker.known(float(areas.sum()), first, labels)
 
 
 @dataclass(eq=False)
@@ -192,6 +195,7 @@ class _Tracker:
         self.window_px = max(8, round(self.parameters.film_window_um / self.size))
         self.latest = np.zeros(self.recording.field_shape, dtype=np.int32)
         self.unseen: dict[int, int] = {}
+        self.clipped_frames = 0
 
     def mean_brightness(self, frames: IntArray) -> Float32Array:
         counts = np.mean([self.recording.read(int(t)) for t in frames], axis=0)
@@ -240,7 +244,7 @@ class _Tracker:
         counts = self.recording.read(t)
         time = float(self.recording.times_s[t])
         if not self.final.any():
-            self._sum(time, 0, 0.0)
+            self._sum(time, 0, self.known(0.0, counts, self.final))
             return np.zeros_like(self.final)
         share = self._supported_share(self.optics.brightness(counts))
         parts = pore_labels(share, self.support > 0, self.parameters, self.size)
@@ -248,8 +252,19 @@ class _Tracker:
         sigma = self.optics.psf_sigma_px
         areas = pore_areas_px(share, parts, sigma, relevel=False) * self.size**2
         self._rows(k, time, counts, parts, labels, areas)
-        self._sum(time, len(areas), float(areas.sum()))
+        self._sum(time, len(areas), self.known(float(areas.sum()), counts, parts))
         return labels
+
+    def known(self, total_um2: float, counts: IntArray, parts: IntArray) -> float:
+        """A total area, or NaN where clipped pixels hide how bright the pores are."""
+        if math.isnan(self.optics.substrate):
+            return math.nan
+        limit = self.recording.saturation_counts
+        clipped = 0 if limit is None else int(((counts >= limit) & self.optics.film).sum())
+        if clipped <= max(MOST_CLIPPED * int((parts > 0).sum()), LEAST_CLIPPED_PX):
+            return total_um2
+        self.clipped_frames += 1
+        return math.nan
 
     def _supported_share(self, brightness: Float32Array) -> Float32Array:
         """Hole share with the film's level carried into the support from just around it.
@@ -344,14 +359,13 @@ class _Tracker:
 
     def _sum(self, time: float, count: int, total_um2: float) -> None:
         field_um2 = float(self.optics.film.sum()) * self.size**2
-        unknown = math.isnan(self.optics.substrate)
         self.sums.append(
             {
                 "time_s": time,
                 "cycle": self.cycle,
                 "count": count,
-                "total_area_um2": math.nan if unknown else total_um2,
-                "area_fraction": math.nan if unknown else total_um2 / field_um2,
+                "total_area_um2": total_um2,
+                "area_fraction": total_um2 / field_um2,
             }
         )
 
@@ -372,6 +386,12 @@ class _Tracker:
 
     def result(self, frames: IntArray, labels: LabelStack) -> PoreTracks:
         """Everything found."""
+        if self.clipped_frames:
+            note = (
+                f"{self.optics.note} In {self.clipped_frames} frames pores are clipped, so their "
+                "area is not given; record with less light."
+            ).strip()
+            self.optics = replace(self.optics, note=note)
         tables = {
             name: conform(name, pd.DataFrame(rows)) if rows else empty(name)
             for name, rows in (
