@@ -1,5 +1,6 @@
 """Faraday's law with the paper's numbers, and the link of the two clocks."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -67,7 +68,12 @@ def test_each_cycle_counts_from_its_own_origin_and_not_beside_the_curve():
 def test_coulombic_efficiency_scales_x():
     times = np.array([100.0])
     whole, most = (
-        li_content(square_wave(), GOLD, times, origins_s=[20.0], coulombic_efficiency=e)
+        li_content(
+            square_wave(),
+            dataclasses.replace(GOLD, coulombic_efficiency=e),
+            times,
+            origins_s=[20.0],
+        )
         for e in (1.0, 0.9)
     )
     assert most == pytest.approx(0.9 * whole)
@@ -143,3 +149,13 @@ def test_point_spread_from_the_objective():
     assert Optics(psf_sigma_px=1.3, numerical_aperture=0.9).sigma_px(None) == 1.3
     assert optics.sigma_px(None) is None
     assert Optics().sigma_px(0.065) is None
+
+
+def test_x_scales_with_the_coulombic_efficiency_and_has_the_film_s_uncertainty():
+    plain = Film(metal="Au", thickness_nm=14, area_cm2=0.0707)
+    lossy = dataclasses.replace(
+        plain, coulombic_efficiency=0.9, thickness_sd_nm=0.7, area_sd_cm2=0.00707 * 1.2
+    )
+    assert lossy.li_content_rate(0.0353) == pytest.approx(0.9 * plain.li_content_rate(0.0353))
+    assert lossy.li_content_relative_sd == pytest.approx(np.hypot(0.05, 0.12))
+    assert plain.li_content_relative_sd == 0

@@ -194,3 +194,17 @@ def test_other_mistakes(folder, tmp_path):
     )
     with pytest.raises(AlloyError, match="needs the pixel size of cell 7 epi"):
         open_experiment(folder)
+
+
+def test_uncertainty_efficiency_and_origins_of_x(folder):
+    file = folder / "recording.toml"
+    text = WHOLE.replace("diameter_mm = 3.0", "diameter_mm = 3.0\ndiameter_sd_mm = 0.15")
+    text = text.replace("[film]", "[film]\nthickness_sd_nm = 0.7\ncoulombic_efficiency = 0.93")
+    file.write_text(text.replace("clock_offset_s = 1.5", "x_origins_s = [14.4, 400]"))
+    experiment = open_experiment(file)
+    assert experiment.film.li_content_relative_sd == pytest.approx(math.hypot(0.05, 0.1))
+    assert experiment.film.coulombic_efficiency == 0.93
+    assert experiment.origins_s() == [14.4, 400.0]
+    file.write_text(WHOLE.replace("clock_offset_s = 1.5", 'x_origins_s = "end of SEI"'))
+    with pytest.raises(AlloyError, match="x_origins_s under .potential. is 'end of SEI'; give"):
+        open_experiment(file)

@@ -55,6 +55,8 @@ class Experiment:
         At least one; several positions or channels are several recordings.
     film, potential, optics : optional
     stages : tuple of Stage
+    x_origins_s : tuple of float
+        Recording times at which x is 0, one a cycle; empty: the end of each SEI.
     regions : tuple of Region
         Regions of interest given with the recording.
     analysis : dict
@@ -69,6 +71,7 @@ class Experiment:
     potential: PotentialCurve | None = None
     optics: Optics = Optics()
     stages: tuple[Stage, ...] = ()
+    x_origins_s: tuple[float, ...] = ()
     regions: tuple[Region, ...] = ()
     analysis: dict[str, Any] = field(default_factory=dict)
     source: str = ""
@@ -110,7 +113,9 @@ class Experiment:
         return min((s.start_s for s in self.stages), default=None)
 
     def origins_s(self) -> Sequence[float]:
-        """Times at which x = 0: the end of each cycle's SEI, else its first alloying's start."""
+        """Times at which x = 0: those given, else the end of each SEI, else the first alloying."""
+        if self.x_origins_s:
+            return sorted(self.x_origins_s)
         origins: dict[int, float] = {}
         for stage in sorted(self.stages, key=lambda s: s.start_s):
             if stage.scope == "cell" and stage.name == "SEI":

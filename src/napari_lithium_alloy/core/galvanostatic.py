@@ -27,6 +27,10 @@ class Film:
     thickness_nm, area_cm2 : float
     density_g_cm3, molar_mass_g_mol : float or None
         None: those of the metal, if it is in `METALS`.
+    thickness_sd_nm, area_sd_cm2 : float
+        Their standard deviations.
+    coulombic_efficiency : float
+        Share of the charge that moves lithium into or out of the film.
     """
 
     metal: str
@@ -34,6 +38,9 @@ class Film:
     area_cm2: float
     density_g_cm3: float | None = None
     molar_mass_g_mol: float | None = None
+    thickness_sd_nm: float = 0.0
+    area_sd_cm2: float = 0.0
+    coulombic_efficiency: float = 1.0
 
     def __post_init__(self) -> None:
         for key in ("thickness_nm", "area_cm2"):
@@ -55,9 +62,17 @@ class Film:
         mass = known_mass if self.molar_mass_g_mol is None else self.molar_mass_g_mol
         return self.area_cm2 * self.thickness_nm * 1e-7 * density / mass
 
+    @property
+    def li_content_relative_sd(self) -> float:
+        """Standard deviation of x as a share of x, from those of thickness and area."""
+        return math.hypot(
+            self.thickness_sd_nm / self.thickness_nm, self.area_sd_cm2 / self.area_cm2
+        )
+
     def li_content_rate(self, current_ma: float) -> float:
         """Growth of x in Li_xM for a current, per second (Faraday's law, one electron a Li)."""
-        return abs(current_ma) * 1e-3 / (FARADAY_C_MOL * self.metal_mol)
+        lithium_a = self.coulombic_efficiency * abs(current_ma) * 1e-3
+        return lithium_a / (FARADAY_C_MOL * self.metal_mol)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -134,7 +149,6 @@ def li_content(
     times_s: FloatArray,
     *,
     origins_s: Sequence[float],
-    coulombic_efficiency: float = 1.0,
 ) -> FloatArray:
     """Li content x of Li_xM at times of the recording.
 
@@ -147,8 +161,6 @@ def li_content(
     origins_s : sequence of float
         Recording times at which x is 0, one a cycle (the end of each SEI stage); each counts
         from itself to the next.
-    coulombic_efficiency : float
-        Share of the charge that moves lithium into or out of the film.
 
     Returns
     -------
@@ -160,7 +172,7 @@ def li_content(
     x = np.full(len(times_s), np.nan)
     if charge is None or not len(origins_s):
         return x
-    per_mah = coulombic_efficiency * 3.6 / (FARADAY_C_MOL * film.metal_mol)
+    per_mah = film.li_content_rate(1.0) * 3600
     at_times = _at(times_s, curve.recording_times_s, charge)
     for origin in sorted(origins_s):
         at_origin = _at(np.array([origin]), curve.recording_times_s, charge)[0]

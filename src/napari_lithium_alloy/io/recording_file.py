@@ -31,13 +31,17 @@ IMAGE_KEYS = (
 )
 FILM_KEYS = (
     *("metal", "thickness_nm", "diameter_mm", "area_cm2"),
-    *("density_g_cm3", "molar_mass_g_mol"),
+    *("density_g_cm3", "molar_mass_g_mol", "coulombic_efficiency"),
+    *("thickness_sd_nm", "diameter_sd_mm", "area_sd_cm2"),
 )
 OPTICS_KEYS = (
     *("numerical_aperture", "wavelength_nm", "psf_sigma_px"),
     *("full_well_counts", "substrate_transmittance"),
 )
-POTENTIAL_KEYS = ("path", "clock_offset_s", *(f"{quantity}_column" for quantity in QUANTITIES))
+POTENTIAL_KEYS = (
+    *("path", "clock_offset_s", "x_origins_s"),
+    *(f"{quantity}_column" for quantity in QUANTITIES),
+)
 STAGE_KEYS = ("kind", "step", "cycle", "start_s", "end_s", "scope")
 RECTANGLE_KEYS = ("y_um", "x_um", "height_um", "width_um")
 
@@ -86,6 +90,7 @@ def _from_toml(file: Path) -> Experiment:
         potential=_potential(top.table("potential")),
         optics=_optics(optics_section),
         stages=_stages(top.tables("stages")),
+        x_origins_s=_origins(top.table("potential")),
         regions=_regions(top.tables("regions"), recordings[0]),
         analysis={
             **(analysis.values if analysis else {}),
@@ -156,14 +161,20 @@ def _film(section: Section | None) -> Film | None:
     area = section.number("area_cm2", positive=True)
     if (diameter is None) == (area is None):
         raise AlloyError(f"{section.file.name}: give one of diameter_mm and area_cm2 under [film].")
+    area_sd = section.number("area_sd_cm2", positive=True)
     if diameter is not None:
         area = math.pi / 4 * (diameter / 10) ** 2
+        diameter_sd = section.number("diameter_sd_mm", positive=True)
+        area_sd = 2 * area * diameter_sd / diameter if diameter_sd else area_sd
     return Film(
         metal=metal,
         thickness_nm=section.required_number("thickness_nm", positive=True),
         area_cm2=cast(float, area),
         density_g_cm3=section.number("density_g_cm3", positive=True),
         molar_mass_g_mol=section.number("molar_mass_g_mol", positive=True),
+        thickness_sd_nm=section.number("thickness_sd_nm", positive=True) or 0.0,
+        area_sd_cm2=area_sd or 0.0,
+        coulombic_efficiency=section.number("coulombic_efficiency", positive=True) or 1.0,
     )
 
 
@@ -177,6 +188,16 @@ def _potential(section: Section | None) -> PotentialCurve | None:
     chosen = {q: name for q in QUANTITIES if (name := section.text(f"{q}_column")) is not None}
     offset_s = section.number("clock_offset_s") or 0.0
     return read_potential(path, clock_offset_s=offset_s, columns=chosen)
+
+
+def _origins(section: Section | None) -> tuple[float, ...]:
+    given = [] if section is None else section.values.get("x_origins_s", [])
+    numbers = isinstance(given, list) and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) for v in given
+    )
+    if section is not None and not numbers:
+        raise section.error("x_origins_s", "a list of times in seconds, one a cycle")
+    return tuple(float(v) for v in given)
 
 
 def _optics(section: Section) -> Optics:
