@@ -17,6 +17,8 @@ LEAST_PEAK = 0.05
 """Smallest peak of a hump, in units of the rate's large values."""
 BEYOND = 1.25
 """How far beyond its foot a hump goes, in units of the way from a quarter of it to the foot."""
+NEIGHBOUR = 0.25
+"""Smallest peak of a hump that bounds the one beside it, in units of that one's."""
 LONG = 20
 """Values that make a slow part beside a hump long enough to be its base."""
 EDGE = 0.1
@@ -128,10 +130,11 @@ def _humps_of_sign(curve: RateCurve, sign: float, *, least_valley: float) -> lis
 
 def _hump(curve: RateCurve, rate: FloatArray, sign: float, peaks: Sequence[int], i: int) -> Hump:
     peak = peaks[i]
-    before = peaks[i - 1] if i else 0
-    after = peaks[i + 1] if i + 1 < len(peaks) else len(rate) - 1
-    first = before + int(np.argmin(rate[before : peak + 1])) if i else 0
-    last = peak + int(np.argmin(rate[peak : after + 1])) if i + 1 < len(peaks) else after
+    beside = [p for p in peaks if rate[p] >= NEIGHBOUR * rate[peak]]
+    before = max((p for p in beside if p < peak), default=0)
+    after = min((p for p in beside if p > peak), default=len(rate) - 1)
+    first = before + int(np.argmin(rate[before : peak + 1])) if before in beside else 0
+    last = peak + int(np.argmin(rate[peak : after + 1])) if after in beside else after
     still = rate <= 0
     first = max(first, int(np.flatnonzero(still[:peak])[-1])) if still[:peak].any() else first
     last = min(last, peak + int(np.argmax(still[peak:]))) if still[peak:].any() else last
