@@ -52,6 +52,7 @@ from napari_lithium_alloy.core.stages import (
     Stage,
     StageKind,
     cycles_of,
+    stage_lags,
     stages_of,
     stages_table,
 )
@@ -149,7 +150,7 @@ def analyze(
     parts = (_detected, _onsets, _curves, _sites, _pores, _pairs)
     for i, work in enumerate(parts):
         yield from part(work(result, make_labels), i * HUNDRED, (i + 1) * HUNDRED, len(parts) * 100)
-    _stages(result)
+    result.tables |= stage_tables(result.experiment)
     _cycles(result)
     return result
 
@@ -365,8 +366,8 @@ def _site_masks(result: AnalysisResult) -> dict[str, Float32Array]:
     return masks
 
 
-def _stages(result: AnalysisResult) -> None:
-    experiment = result.experiment
+def stage_tables(experiment: Experiment) -> dict[str, pd.DataFrame]:
+    """The table `stages`, and `stage_lags` where stages of cell and field are known."""
     x_at: dict[float, float] = {}
     if experiment.potential is not None and experiment.film is not None:
         bounds = np.unique([t for s in experiment.stages for t in (s.start_s, s.end_s)])
@@ -374,7 +375,9 @@ def _stages(result: AnalysisResult) -> None:
             experiment.potential, experiment.film, bounds, origins_s=experiment.origins_s()
         )
         x_at = dict(zip(bounds.tolist(), x.tolist(), strict=True))
-    result.tables["stages"] = stages_table(experiment.stages, x_at)
+    tables = {"stages": stages_table(experiment.stages, x_at)}
+    lags = stage_lags(experiment.stages)
+    return tables | ({"stage_lags": lags} if len(lags) else {})
 
 
 def _cycles(result: AnalysisResult) -> None:

@@ -22,6 +22,7 @@ from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import empty
 
 if TYPE_CHECKING:
+    from napari_lithium_alloy._napari.field_signal import FieldSignal
     from napari_lithium_alloy.core.onset import OnsetMap
     from napari_lithium_alloy.core.pore_tracking import PoreTracks
     from napari_lithium_alloy.pipeline import AnalysisResult
@@ -52,6 +53,8 @@ class Opened:
         What was done, for exported tables.
     result : AnalysisResult or None
         The last run of the whole analysis.
+    field_signal : FieldSignal or None
+        The field's mean over time, as last measured.
     """
 
     experiment: Experiment
@@ -65,6 +68,7 @@ class Opened:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     result: AnalysisResult | None = None
+    field_signal: FieldSignal | None = None
 
     @property
     def name(self) -> str:

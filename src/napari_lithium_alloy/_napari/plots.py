@@ -172,9 +172,13 @@ class CurveCanvas(QWidget):
         if path.suffix.lower() not in (".png", ".svg"):
             raise AlloyError(f"{path.name}: plots are saved as .png or .svg; name one of them.")
         try:
-            figure_of(self.plot).savefig(path, dpi=200)
+            self.figure().savefig(path, dpi=200)
         except OSError as error:
             raise AlloyError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def figure(self) -> Any:
+        """What is shown as a matplotlib figure, on white."""
+        return figure_of(self.plot)
 
     def _draw_band(self, stage: Stage) -> Any:
         colour = self._pg.mkColor(stage.colour)

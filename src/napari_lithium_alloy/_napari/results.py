@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 def take_result(session: Session, opened: Opened, result: AnalysisResult) -> None:
     """Show a whole analysis; sites changed by hand stay as they are."""
     opened.config = result.config
+    if result.experiment.stages and not opened.experiment.stages:
+        session.change_experiment(opened, stages=result.experiment.stages)
     stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
     by_key = {s.key: s for s in stages}
     opened.onset_maps |= result.onset_maps

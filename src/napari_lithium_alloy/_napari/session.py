@@ -38,7 +38,7 @@ class Session:
         The docks now work on another recording.
     results_changed(str)
         Results of this kind changed: "normalization", "onset", "sites", "pores", "regions",
-        or "tables".
+        "stages", or "tables".
     time_changed(float)
         The true time shown by the slider, seconds.
     """
@@ -141,6 +141,16 @@ class Session:
                     setattr(layer, key, where[key])
         self.recordings_changed.emit()
         self.results_changed.emit("normalization")
+
+    def change_experiment(self, opened: Opened, **changes: Any) -> None:
+        """Set stages or clock of a cell by hand, for all its recordings that are open."""
+        before = opened.experiment
+        after = before.replace(**changes)
+        for one in self.opened:
+            if one.experiment is before:
+                one.experiment = after
+        self.results_changed.emit("stages")
+        self._follow_slider()
 
     def put_table(self, opened: Opened, name: str, table: pd.DataFrame) -> None:
         """Keep a result table."""

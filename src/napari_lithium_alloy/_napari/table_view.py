@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from napari_lithium_alloy.core.provenance import Step
 WIDEST_PX = 130
 """Width of a column at first; a longer text goes on in a second line."""
 MOST_WRAPPED_ROWS = 500
+Edited = Callable[[int, str, float], None]
+"""Gets the label of a row, a column and the number typed there."""
 _UNITS = {
     "_mah_cm2": "mAh cm⁻²",
     "_um2": "µm²",
@@ -72,6 +75,8 @@ class TableModel(QAbstractTableModel):
     def __init__(self, table: pd.DataFrame | None = None) -> None:
         super().__init__()
         self.table = pd.DataFrame() if table is None else table
+        self.editable: frozenset[str] = frozenset()
+        self.edited: Edited | None = None
 
     def show(self, table: pd.DataFrame) -> None:
         """Show another table."""
@@ -90,13 +95,31 @@ class TableModel(QAbstractTableModel):
             numeric = pd.api.types.is_numeric_dtype(self.table.dtypes.iloc[index.column()])
             side = Qt.AlignmentFlag.AlignRight if numeric else Qt.AlignmentFlag.AlignLeft
             return side | Qt.AlignmentFlag.AlignVCenter
-        if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+        shown = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole, Qt.ItemDataRole.ToolTipRole)
+        if role not in shown:
             return None
         value = self.table.iat[index.row(), index.column()]
-        if role == Qt.ItemDataRole.ToolTipRole:
+        if role != Qt.ItemDataRole.DisplayRole:
             return _text(value, 10)
         # Names of maps (cycle1_step2_alloyed_middle) break into lines at spaces only.
         return _text(value, 4).replace("_", " ")
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        typed = index.isValid() and self.table.columns[index.column()] in self.editable
+        return flags | Qt.ItemFlag.ItemIsEditable if typed else flags
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Hand a number typed to `edited` with its row's label and its column."""
+        try:
+            number = float(str(value).replace(",", "."))
+        except ValueError:
+            return False
+        if role != Qt.ItemDataRole.EditRole or self.edited is None or not isfinite(number):
+            return False
+        column = str(self.table.columns[index.column()])
+        self.edited(int(self.table.index[index.row()]), column, number)
+        return True
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
@@ -151,6 +174,7 @@ class ResultTables(QWidget):
         self.names = tuple(names)
         self.tables: dict[str, pd.DataFrame] = {}
         self._steps, self._save_plot = steps, save_plot
+        self._typed: tuple[str, frozenset[str], Edited | None] = ("", frozenset(), None)
         self.choice = QComboBox()
         self.choice.addItems([_sentence(n) for n in names])
         self.choice.setToolTip("Table to show and to export as CSV")
@@ -199,7 +223,19 @@ class ResultTables(QWidget):
         """Name of the table shown."""
         return self.names[max(self.choice.currentIndex(), 0)] if self.names else ""
 
+    def let_type(self, table: str, columns: Sequence[str], edited: Edited) -> None:
+        """Let numbers be typed in columns of one table; `edited` gets row, column and number."""
+        self._typed = (table, frozenset(columns), edited)
+        self.view.setEditTriggers(
+            QAbstractItemView.EditTrigger.DoubleClicked
+            | QAbstractItemView.EditTrigger.EditKeyPressed
+            | QAbstractItemView.EditTrigger.AnyKeyPressed
+        )
+        self._show_chosen()
+
     def _show_chosen(self) -> None:
+        name, columns, self.model.edited = self._typed
+        self.model.editable = columns if name == self.chosen else frozenset()
         table = self.tables.get(self.chosen, pd.DataFrame())
         self.view.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.model.show(table.dropna(axis="columns", how="all") if len(table) else table)

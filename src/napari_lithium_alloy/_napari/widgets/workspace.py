@@ -39,6 +39,7 @@ DOCKS = {
     "Complementarity map": ("complementarity_map:ComplementarityMap", "right"),
     "Nucleation sites": ("nucleation_sites:NucleationSites", "right"),
     "Pore tracking": ("pore_tracking:PoreTracking", "right"),
+    "Timeline": ("timeline:Timeline", "bottom"),
     "ROI curves": ("roi_curves:RoiCurves", "bottom"),
 }
 """By their names in the menu: class and area, in the order of work."""
@@ -89,7 +90,7 @@ class Workspace(Dock):
             QTimer.singleShot(0, self.arrange)
 
     def arrange(self) -> None:
-        """Open all docks where they are not open yet: right in tabs, ROI curves below."""
+        """Open all docks where they are not open yet: right and below in tabs."""
         self._arranged = True
         window = self.viewer.window
         docks = {"right": [self._own_dock()], "bottom": []}
@@ -98,11 +99,12 @@ class Workspace(Dock):
         right, bottom = docks["right"][0], docks["bottom"][0]
         if right is None:
             return
-        right.raise_()
         main = window._qt_window
         left = window._qt_viewer.dockLayerList
         main.resizeDocks([left, right], [LEFT_PX, RIGHT_PX], Qt.Orientation.Horizontal)
         main.resizeDocks([bottom], [BOTTOM_PX], Qt.Orientation.Vertical)
+        for first in (right, bottom):
+            QTimer.singleShot(0, first.raise_)  # a tab just added comes to the front later
 
     def _own_dock(self) -> Any:
         dock = self.parent()

@@ -1,0 +1,345 @@
+"""Timeline: potential and mean intensity on one clock, with the stages of cell and field."""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_lithium_alloy._napari.clock_box import ClockBox
+from napari_lithium_alloy._napari.dock import Dock
+from napari_lithium_alloy._napari.field_signal import FieldSignal, field_signal
+from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.plots import Curve
+from napari_lithium_alloy._napari.timeline_plot import TIME, TimelineCanvas, TimelinePlot
+from napari_lithium_alloy.core.clock_link import suggest_clock_offset
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.galvanostatic import PotentialCurve, li_content
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.provenance import Step
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.stage_detection import detect_stages
+from napari_lithium_alloy.core.stages import Bound, Stage, merge_detected, move_bound
+from napari_lithium_alloy.io.stages_file import save_stages, stages_file_of
+from napari_lithium_alloy.pipeline import stage_tables
+
+SIGNALS = {
+    "Mean counts": "mean_counts",
+    "Mean absorbance": "absorbance",
+    "Mean relative reflectance": "relative_reflectance",
+}
+LI_POINTS = 4000
+SIDE_PX = 330
+
+
+class Timeline(Dock):
+    """Potential, mean intensity and stages against time or Li content."""
+
+    TITLE = "Timeline"
+    TABLES = ("stages", "stage_lags")
+    RUN = "Detect stages"
+
+    def controls(self) -> QWidget:
+        self._tried: tuple[Any, ...] = ()
+        self._tabled: Any = None
+        self.signal = QComboBox()
+        self.signal.addItems(list(SIGNALS))
+        self.signal.setToolTip("Mean of the field on the right axis")
+        self.signal.currentIndexChanged.connect(self.draw)
+        self.axis = QComboBox()
+        self.axis.addItems([TIME, "x in LiₓM"])
+        self.axis.setToolTip("What is below the plot; the other is above it")
+        self.axis.currentIndexChanged.connect(self.draw)
+        self.clock = ClockBox()
+        self.clock.offset_set.connect(self._shift_clicked)
+        self.clock.suggest.clicked.connect(self._suggest_clicked)
+        self.save_button = QPushButton("Save to recording.toml…")
+        self.save_button.setToolTip(
+            "Write the stages and the clock offset into the recording's own recording.toml, or a "
+            "new one beside its images"
+        )
+        self.save_button.clicked.connect(self._ask_save)
+        self.canvas = TimelineCanvas(self.viewer, "Potential and mean intensity are drawn here")
+        self.canvas.time_clicked.connect(self._clicked)
+        self.canvas.bound_moved.connect(self._bound_moved)
+        return self.canvas
+
+    def _lay_out(self) -> None:
+        plot = self.controls()
+        self.clock.said.connect(self.status.setText)
+        self.run_button.setToolTip(
+            "Find the stages of cell and field; those set by hand or given stay as they are"
+        )
+        choices = QHBoxLayout()
+        for choice, letters in ((self.signal, 12), (self.axis, 7)):
+            choice.setSizeAdjustPolicy(
+                choice.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            choice.setMinimumContentsLength(letters)
+            choices.addWidget(choice, letters)
+        side = QWidget()
+        layout = QVBoxLayout(side)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.recording_box)
+        layout.addLayout(choices)
+        layout.addLayout(self._run_row())
+        layout.addWidget(self.clock)
+        layout.addWidget(self.save_button)
+        layout.addWidget(self.status)
+        layout.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setWidget(side)
+        area.setFixedWidth(SIDE_PX)
+        split = QSplitter()
+        split.addWidget(plot)
+        split.addWidget(self.tables)
+        split.setSizes([700, 500])
+        row = QHBoxLayout(self)
+        row.setContentsMargins(6, 6, 6, 6)
+        row.addWidget(area)
+        row.addWidget(split, 1)
+        self.tables.view.setMinimumHeight(60)
+        self.tables.let_type("stages", ("start_s", "end_s"), self._typed)
+
+    def _plot_saver(self) -> Any:
+        return self.save_plot
+
+    def save_plot(self, path: Path) -> None:
+        """Save the plot as PNG or SVG."""
+        self.canvas.save(path)
+
+    # Events
+
+    def connect_events(self) -> None:
+        if not self._connected:
+            self.session.time_changed.connect(self.canvas.show_time)
+            self.canvas.follow_viewer()
+        super().connect_events()
+
+    def disconnect_events(self) -> None:
+        if self._connected:
+            self.session.time_changed.disconnect(self.canvas.show_time)
+            self.canvas.let_go()
+        super().disconnect_events()
+
+    def take(self, opened: Opened) -> None:
+        mode = opened.recording.mode
+        self.signal.setCurrentIndex({"trans": 1, "epi": 2}.get(mode or "", 0))
+
+    def refresh(self) -> None:
+        opened = self.session.current
+        self.clock.show_curve(None if opened is None else opened.experiment.potential)
+        self.save_button.setEnabled(opened is not None and bool(opened.experiment.stages))
+        if opened is not None and opened.experiment is not self._tabled:
+            self._tabled = opened.experiment
+            opened.tables.pop("stage_lags", None)
+            opened.tables |= stage_tables(opened.experiment)
+            self.show_tables()
+        self.draw()
+        self._measure(opened)
+
+    def _measure(self, opened: Opened | None) -> None:
+        """Measure the field in the background where it is not known; once, if cancelled."""
+        if opened is None or self.busy:
+            return
+        known = opened.field_signal
+        wanted = (opened.recording, opened.normalization)
+        if wanted != self._tried and (known is None or not known.is_of(opened)):
+            self._tried = wanted
+            self.start(field_signal(opened), functools.partial(self._measured, opened))
+
+    def _measured(self, opened: Opened, signal: FieldSignal) -> None:
+        opened.field_signal = signal
+        self.draw()
+
+    # Stages
+
+    def run(self) -> None:
+        opened = self.session.need_current()
+        self.start(_detected(opened), functools.partial(self._merge, opened))
+
+    def _merge(self, opened: Opened, found: tuple[FieldSignal, list[Stage]]) -> None:
+        opened.field_signal, detected = found
+        given = [s for s in opened.experiment.stages if s.source == "given"]
+        merged = merge_detected(given, detected)
+        opened.did(Step.of("detect_stages", stages=[s.key for s in merged]))
+        self.session.change_experiment(opened, stages=merged)
+        n = sum(s.source == "detected" for s in merged)
+        words = f"{n} stages detected" if n else "No stage was detected"
+        kept = f"; {len(given)} set by hand or given kept." if given else "."
+        self.status.setText(words + kept)
+
+    def _bound_moved(self, stage: Stage, bound: Bound, time_s: float) -> None:
+        opened = self.session.need_current()
+        stages = move_bound(opened.experiment.stages, stage, bound, time_s)
+        self.session.change_experiment(opened, stages=stages)
+
+    def _typed(self, row: int, column: str, time_s: float) -> None:
+        stages = self.session.need_current().experiment.stages
+        stage = sorted(stages, key=lambda s: (s.start_s, s.scope))[row]
+        self._bound_moved(stage, column, time_s)
+
+    # Clock
+
+    def _clicked(self, time_s: float) -> None:
+        if not self.clock.take_click(time_s):
+            self.session.show_time(time_s)
+
+    def shift_clock(self, offset_s: float) -> None:
+        """Set the clock offset of the current recording's potential.
+
+        Raises
+        ------
+        AlloyError
+            If there is no potential.
+        """
+        opened, potential = _with_potential(self.session.need_current())
+        shifted = dataclasses.replace(potential, clock_offset_s=offset_s)
+        self.session.change_experiment(opened, potential=shifted)
+
+    def _shift_clicked(self, offset_s: float) -> None:
+        with self.errors_shown():
+            self.shift_clock(offset_s)
+            self.status.setText(f"Clock offset {offset_s:.2f} s.")
+
+    def _suggest_clicked(self) -> None:
+        with self.errors_shown():
+            opened, potential = _with_potential(self.session.need_current())
+            self.start(_suggested(opened, potential), functools.partial(self._suggest, opened))
+
+    def _suggest(self, opened: Opened, found: tuple[FieldSignal, float, float]) -> None:
+        opened.field_signal, offset_s, residual_s = found
+        if opened is self.session.current:
+            self.shift_clock(offset_s)
+            self.status.setText(
+                f"Clock offset {offset_s:.2f} s; steps coincide within {residual_s:.1f} s (RMS)."
+            )
+
+    # Saving
+
+    def save(self) -> Path:
+        """Write stages and clock offset to recording.toml; its path.
+
+        Raises
+        ------
+        AlloyError
+            If there is nothing to save or nowhere to save it.
+        """
+        opened = self.session.need_current()
+        file = save_stages(_as_set(opened))
+        self.status.setText(f"{len(opened.experiment.stages)} stages saved to {file.name}.")
+        return file
+
+    def _ask_save(self) -> None:
+        with self.errors_shown():
+            opened = self.session.need_current()
+            file = stages_file_of(_as_set(opened))
+            n = len(opened.experiment.stages)
+            what = "Replace the stages in" if file.exists() else "Make"
+            answer = QMessageBox.question(self, "Save stages", f"{what} {file} ({n} stages)?")
+            if answer == QMessageBox.StandardButton.Yes:
+                self.save()
+
+    # Plot
+
+    def draw(self) -> None:
+        """Draw what is known of the current recording."""
+        opened = self.session.current
+        if opened is None:
+            nothing = np.empty(0)
+            self.canvas.show_plot(
+                TimelinePlot(x_label=TIME, y_label="", li_times_s=nothing, li_content=nothing)
+            )
+            return
+        self.canvas.show_plot(self._plot(opened))
+        self.canvas.show_time(self.session.time_s)
+
+    def _plot(self, opened: Opened) -> TimelinePlot:
+        experiment, times_s = opened.experiment, opened.recording.times_s
+        title, curves = self.signal.currentText(), []
+        potential = experiment.potential
+        if potential is not None:
+            curves.append(
+                Curve(name="Potential", x=potential.recording_times_s, y=potential.potential_v)
+            )
+        signal = opened.field_signal
+        if signal is not None and signal.is_of(opened):
+            values = signal.values(SIGNALS[title])
+            if not np.isfinite(values).any():
+                title, values = "Mean counts", signal.values("mean_counts")
+            curves.append(Curve(name=title, x=times_s, y=values))
+        li_times_s, x = _li_content(opened)
+        metal = "M" if experiment.film is None else experiment.film.metal
+        self.axis.setItemText(1, f"x in Liₓ{metal}")
+        self.axis.setEnabled(bool(np.isfinite(x).any()))
+        return TimelinePlot(
+            x_label=TIME,
+            y_label="Potential (V)",
+            curves=curves,
+            stages=experiment.stages,
+            right=title,
+            x_range=(float(times_s[0]), float(max(times_s[-1], times_s[0] + 1e-3))),
+            li_times_s=li_times_s,
+            li_content=x,
+            li_label=f"x in Liₓ{metal}",
+            by_li=self.axis.currentIndex() == 1 and self.axis.isEnabled(),
+        )
+
+
+def _li_content(opened: Opened) -> tuple[FloatArray, FloatArray]:
+    """Li content on an even grid over the recording; empty where it cannot be known."""
+    experiment, frames_s = opened.experiment, opened.recording.times_s
+    if experiment.potential is None or experiment.film is None:
+        return np.empty(0), np.empty(0)
+    times_s = np.linspace(frames_s[0], frames_s[-1], LI_POINTS)
+    origins_s = experiment.origins_s()
+    return times_s, li_content(experiment.potential, experiment.film, times_s, origins_s=origins_s)
+
+
+def _with_potential(opened: Opened) -> tuple[Opened, PotentialCurve]:
+    potential = opened.experiment.potential
+    if potential is None:
+        raise AlloyError(
+            f"{opened.name} has no potential; name the cycler's file under [potential] of "
+            "recording.toml."
+        )
+    return opened, potential
+
+
+def _as_set(opened: Opened) -> Any:
+    """The experiment with what was set by hand on its only recording."""
+    experiment = opened.experiment
+    alone = len(experiment.recordings) == 1
+    return experiment.replace(recordings=(opened.recording,)) if alone else experiment
+
+
+def _signal_of(opened: Opened, signal: FieldSignal) -> FloatArray:
+    """What stages are told from: absorbance, in epi relative reflectance."""
+    epi = opened.recording.mode == "epi"
+    return signal.values("relative_reflectance" if epi else "absorbance")
+
+
+def _detected(opened: Opened) -> Work[tuple[FieldSignal, list[Stage]]]:
+    signal = yield from field_signal(opened)
+    values = _signal_of(opened, signal)
+    return signal, detect_stages(opened.experiment.potential, opened.recording.times_s, values)
+
+
+def _suggested(opened: Opened, potential: PotentialCurve) -> Work[tuple[FieldSignal, float, float]]:
+    signal = yield from field_signal(opened)
+    values = _signal_of(opened, signal)
+    return signal, *suggest_clock_offset(potential, opened.recording.times_s, values)
