@@ -1,0 +1,1 @@
+"""Publication figures at a journal's column widths, through matplotlib."""

@@ -1,0 +1,143 @@
+"""Figures of images: stage montages and colour-coded onset maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from napari_lithium_alloy.core.colorcode import (
+    ColorCodeParameters,
+    color_code,
+    invert,
+    lut,
+    merge_sites,
+)
+from napari_lithium_alloy.core.montage import Montage
+from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.io.figures.page import (
+    DOUBLE_CM,
+    SINGLE_CM,
+    SITE_GREEN,
+    SMALL_PT,
+    colour_on_paper,
+    new_figure,
+    scale_bar,
+    show_image,
+    style,
+    write_on,
+)
+
+LABEL_CM = 0.6
+"""Width of the rows' labels."""
+GAP_CM = 0.08
+
+
+def montage_figure(montage: Montage) -> Any:
+    """Images with time stamps, progress labels and a scale bar, a row a stage (Fig. 1B)."""
+    n_columns = max(len(row.images) for row in montage.rows)
+    shape = montage.rows[0].images.shape[1:]
+    side = (DOUBLE_CM - LABEL_CM) / max(n_columns, 4) - GAP_CM
+    height = side * shape[0] / shape[1]
+    with style():
+        size = (
+            LABEL_CM + n_columns * (side + GAP_CM),
+            len(montage.rows) * (height + GAP_CM),
+        )
+        figure = new_figure(*size)
+        figure.set_layout_engine("none")
+        for i, row in enumerate(montage.rows):
+            bottom = (len(montage.rows) - 1 - i) * (height + GAP_CM)
+            figure.text(
+                0.5 * LABEL_CM / size[0], (bottom + height / 2) / size[1], row.label,
+                rotation=90, ha="center", va="center", color=colour_on_paper(row.stage),
+                fontweight="bold",
+            )  # fmt: skip
+            for j, image in enumerate(row.grey()):
+                left = LABEL_CM + j * (side + GAP_CM)
+                axes = figure.add_axes(
+                    (left / size[0], bottom / size[1], side / size[0], height / size[1])
+                )
+                show_image(axes, image)
+                _stamp(
+                    axes,
+                    f"{_seconds(row.times_s[j])} s ({row.progress_labels[j]})",
+                    row.alloyed_labels[j],
+                )
+                if i == j == 0:
+                    scale_bar(axes, shape, montage.pixel_size_um)
+    return figure
+
+
+def _stamp(axes: Any, above: str, below: str) -> None:
+    write_on(axes, above, 0.03, 0.96, ha="left", va="top")
+    if below:
+        write_on(axes, below, 0.03, 0.04, ha="left", va="bottom")
+
+
+def _seconds(time_s: float) -> str:
+    """A time to a tenth of a second, whole ones without decimals."""
+    return f"{round(float(time_s), 1):g}"
+
+
+def onset_figure(
+    onset: OnsetMap,
+    stage: Stage,
+    parameters: ColorCodeParameters,
+    *,
+    sites_px: FloatArray,
+    pixel_size_um: float | None,
+) -> Any:
+    """Colour-coded onset times and, inverted, the same with the sites in green (Fig. 2B).
+
+    Parameters
+    ----------
+    onset : OnsetMap
+    stage : Stage
+        The step that the map is of.
+    parameters : ColorCodeParameters
+    sites_px : numpy.ndarray
+        (N, 2) row and column of the nucleation sites; without any the second has none.
+    pixel_size_um : float or None
+    """
+    image = color_code(onset, parameters)
+    inverted = invert(image)
+    has_sites = len(sites_px) > 0 and pixel_size_um is not None
+    if has_sites:
+        radius = parameters.site_radius_um / float(pixel_size_um or 1)
+        inverted = merge_sites(inverted, sites_px, radius)
+    colours = lut(parameters.colormap)
+    rows, columns = onset.onset_s.shape
+    with style():
+        figure = new_figure(SINGLE_CM, SINGLE_CM / 2 * rows / columns + 1.15)
+        panels = figure.subplots(1, 2)
+        pairs = ((image, colours), (inverted, invert(colours)))
+        for axes, (shown, table) in zip(panels, pairs, strict=True):
+            show_image(axes, shown)
+            scale_bar(axes, (rows, columns), pixel_size_um)
+            _legend_bar(figure, axes, table, onset)
+        panels[0].set_title(
+            stage.label, fontsize=SMALL_PT, pad=3, color=colour_on_paper(stage), fontweight="bold"
+        )
+        panels[1].set_title(
+            "inverted, Li nucleation sites" if has_sites else "inverted",
+            fontsize=SMALL_PT, pad=3, color=SITE_GREEN if has_sites else "black",
+        )  # fmt: skip
+    return figure
+
+
+def _legend_bar(figure: Any, axes: Any, table: Any, onset: OnsetMap) -> None:
+    """Colours of onset times in seconds, under an image."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import ListedColormap, Normalize
+
+    mapping = ScalarMappable(
+        Normalize(onset.start_s, onset.end_s), ListedColormap(np.asarray(table) / 255)
+    )
+    bar = figure.colorbar(
+        mapping, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03, aspect=22
+    )
+    bar.set_label("Onset time (s)", labelpad=1)
+    bar.outline.set_linewidth(0.4)

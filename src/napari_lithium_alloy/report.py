@@ -1,0 +1,251 @@
+"""The paper's figures of one analysis, and the stages of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_lithium_alloy.config import config_of
+from napari_lithium_alloy.core.curves import FIELD
+from napari_lithium_alloy.core.cycles import COMING, LEAVING
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.field import film_mask
+from napari_lithium_alloy.core.galvanostatic import li_content
+from napari_lithium_alloy.core.montage import MontageParameters, stage_montage
+from napari_lithium_alloy.core.photometry import reference_frame
+from napari_lithium_alloy.core.progress import Work, finish
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.stage_detection import detect_stages
+from napari_lithium_alloy.core.stages import Stage, StageKind, cycles_of, stages_of
+from napari_lithium_alloy.io.figures.curves import (
+    CellCurve,
+    absorbance_figure,
+    cells_figure,
+    cycling_figure,
+    potential_figure,
+)
+from napari_lithium_alloy.io.figures.images import montage_figure, onset_figure
+from napari_lithium_alloy.io.figures.page import (
+    check_figures_out,
+    checked_formats,
+    save_figure,
+)
+from napari_lithium_alloy.pipeline import AnalysisResult, found_stages
+
+Drawing = tuple[str, Callable[[], Any]]
+"""A figure's name and what draws it."""
+
+HALVES = (("lithiation", COMING), ("delithiation", LEAVING))
+
+
+def with_stages(experiment: Experiment, recording_name: str | None = None) -> Work[Experiment]:
+    """The experiment with its stages: those given, else those found in potential and picture."""
+    if experiment.stages:
+        return experiment
+    recording = experiment.recording(recording_name)
+    reference = reference_frame(
+        recording,
+        config_of(experiment).normalization,
+        current_starts_s=experiment.current_starts_s(),
+    )
+    film = np.ones(recording.field_shape, dtype=bool)
+    if recording.mode == "trans":
+        film = film_mask(reference.image)
+    stages = yield from found_stages(experiment, recording, reference, film)
+    return experiment.replace(stages=tuple(stages))
+
+
+def save_figures(
+    result: AnalysisResult,
+    out: Path,
+    formats: Sequence[str] = ("png", "svg"),
+    *,
+    montage: MontageParameters | None = None,
+    others: Sequence[Experiment] = (),
+    overwrite: bool = False,
+) -> Work[list[Path]]:
+    """Save the figures of an analysis, one after the other; their paths.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+    out : Path
+        A folder, made where it isn't there.
+    formats : sequence of str
+        Out of png, svg, pdf and tif.
+    montage : MontageParameters, optional
+    others : sequence of Experiment
+        Further cells whose potential is drawn under that of this one (Fig. 1F).
+    overwrite : bool
+
+    Raises
+    ------
+    AlloyError
+        If there are no stages, or the folder holds figures and `overwrite` is not set, or cannot
+        be written.
+    """
+    formats = checked_formats(formats)
+    check_figures_out(out, overwrite=overwrite)
+    if not result.experiment.stages:
+        raise AlloyError(
+            "No stages are given and none were found, and figures are of stages; add [[stages]] "
+            "to recording.toml."
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AlloyError(
+            f"{out} cannot be made ({error.strerror}); choose another folder."
+        ) from error
+    drawings = list(_drawings(result, montage, others))
+    written: list[Path] = []
+    for i, (name, draw) in enumerate(drawings):
+        written += save_figure(draw(), out, name, formats)
+        yield i + 1, len(drawings)
+    return written
+
+
+def _drawings(
+    result: AnalysisResult, montage: MontageParameters | None, others: Sequence[Experiment]
+) -> Iterator[Drawing]:
+    stages = result.experiment.stages
+    for cycle in cycles_of(stages):
+        for half, kinds in HALVES:
+            name = f"cycle{cycle}_{half}"
+            shown = [s for s in stages_of(stages, *kinds, cycle=cycle) if _has_frames(result, s)]
+            if shown:
+                yield f"montage_{name}", partial(_montage, result, shown, montage)
+            of_cell = cell_stages(stages, kinds, cycle)
+            if of_cell:
+                yield f"potential_{name}", partial(_potential, result, of_cell)
+        steps = [
+            s
+            for s in stages_of(stages, StageKind.ALLOYING, cycle=cycle)
+            if _has_absorbance(result, s)
+        ]
+        if steps:
+            yield f"absorbance_cycle{cycle}", partial(_absorbance, result, steps)
+    for stage in stages_of(stages, StageKind.ALLOYING, StageKind.DEALLOYING):
+        if stage.key in result.onset_maps:
+            yield f"onset_{stage.key}", partial(_onset, result, stage)
+    cell = cell_curve(result.experiment)
+    if cell is not None:
+        yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))
+        first = [_first_lithiation(c) for c in (cell, *map(cell_curve, others)) if c is not None]
+        yield "cells", partial(cells_figure, first)
+
+
+def _has_frames(result: AnalysisResult, stage: Stage) -> bool:
+    return bool(result.recording.frames_between(stage.start_s, stage.end_s).size)
+
+
+def _has_absorbance(result: AnalysisResult, stage: Stage) -> bool:
+    curves = result.tables["curves"]
+    own = curves[(curves["stage"] == stage.name) & (curves["cycle"] == stage.cycle)]
+    return bool(own["normalized_absorbance"].notna().any())
+
+
+def cell_stages(
+    stages: Sequence[Stage], kinds: Sequence[StageKind], cycle: int | None = None
+) -> list[Stage]:
+    """The cell's stages of these kinds in order; the field's where the cell's isn't known."""
+    chosen = [s for s in stages if s.kind in kinds and cycle in (None, s.cycle)]
+    in_cell = {s.key for s in chosen if s.scope == "cell"}
+    kept = [s for s in chosen if s.scope == "cell" or s.key not in in_cell]
+    return sorted(kept, key=lambda s: s.start_s)
+
+
+def cell_curve(experiment: Experiment) -> CellCurve | None:
+    """The potential of a cell on the recording's clock, with its stages; None without potential.
+
+    Of a cell without stages they are found in the potential.
+    """
+    potential = experiment.potential
+    if potential is None:
+        return None
+    stages = list(experiment.stages) or detect_stages(potential, None, None)
+    return CellCurve(
+        name=experiment.name,
+        times_s=potential.recording_times_s,
+        potential_v=potential.potential_v,
+        stages=cell_stages(stages, tuple(StageKind)),
+    )
+
+
+def cycle_spans(stages: Sequence[Stage]) -> list[tuple[str, float, float]]:
+    """Label, start and end in seconds of each deposition (De1) and dissolution (Di1)."""
+    spans = []
+    for cycle in cycles_of(stages):
+        for label, kinds in (("De", COMING), ("Di", LEAVING)):
+            own = cell_stages(stages, kinds, cycle)
+            if own:
+                end = max(s.end_s for s in own)
+                spans.append((f"{label}{cycle}", own[0].start_s, end))
+    return spans
+
+
+def _first_lithiation(cell: CellCurve) -> CellCurve:
+    coming = [s for s in cell.stages if s.kind in COMING]
+    if not coming:
+        return cell
+    first = [s for s in coming if s.cycle == coming[0].cycle]
+    part = cell.between(first[0].start_s, max(s.end_s for s in first))
+    return CellCurve(
+        name=part.name, times_s=part.times_s, potential_v=part.potential_v, stages=first
+    )
+
+
+def _montage(
+    result: AnalysisResult, stages: Sequence[Stage], parameters: MontageParameters | None
+) -> Any:
+    work = stage_montage(
+        result.recording, stages, result.reference, parameters, onset_maps=result.onset_maps
+    )
+    return montage_figure(finish(work))
+
+
+def _potential(result: AnalysisResult, stages: Sequence[Stage]) -> Any:
+    experiment = result.experiment
+    curves = result.tables["curves"]
+    mean = curves[curves["region"] == FIELD]
+    intensity = mean["time_s"].to_numpy(float), mean["mean_counts"].to_numpy(float)
+    cell, x = cell_curve(experiment), None
+    if cell is not None:
+        start, end = min(s.start_s for s in stages), max(s.end_s for s in stages)
+        cell = cell.between(start, end)
+        x = _content(experiment, cell.times_s)
+    metal = "M" if experiment.film is None else experiment.film.metal
+    return potential_figure(cell, intensity, stages, li_content=x, metal=metal)
+
+
+def _content(experiment: Experiment, times_s: FloatArray) -> FloatArray | None:
+    if experiment.potential is None or experiment.film is None:
+        return None
+    return li_content(
+        experiment.potential, experiment.film, times_s, origins_s=experiment.origins_s()
+    )
+
+
+def _absorbance(result: AnalysisResult, steps: Sequence[Stage]) -> Any:
+    signal = "reflectance" if result.recording.mode == "epi" else "absorbance"
+    return absorbance_figure(result.tables["curves"], steps, signal)
+
+
+def _onset(result: AnalysisResult, stage: Stage) -> Any:
+    sites, size = result.tables["sites"], result.recording.pixel_size_um
+    positions = np.empty((0, 2))
+    if size is not None and stage.kind is StageKind.ALLOYING:
+        own = sites[sites["cycle"] == stage.cycle]
+        positions = own[["y_um", "x_um"]].to_numpy(float) / size
+    return onset_figure(
+        result.onset_maps[stage.key],
+        stage,
+        result.config.color_code,
+        sites_px=positions,
+        pixel_size_um=size,
+    )
