@@ -14,11 +14,12 @@ import tifffile
 
 from napari_lithium_alloy.core.colorcode import lut, projection
 from napari_lithium_alloy.core.complementarity import correlate
+from napari_lithium_alloy.core.curves import region_curves
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
 from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.photometry import reference_frame, transmittance
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.core.recording import Recording, Region
 from napari_lithium_alloy.io.image_stacks import open_stack
 
 FRAMES, SIDE = 120, 512
@@ -69,6 +70,12 @@ def speed_rows(folder: Path) -> Iterator[Row]:
     yield Row("r with the null of all shifts", null, null / plain, "a plain pass")
 
     reference = reference_frame(recording)
+    side = slice(200, 300)
+    corners = np.array([(199.5, 199.5), (199.5, 299.5), (299.5, 299.5), (299.5, 199.5)])
+    region = Region(name="Area Init", vertices_px=corners)
+    roi = median_s(lambda: finish(region_curves(recording, reference, [region], with_field=False)))
+    window = median_s(lambda: stack[:, side, side].mean(axis=(1, 2)))
+    yield Row("curves of a 100 x 100 px ROI", roi, roi / window, "numpy's mean of that window")
     lazy = transmittance(recording, reference)
     step = median_s(lambda: np.asarray(lazy[FRAMES // 2]))
     raw = median_s(lambda: np.array(stack[FRAMES // 2], dtype=float))

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
-from napari_lithium_alloy.core.photometry import Reference, absorbance_of, ratio_of
+from napari_lithium_alloy.core.photometry import Reference
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
@@ -20,6 +21,9 @@ from napari_lithium_alloy.core.tables import conform
 
 FIELD = "field"
 """Name of the whole field among the regions."""
+LN_10 = float(np.log(10))
+EXACT_IN_PAIRS = 100_000
+"""Most values whose float32 mean, summed in pairs, is right to the last digits written."""
 
 
 def region_curves(
@@ -61,60 +65,83 @@ def region_curves(
         raise AlloyError("Two regions have the same name; rename one in the table of regions.")
     shape = recording.field_shape
     field = np.ones(shape, dtype=bool) if valid is None else valid
-    masks = [field] * with_field + [r.mask(shape) & field for r in regions]
-    windows = [_bounds(mask) for mask in masks]
-    rows: list[dict[str, Any]] = []
+    everywhere = (slice(0, shape[0]), slice(0, shape[1]))
+    apertures = [_Aperture(reference, everywhere, field)] if with_field else []
+    for region in regions:
+        window = region.window(shape)
+        apertures.append(_Aperture(reference, window, region.inside(window) & field[window]))
+    values = np.full((recording.n_frames, len(names), 3), np.nan)
     for t in range(recording.n_frames):
-        for name, mask, window in zip(names, masks, windows, strict=True):
-            values = _means(recording, reference, t, mask, window)
-            rows.append({"time_s": recording.times_s[t], "region": name, **values})
+        for i, aperture in enumerate(apertures):
+            if aperture.n_pixels:
+                values[t, i] = aperture.means(recording.read(t, *aperture.window))
         yield t + 1, recording.n_frames
-    return pd.DataFrame(rows)
-
-
-def _bounds(mask: BoolArray) -> tuple[slice, slice]:
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    return found[0] if found else (slice(0, 0), slice(0, 0))
-
-
-def _means(
-    recording: Recording,
-    reference: Reference,
-    t: int,
-    mask: BoolArray,
-    window: tuple[slice, slice],
-) -> dict[str, float]:
-    nothing = float("nan")
-    values = dict.fromkeys(
-        ("mean_counts", "transmittance", "relative_reflectance", "absorbance"), nothing
+    epi = recording.mode == "epi"
+    unknown = np.full(values.shape[:2], np.nan)
+    columns = {
+        "mean_counts": values[..., 0],
+        "transmittance": unknown if epi else values[..., 1],
+        "relative_reflectance": values[..., 1] if epi else unknown,
+        "absorbance": unknown if epi else values[..., 2],
+    }
+    return pd.DataFrame(
+        {
+            "time_s": np.repeat(recording.times_s, len(names)),
+            "region": np.tile(np.array(names, dtype=object), recording.n_frames),
+            **{name: column.ravel() for name, column in columns.items()},
+        }
     )
-    inside = mask[window]
-    if not inside.any():
-        return values
-    part = _part(reference, window)
-    counts = recording.read(t, *window)
-    ratio = ratio_of(counts, part)[inside]
-    values["mean_counts"] = float(counts[inside].mean(dtype=float))
-    ratio_name = "relative_reflectance" if recording.mode == "epi" else "transmittance"
-    values[ratio_name] = _mean(ratio)
-    if recording.mode != "epi":
-        values["absorbance"] = _mean(absorbance_of(counts, part)[inside])
-    return values
 
 
-def _mean(values: FloatArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean(dtype=float)) if known.size else float("nan")
+class _Aperture:
+    """One region's pixels with what is the same in every frame.
+
+    The mean of -log10(light / reference) is the difference of two means of logarithms, so only
+    the frame's own logarithms are taken anew.
+    """
+
+    def __init__(
+        self, reference: Reference, window: tuple[slice, slice], inside: BoolArray
+    ) -> None:
+        self.window, self.inside = window, inside
+        self.n_pixels = int(inside.sum())
+        self.whole = bool(inside.all())
+        image = self.pixels(reference.image[window])
+        dark = reference.dark
+        self.dark = np.broadcast_to(
+            self.pixels(dark[window]) if isinstance(dark, np.ndarray) else dark, image.shape
+        ).astype(np.float32)
+        self.known = np.isfinite(image)
+        self.all_known = bool(self.known.all())
+        image = image if self.all_known else image[self.known]
+        self.weight, self.log_image = 1 / image, np.log(image)
+        self.mean_log_image, self.mean_dark = _mean(self.log_image), _mean(self.dark)
+
+    def pixels(self, part: NDArray[Any]) -> NDArray[Any]:
+        """The region's pixels of its window."""
+        return part.reshape(-1) if self.whole else part[self.inside]
+
+    def means(self, part: NDArray[Any]) -> tuple[float, float, float]:
+        """Mean counts, mean ratio to the reference, and mean absorbance."""
+        light = self.pixels(part) - self.dark
+        mean_counts = _mean(light) + self.mean_dark
+        if not self.all_known:
+            light = light[self.known]
+        ratio = _mean(light * self.weight)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log, log_image = _mean(np.log(light)), self.mean_log_image
+        if not np.isfinite(log):
+            lit = light > 0
+            log, log_image = _mean(np.log(light[lit])), _mean(self.log_image[lit])
+        return mean_counts, ratio, (log_image - log) / LN_10
 
 
-def _part(reference: Reference, window: tuple[slice, slice]) -> Reference:
-    dark = reference.dark
-    return Reference(
-        image=reference.image[window],
-        frames=reference.frames,
-        dark=dark[window] if isinstance(dark, np.ndarray) else dark,
-        note=reference.note,
-    )
+def _mean(values: NDArray[Any]) -> float:
+    """Mean, NaN of nothing; float32 sums in pairs are exact enough for small regions only."""
+    if not values.size:
+        return float("nan")
+    exact = np.float64 if values.size > EXACT_IN_PAIRS else None
+    return float(np.add.reduce(values, dtype=exact)) / values.size
 
 
 def complete_curves(

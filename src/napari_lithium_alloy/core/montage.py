@@ -88,7 +88,8 @@ class MontageRow:
     progress : numpy.ndarray
         (N,) share of the stage's time that has passed with each image, 0 to 1.
     alloyed : numpy.ndarray
-        (N,) share of the field that is alloyed, 0 to 1; NaN without an onset map.
+        (N,) share of the field that is alloyed (in dealloying: no longer), 0 to 1; NaN without
+        an onset map.
     """
 
     stage: Stage
@@ -110,8 +111,9 @@ class MontageRow:
 
     @property
     def alloyed_labels(self) -> list[str]:
-        """Alloyed share of each image, such as "alloyed 40 %"; empty texts where not known."""
-        return [f"alloyed {100 * a:.0f} %" if np.isfinite(a) else "" for a in self.alloyed]
+        """Share of each image, such as "alloyed 40 %"; empty texts where it is not known."""
+        word = "alloyed" if self.stage.darkens else "dealloyed"
+        return [f"{word} {100 * a:.0f} %" if np.isfinite(a) else "" for a in self.alloyed]
 
     def grey(self) -> NDArray[np.uint8]:
         """(N, Y, X) uint8 grey values between the limits; black where a pixel has no value."""

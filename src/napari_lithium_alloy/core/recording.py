@@ -169,13 +169,19 @@ class Region:
 
     def mask(self, shape: tuple[int, int]) -> BoolArray:
         """(Y, X) True where a pixel's centre lies inside."""
-        inside = np.zeros(shape, dtype=bool)
-        rows, columns = self.window(shape)
+        whole = np.zeros(shape, dtype=bool)
+        window = self.window(shape)
+        whole[window] = self.inside(window)
+        return whole
+
+    def inside(self, window: tuple[slice, slice]) -> BoolArray:
+        """True where a pixel's centre lies inside, for the rows and columns of a window only."""
+        rows, columns = window
         grid = np.moveaxis(np.mgrid[rows, columns], 0, -1).astype(float)
-        if grid.size:
-            test = _in_ellipse if self.kind == "ellipse" else _in_polygon
-            inside[rows, columns] = test(np.asarray(self.vertices_px, float), grid)
-        return inside
+        if not grid.size:
+            return np.zeros(grid.shape[:-1], dtype=bool)
+        test = _in_ellipse if self.kind == "ellipse" else _in_polygon
+        return test(np.asarray(self.vertices_px, float), grid)
 
     def window(self, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of its bounding box within a field of this shape."""
