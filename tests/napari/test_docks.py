@@ -11,6 +11,7 @@ from napari_lithium_alloy._napari.widgets.nucleation_sites import NucleationSite
 from napari_lithium_alloy._napari.widgets.pore_tracking import PoreTracking
 from napari_lithium_alloy._napari.widgets.roi_curves import RoiCurves
 from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
+from napari_lithium_alloy._napari.widgets.timeline import Timeline
 from napari_lithium_alloy.core.curves import complete_curves, region_curves
 from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.progress import finish
@@ -23,6 +24,7 @@ DOCKS = (
     NucleationSites,
     PoreTracking,
     RoiCurves,
+    Timeline,
 )
 
 

@@ -19,6 +19,8 @@ RIGHT_COLOUR = COLOURS[0]
 ABOUT_TICKS = 12
 ORIGIN = 0.05
 """How far from 0, in units of a tick's step, x starts at the latest at an origin."""
+JUMP = 20.0
+"""Change of x from one value to the next, in units of the usual one, at which it starts anew."""
 LEAST_APART = 0.03
 """Smallest distance of two ticks as a share of the axis."""
 
@@ -74,10 +76,12 @@ def li_ticks(
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(k * power for k in (1, 2, 5, 10) if k * power >= rough)
     decimals = max(0, -math.floor(math.log10(step)))
-    starts = [0, *(np.flatnonzero(np.abs(np.diff(v)) >= step / 2) + 1)]
+    change = np.abs(np.diff(v))
+    jumps = change > JUMP * np.median(change[change > 0])
+    starts = [0, *(np.flatnonzero(jumps) + 1)]
     found = [(float(t[i]), f"{0:.{decimals}f}") for i in starts if abs(v[i]) < ORIGIN * step]
     for i in np.flatnonzero(np.floor(v[:-1] / step) != np.floor(v[1:] / step)):
-        if abs(v[i + 1] - v[i]) < step / 2:
+        if not jumps[i]:
             number = step * max(np.floor(v[i] / step), np.floor(v[i + 1] / step))
             at = t[i] + (number - v[i]) / (v[i + 1] - v[i]) * (t[i + 1] - t[i])
             found.append((float(at), f"{number + 0.0:.{decimals}f}"))
