@@ -16,9 +16,11 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.progress import Result, Work
 from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.io.figures.page import check_figures_out, checked_formats
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.results import check_out
-from napari_lithium_alloy.pipeline import analyze, write_result
+from napari_lithium_alloy.pipeline import analyze, stage_tables, write_result
+from napari_lithium_alloy.report import save_figures, with_stages
 
 DONE, FAILED = 0, 1
 BAR_WIDTH = 30
@@ -46,17 +48,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("analyze", help="write all tables and maps of a recording")
-    run.add_argument("recording", help="recording.toml, an image file, or a folder of frames")
-    run.add_argument("--out", required=True, type=Path, help="folder for the results")
-    run.add_argument("--overwrite", action="store_true", help="replace results that are there")
-    run.add_argument("--recording-name", help="which recording, where there are several")
-    run.add_argument(
-        "--mode", choices=("trans", "epi"), help="the light, where nothing else says it"
-    )
+    _takes_recording(run, chosen=True)
+    _takes_out(run, "results")
     run.set_defaults(run=_analyze)
 
+    figures = commands.add_parser("figures", help="save the figures of a paper of a recording")
+    _takes_recording(figures, chosen=True)
+    _takes_out(figures, "figures")
+    figures.add_argument(
+        "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
+    )
+    figures.add_argument(
+        "--with", dest="others", nargs="+", default=[], metavar="RECORDING",
+        help="further cells, whose potential is drawn under that of this one",
+    )  # fmt: skip
+    figures.set_defaults(run=_figures)
+
+    stages = commands.add_parser("stages", help="print the stages of a recording, given or found")
+    _takes_recording(stages, chosen=True)
+    stages.add_argument("--csv", action="store_true", help="as CSV, not aligned")
+    stages.set_defaults(run=_stages)
+
     info = commands.add_parser("info", help="say what a recording is")
-    info.add_argument("recording", help="recording.toml, an image file, or a folder of frames")
+    _takes_recording(info)
     info.set_defaults(run=_info)
 
     demo = commands.add_parser("demo", help="open the sample recording with its results")
@@ -70,6 +84,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _takes_recording(parser: argparse.ArgumentParser, *, chosen: bool = False) -> None:
+    parser.add_argument("recording", help="recording.toml, an image file, or a folder of frames")
+    if chosen:
+        parser.add_argument("--recording-name", help="which recording, where there are several")
+        parser.add_argument(
+            "--mode", choices=("trans", "epi"), help="the light, where nothing else says it"
+        )
+
+
+def _takes_out(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--out", required=True, type=Path, help=f"folder for the {what}")
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {what} that are there")
+
+
 def _analyze(options: argparse.Namespace) -> int:
     check_out(options.out, overwrite=options.overwrite)
     experiment = _with_mode(open_experiment(options.recording), options.mode)
@@ -79,6 +107,32 @@ def _analyze(options: argparse.Namespace) -> int:
     for note in result.notes:
         _say(f"note: {note}", sys.stderr)
     _say(f"{len(written)} files in {options.out}")
+    return DONE
+
+
+def _figures(options: argparse.Namespace) -> int:
+    formats = checked_formats(options.formats.split(","))
+    check_figures_out(options.out, overwrite=options.overwrite)
+    experiment = _with_mode(open_experiment(options.recording), options.mode)
+    others = [open_experiment(path) for path in options.others]
+    work = analyze(experiment, recording_name=options.recording_name)
+    result = _with_progress(work, sys.stderr)
+    saving = save_figures(result, options.out, formats, others=others, overwrite=options.overwrite)
+    written = _with_progress(saving, sys.stderr)
+    _say(f"{len(written)} figures in {options.out}")
+    return DONE
+
+
+def _stages(options: argparse.Namespace) -> int:
+    experiment = _with_mode(open_experiment(options.recording), options.mode)
+    work = with_stages(experiment, options.recording_name)
+    table = stage_tables(_with_progress(work, sys.stderr))["stages"]
+    if options.csv:
+        _say(table.to_csv(index=False, lineterminator="\n").rstrip("\n"))
+    elif len(table):
+        _say(table.to_string(index=False, na_rep="-", float_format="{:.6g}".format))
+    else:
+        _say("No stages are given and none were found.")
     return DONE
 
 

@@ -10,6 +10,7 @@ from napari_lithium_alloy.core.colorcode import ColorCodeParameters
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.montage import MontageParameters
 from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.onset import OnsetParameters
 from napari_lithium_alloy.core.photometry import NormalizationParameters
@@ -26,6 +27,7 @@ class AnalysisConfig:
     complementarity: ComplementarityParameters = field(default_factory=ComplementarityParameters)
     nucleation: NucleationParameters = field(default_factory=NucleationParameters)
     pores: PoreParameters = field(default_factory=PoreParameters)
+    montage: MontageParameters = field(default_factory=MontageParameters)
 
     @classmethod
     def from_toml(cls, tables: dict[str, Any]) -> Self:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from napari_lithium_alloy.config import config_of
+from napari_lithium_alloy.core.complementarity import is_uniform
 from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.cycles import COMING, LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_mask
 from napari_lithium_alloy.core.galvanostatic import li_content
-from napari_lithium_alloy.core.montage import MontageParameters, stage_montage
+from napari_lithium_alloy.core.montage import stage_montage
 from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import FloatArray
@@ -65,7 +66,6 @@ def save_figures(
     out: Path,
     formats: Sequence[str] = ("png", "svg"),
     *,
-    montage: MontageParameters | None = None,
     others: Sequence[Experiment] = (),
     overwrite: bool = False,
 ) -> Work[list[Path]]:
@@ -78,7 +78,6 @@ def save_figures(
         A folder, made where it isn't there.
     formats : sequence of str
         Out of png, svg, pdf and tif.
-    montage : MontageParameters, optional
     others : sequence of Experiment
         Further cells whose potential is drawn under that of this one (Fig. 1F).
     overwrite : bool
@@ -102,7 +101,7 @@ def save_figures(
         raise AlloyError(
             f"{out} cannot be made ({error.strerror}); choose another folder."
         ) from error
-    drawings = list(_drawings(result, montage, others))
+    drawings = list(_drawings(result, others))
     written: list[Path] = []
     for i, (name, draw) in enumerate(drawings):
         written += save_figure(draw(), out, name, formats)
@@ -110,16 +109,14 @@ def save_figures(
     return written
 
 
-def _drawings(
-    result: AnalysisResult, montage: MontageParameters | None, others: Sequence[Experiment]
-) -> Iterator[Drawing]:
+def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[Drawing]:
     stages = result.experiment.stages
     for cycle in cycles_of(stages):
         for half, kinds in HALVES:
             name = f"cycle{cycle}_{half}"
             shown = [s for s in stages_of(stages, *kinds, cycle=cycle) if _has_frames(result, s)]
             if shown:
-                yield f"montage_{name}", partial(_montage, result, shown, montage)
+                yield f"montage_{name}", partial(_montage, result, shown)
             of_cell = cell_stages(stages, kinds, cycle)
             if of_cell:
                 yield f"potential_{name}", partial(_potential, result, of_cell)
@@ -200,11 +197,11 @@ def _first_lithiation(cell: CellCurve) -> CellCurve:
     )
 
 
-def _montage(
-    result: AnalysisResult, stages: Sequence[Stage], parameters: MontageParameters | None
-) -> Any:
+def _montage(result: AnalysisResult, stages: Sequence[Stage]) -> Any:
+    # Where a step is uniform, half the rise everywhere at once says nothing of a share.
+    maps = {key: onset for key, onset in result.onset_maps.items() if not is_uniform(onset)}
     work = stage_montage(
-        result.recording, stages, result.reference, parameters, onset_maps=result.onset_maps
+        result.recording, stages, result.reference, result.config.montage, onset_maps=maps
     )
     return montage_figure(finish(work))
 

@@ -32,7 +32,7 @@ PANEL_CM = 5.6
 LEGEND_CM = 0.6
 LEGEND_ENTRY_CM = 1.8
 MOST_MARKERS = 30
-BRACKET = {"arrowstyle": "|-|,widthA=0.2,widthB=0.2", "lw": 0.6, "shrinkA": 0, "shrinkB": 0}
+BRACKET = {"arrowstyle": "|-|,widthA=0.2,widthB=0.2", "lw": 0.6, "shrinkA": 1, "shrinkB": 1}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

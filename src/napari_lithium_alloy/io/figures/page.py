@@ -31,7 +31,7 @@ SITE_GREEN = "#00a000"
 TEXT_PT, SMALL_PT = 7, 6
 SANS = ("Arial", "Helvetica", "Liberation Sans")
 
-BAR_SHARE = 0.4
+BAR_SHARE = 0.42
 """Longest scale bar, as a share of the image's width."""
 
 
