@@ -1,0 +1,119 @@
+"""lithium-alloy figures and stages, from a small cell on disk."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from napari_lithium_alloy.cli import main
+from napari_lithium_alloy.sample_data import sample_parameters, write_sample
+
+FIGURES = {
+    "fig_absorbance_cycle1",
+    "fig_cells",
+    "fig_cycling",
+    "fig_montage_cycle1_delithiation",
+    "fig_montage_cycle1_lithiation",
+    "fig_onset_cycle1_dealloying1",
+    "fig_onset_cycle1_step1",
+    "fig_onset_cycle1_step2",
+    "fig_potential_cycle1_delithiation",
+    "fig_potential_cycle1_lithiation",
+}
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cell")
+    parameters = sample_parameters("au_one_cycle").change(
+        shape=(64, 64), count=3, spacing_um=0.8, frame_interval_s=3.0, epi_interval_s=30.0
+    )
+    write_sample(parameters, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def without_stages(cell, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bare") / "cell"
+    shutil.copytree(cell, folder)
+    lines = (folder / "recording.toml").read_text(encoding="utf-8")
+    head, rest = lines.split("stages = [\n")
+    bare = head + rest.split("\n]\n", 1)[1]
+    (folder / "recording.toml").write_text(bare, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(cell, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("saved") / "figures"
+    arguments = ["figures", str(cell), "--out", str(out), "--formats", "svg", "--with", str(cell)]
+    assert main(arguments) == 0
+    return out
+
+
+def test_every_figure_is_saved(saved):
+    assert {p.stem for p in saved.iterdir()} == FIGURES
+    assert {p.suffix for p in saved.iterdir()} == {".svg"}
+
+
+def test_potential_has_x_of_the_film_above(saved):
+    text = (saved / "fig_potential_cycle1_lithiation.svg").read_text(encoding="utf-8")
+    assert "Potential (V)" in text
+    assert "Au" in text
+
+
+def test_cells_hold_the_further_one(saved):
+    text = (saved / "fig_cells.svg").read_text(encoding="utf-8")
+    assert text.count("Au 14 nm") == 2
+
+
+def test_figures_are_replaced_only_when_asked(cell, saved, capsys):
+    before = {p.name: p.stat().st_mtime_ns for p in saved.iterdir()}
+    assert main(["figures", str(cell), "--out", str(saved), "--formats", "svg"]) == 1
+    assert "already holds figures" in capsys.readouterr().err
+    assert {p.name: p.stat().st_mtime_ns for p in saved.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--formats", "gif"], "not as gif"),
+        (["--recording-name", "nobody"], "There is no recording nobody"),
+        (["--with", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(cell, tmp_path, capsys, arguments, sentence):
+    assert main(["figures", str(cell), "--out", str(tmp_path / "out"), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_given_stages_are_printed_with_x(cell, capsys):
+    assert main(["stages", str(cell), "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["kind"].tolist() == [
+        *("SEI", "alloying", "alloying", "deposition", "dissolution", "dealloying"),
+    ]
+    assert set(table["source"]) == {"given"}
+    assert table.loc[0, "end_x"] == pytest.approx(0)
+    assert table.loc[2, "end_x"] == pytest.approx(70 * 0.0377, rel=0.01)
+
+
+def test_stages_are_found_where_none_are_given(without_stages, capsys):
+    assert main(["stages", str(without_stages), "--csv"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert set(table["source"]) == {"detected"}
+    found = table[table["scope"] == "cell"].set_index(["kind", "step"])
+    assert found.loc[("alloying", 2), "start_s"].item() == pytest.approx(60, abs=3)
+
+
+def test_stages_are_aligned_for_people(cell, capsys):
+    assert main(["stages", str(cell)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7
+    assert lines[0].split()[:4] == ["cycle", "kind", "step", "scope"]
+    assert len({len(line) for line in lines}) == 1
