@@ -62,7 +62,8 @@ def test_all_tables_and_maps_are_written(analysed):
 def test_a_table_has_exactly_its_columns(analysed, name):
     frame = pd.read_csv(analysed / f"{name}.csv", comment="#")
     assert list(frame.columns) == list(TABLES[name])
-    assert len(frame) > 0
+    # only the cell's stages are given, so there is no lag
+    assert (len(frame) == 0) == (name == "stage_lags")
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -367,7 +367,7 @@ def _site_masks(result: AnalysisResult) -> dict[str, Float32Array]:
 
 
 def stage_tables(experiment: Experiment) -> dict[str, pd.DataFrame]:
-    """The table `stages`, and `stage_lags` where stages of cell and field are known."""
+    """The tables `stages` and `stage_lags`."""
     x_at: dict[float, float] = {}
     if experiment.potential is not None and experiment.film is not None:
         bounds = np.unique([t for s in experiment.stages for t in (s.start_s, s.end_s)])
@@ -375,9 +375,10 @@ def stage_tables(experiment: Experiment) -> dict[str, pd.DataFrame]:
             experiment.potential, experiment.film, bounds, origins_s=experiment.origins_s()
         )
         x_at = dict(zip(bounds.tolist(), x.tolist(), strict=True))
-    tables = {"stages": stages_table(experiment.stages, x_at)}
-    lags = stage_lags(experiment.stages)
-    return tables | ({"stage_lags": lags} if len(lags) else {})
+    return {
+        "stages": stages_table(experiment.stages, x_at),
+        "stage_lags": stage_lags(experiment.stages),
+    }
 
 
 def _cycles(result: AnalysisResult) -> None:

@@ -16,7 +16,9 @@ from napari_lithium_alloy.core.recording import FloatArray
 TIME = "Time (s)"
 RIGHT_COLOUR = COLOURS[0]
 """Of the mean intensity and its axis; the potential has that of the text."""
-ABOUT_TICKS = 12
+LETTER_PX = 6
+"""Below the lower label: pyqtgraph cuts what hangs below its line."""
+ABOUT_TICKS = 20
 ORIGIN = 0.05
 """How far from 0, in units of a tick's step, x starts at the latest at an origin."""
 JUMP = 20.0
@@ -113,6 +115,7 @@ class TimelineCanvas(CurveCanvas):
         self.item.addItem(self.left_curve)
         self.right_view.addItem(self.right_curve)
         self.item.showButtons()
+        self.item.layout.setContentsMargins(1, 1, 1, LETTER_PX)
         for box in (self.item.getViewBox(), self.right_view):
             box.setMouseEnabled(x=True, y=False)
             box.setAutoVisible(y=True)

@@ -146,7 +146,6 @@ class Timeline(Dock):
         self.save_button.setEnabled(opened is not None and bool(opened.experiment.stages))
         if opened is not None and opened.experiment is not self._tabled:
             self._tabled = opened.experiment
-            opened.tables.pop("stage_lags", None)
             opened.tables |= stage_tables(opened.experiment)
             self.show_tables()
         self.draw()
