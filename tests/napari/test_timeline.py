@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.opening import open_layers
@@ -194,6 +195,47 @@ def test_a_dragged_bound_is_hand_set_and_other_docks_follow(
     assert other.experiment is opened.experiment
     detect(timeline, finished)
     assert moved in opened.experiment.stages
+
+
+def send(canvas, kind, time_s, button, held):
+    """A mouse event in the plot, at a third of its height."""
+    box = canvas.item.getViewBox()
+    low, high = box.viewRange()[1]
+    scene = box.mapViewToScene(QPointF(time_s, low + (high - low) / 3))
+    at, view = canvas.widget.mapFromScene(scene), canvas.widget.viewport()
+    none = Qt.KeyboardModifier.NoModifier
+    place, outside = QPointF(at), QPointF(view.mapToGlobal(at))
+    QApplication.sendEvent(view, QMouseEvent(kind, place, outside, button, held, none))
+
+
+def test_with_the_mouse_at_the_bottom_of_the_window(make_napari_viewer, gold_file, qtbot, finished):
+    viewer = make_napari_viewer(show=True)
+    add_layers(viewer, open_layers(gold_file))
+    timeline = Timeline(viewer)
+    wrapped = viewer.window.add_dock_widget(timeline, name="Timeline test", area="right")
+    finished(timeline)
+    main = wrapped.window()
+    down = Qt.DockWidgetArea.BottomDockWidgetArea
+    qtbot.waitUntil(lambda: main.dockWidgetArea(wrapped) == down)
+    qtbot.wait(200)
+    session, canvas = session_of(viewer), timeline.canvas
+    stages = {s.key: s for s in session.current.experiment.stages}
+    boundary = stages["cycle1_dissolution"].start_s
+    assert stages["cycle1_deposition"].end_s == boundary
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    send(canvas, QEvent.Type.MouseMove, boundary, none, none)
+    send(canvas, QEvent.Type.MouseButtonPress, boundary, left, left)
+    for part in np.linspace(0.1, 1, 10):
+        send(canvas, QEvent.Type.MouseMove, boundary + 8 * part, none, left)
+        qtbot.wait(20)
+    send(canvas, QEvent.Type.MouseButtonRelease, boundary + 8, left, none)
+    qtbot.waitUntil(lambda: session.current.experiment.stages[3].end_s != boundary)
+    moved = {s.key: s for s in session.current.experiment.stages}
+    assert moved["cycle1_deposition"].end_s == pytest.approx(boundary + 8, abs=1.5)
+    assert moved["cycle1_dissolution"].start_s == moved["cycle1_deposition"].end_s
+    send(canvas, QEvent.Type.MouseButtonPress, 70.0, left, left)
+    send(canvas, QEvent.Type.MouseButtonRelease, 70.0, left, none)
+    assert session.time_s == pytest.approx(70.0, abs=1.5)
 
 
 def test_lines_stop_at_neighbours(timeline, opened):

@@ -61,7 +61,7 @@ SCENES = (
         dock=OWN_KEY,
         time_s=38.0,
         shows=_is("regions"),
-        caption="The workspace: the recording in true time, its docks, and ROI curves below.",
+        caption="The workspace: the recording in true time, its docks, and the timeline below.",
     ),
     Scene(
         name="normalization",
@@ -97,6 +97,13 @@ SCENES = (
         time_s=304.0,
         shows=_any(_is("pores"), _is("pore_tracks")),
         caption="Pores over time: labels, tracks and areas.",
+    ),
+    Scene(
+        name="timeline",
+        dock="Timeline",
+        time_s=120.0,
+        shows=_is("nothing else"),
+        caption="Potential, mean absorbance and stages on one clock, x in LiₓAu above (Fig. 1E).",
     ),
     Scene(
         name="roi_curves",

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
+    QDockWidget,
     QHBoxLayout,
+    QMainWindow,
     QMessageBox,
     QPushButton,
     QScrollArea,
@@ -53,6 +57,7 @@ class Timeline(Dock):
     def controls(self) -> QWidget:
         self._tried: tuple[Any, ...] = ()
         self._tabled: Any = None
+        self._placed = False
         self.signal = QComboBox()
         self.signal.addItems(list(SIGNALS))
         self.signal.setToolTip("Mean of the field on the right axis")
@@ -135,6 +140,20 @@ class Timeline(Dock):
             self.session.time_changed.disconnect(self.canvas.show_time)
             self.canvas.let_go()
         super().disconnect_events()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            QTimer.singleShot(0, self._move_down)
+
+    def _move_down(self) -> None:
+        """Go to the bottom, wide: the menu opens every dock at the right."""
+        dock, main = self.parent(), self.window()
+        at_right = Qt.DockWidgetArea.RightDockWidgetArea
+        docked = isinstance(dock, QDockWidget) and isinstance(main, QMainWindow)
+        if docked and main.dockWidgetArea(dock) == at_right:
+            main.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
 
     def take(self, opened: Opened) -> None:
         mode = opened.recording.mode
