@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import accuracy_table
 from benchmarks.speed import Row, speed_rows
+from benchmarks.stages import stages_table
 
 
 def main() -> None:
@@ -29,6 +30,8 @@ def main() -> None:
         print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
     print("\nAccuracy on synthetic recordings (planted truth)")
     print(accuracy_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nStages detected in 100 varied synthetic recordings")
+    print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
 
 
 def import_row() -> Row:
