@@ -20,7 +20,7 @@ from napari_lithium_alloy.io.figures.page import check_figures_out, checked_form
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.results import check_out
 from napari_lithium_alloy.pipeline import analyze, stage_tables, write_result
-from napari_lithium_alloy.report import save_figures, with_stages
+from napari_lithium_alloy.report import save_figures, save_movie, with_stages
 
 DONE, FAILED = 0, 1
 BAR_WIDTH = 30
@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         help="further cells, whose potential is drawn under that of this one",
     )  # fmt: skip
     figures.set_defaults(run=_figures)
+
+    movie = commands.add_parser("movie", help="save an annotated movie, trans beside epi")
+    _takes_recording(movie, chosen=True)
+    movie.add_argument("--out", required=True, type=Path, help="an .mp4 file")
+    movie.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    movie.add_argument("--fps", type=int, default=20, help="frames a second (default: %(default)s)")
+    movie.set_defaults(run=_movie)
 
     stages = commands.add_parser("stages", help="print the stages of a recording, given or found")
     _takes_recording(stages, chosen=True)
@@ -120,6 +127,20 @@ def _figures(options: argparse.Namespace) -> int:
     saving = save_figures(result, options.out, formats, others=others, overwrite=options.overwrite)
     written = _with_progress(saving, sys.stderr)
     _say(f"{len(written)} figures in {options.out}")
+    return DONE
+
+
+def _movie(options: argparse.Namespace) -> int:
+    if options.out.exists() and not options.overwrite:
+        raise AlloyError(
+            f"{options.out} is there already; name another file or allow it to be replaced "
+            "(--overwrite)."
+        )
+    experiment = _with_mode(open_experiment(options.recording), options.mode)
+    work = save_movie(
+        experiment, options.out, recording_name=options.recording_name, fps=options.fps
+    )
+    _say(str(_with_progress(work, sys.stderr)))
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""The paper's figures of one analysis, and the stages of a recording."""
+"""The paper's figures of one analysis, a movie, and the stages of a recording."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_mask
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.montage import stage_montage
-from napari_lithium_alloy.core.photometry import reference_frame
-from napari_lithium_alloy.core.progress import Work, finish
-from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.photometry import Reference, reference_frame
+from napari_lithium_alloy.core.progress import Work, finish, part
+from napari_lithium_alloy.core.recording import FloatArray, Recording
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import Stage, StageKind, cycles_of, stages_of
 from napari_lithium_alloy.io.figures.curves import (
@@ -31,6 +31,7 @@ from napari_lithium_alloy.io.figures.curves import (
     potential_figure,
 )
 from napari_lithium_alloy.io.figures.images import montage_figure, onset_figure
+from napari_lithium_alloy.io.figures.movie import View, write_movie
 from napari_lithium_alloy.io.figures.page import (
     check_figures_out,
     checked_formats,
@@ -49,16 +50,42 @@ def with_stages(experiment: Experiment, recording_name: str | None = None) -> Wo
     if experiment.stages:
         return experiment
     recording = experiment.recording(recording_name)
-    reference = reference_frame(
-        recording,
-        config_of(experiment).normalization,
-        current_starts_s=experiment.current_starts_s(),
-    )
+    reference = _reference(experiment, recording)
     film = np.ones(recording.field_shape, dtype=bool)
     if recording.mode == "trans":
         film = film_mask(reference.image)
     stages = yield from found_stages(experiment, recording, reference, film)
     return experiment.replace(stages=tuple(stages))
+
+
+def _reference(experiment: Experiment, recording: Recording) -> Reference:
+    return reference_frame(
+        recording,
+        config_of(experiment).normalization,
+        current_starts_s=experiment.current_starts_s(),
+    )
+
+
+def save_movie(
+    experiment: Experiment, out: Path, *, recording_name: str | None = None, fps: int = 20
+) -> Work[Path]:
+    """Save an annotated movie of trans beside epi, or of the one recording named; its path.
+
+    Raises
+    ------
+    AlloyError
+        If the package that writes video is not installed, or the file cannot be written.
+    """
+    both = [r for mode in ("trans", "epi") if (r := experiment.by_mode(mode)) is not None]
+    if recording_name is not None or not both:
+        both = [experiment.recording(recording_name)]
+    experiment = yield from part(with_stages(experiment, recording_name), 0, 10, 100)
+    views = [View(recording=r, reference=_reference(experiment, r)) for r in both]
+    cell = cell_curve(experiment)
+    x = None if cell is None else _content(experiment, cell.times_s)
+    stages = cell_stages(experiment.stages, tuple(StageKind))
+    written = yield from part(write_movie(out, views, stages, cell, x, fps=fps), 10, 100, 100)
+    return written
 
 
 def save_figures(

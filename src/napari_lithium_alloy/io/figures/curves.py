@@ -133,9 +133,9 @@ def potential_figure(
         figure = new_figure(SINGLE_CM if cell is None else DOUBLE_CM, PANEL_CM + LEGEND_CM)
         panels = list(figure.subplots(1, 1 if cell is None else 2, squeeze=False)[0])
         if cell is not None:
-            _coloured(panels[0], cell.times_s, cell.potential_v, stages)
+            draw_coloured(panels[0], cell.times_s, cell.potential_v, stages)
             panels[0].set_ylabel(POTENTIAL)
-        _coloured(panels[-1], *intensity, stages)
+        draw_coloured(panels[-1], *intensity, stages)
         panels[-1].set_ylabel("Mean intensity (counts)")
         for axes in panels:
             axes.set_xlim(start, end)
@@ -156,7 +156,7 @@ def _legend_below(figure: Any, panels: Sequence[Any]) -> None:
     figure.legend(named.values(), named, loc="outside lower center", ncols=n_columns)
 
 
-def _coloured(
+def draw_coloured(
     axes: Any, times_s: FloatArray, values: FloatArray, stages: Sequence[Stage], lift: float = 0.0
 ) -> None:
     """A grey curve, over it the part of each stage in its colour; one legend entry a name."""
@@ -228,7 +228,7 @@ def cells_figure(cells: Sequence[CellCurve]) -> Any:
             lift = step * (len(cells) - 1 - i)
             times = cell.times_s - cell.times_s[0]
             shifted = [_earlier(s, float(cell.times_s[0])) for s in cell.stages]
-            _coloured(axes, times, cell.potential_v, shifted, lift)
+            draw_coloured(axes, times, cell.potential_v, shifted, lift)
             if len(cells) > 1:
                 _name_cell(axes, cell, lift)
         axes.set_ylabel(POTENTIAL if len(cells) == 1 else f"{POTENTIAL}, curves {step:.2g} V apart")
@@ -269,7 +269,7 @@ def cycling_figure(cell: CellCurve, spans: Sequence[tuple[str, float, float]]) -
     with style():
         figure = new_figure(DOUBLE_CM, PANEL_CM + LEGEND_CM)
         axes = figure.add_subplot()
-        _coloured(axes, cell.times_s, cell.potential_v, cell.stages)
+        draw_coloured(axes, cell.times_s, cell.potential_v, cell.stages)
         axes.set_ylabel(POTENTIAL)
         axes.set_xlim(cell.times_s[0], cell.times_s[-1])
         low, high = axes.get_ylim()
