@@ -117,3 +117,15 @@ def test_stages_are_aligned_for_people(cell, capsys):
     assert len(lines) == 7
     assert lines[0].split()[:4] == ["cycle", "kind", "step", "scope"]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_a_potential_of_another_time_gives_no_curve_of_a_cell(cell, tmp_path):
+    folder = tmp_path / "cell"
+    shutil.copytree(cell, folder)
+    text = (folder / "recording.toml").read_text(encoding="utf-8")
+    late = text.replace("clock_offset_s = 12.5", "clock_offset_s = -5000.0")
+    assert late != text
+    (folder / "recording.toml").write_text(late, encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["figures", str(folder), "--out", str(out), "--formats", "svg"]) == 0
+    assert {p.stem for p in out.iterdir()} == FIGURES - {"fig_cells"}

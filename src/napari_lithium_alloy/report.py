@@ -160,8 +160,10 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
     cell = cell_curve(result.experiment)
     if cell is not None:
         yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))
-        first = [_first_lithiation(c) for c in (cell, *map(cell_curve, others)) if c is not None]
-        yield "cells", partial(cells_figure, first)
+        cells = (c for c in (cell, *map(cell_curve, others)) if c is not None)
+        first = [c for c in map(_first_lithiation, cells) if c.times_s.size]
+        if first:
+            yield "cells", partial(cells_figure, first)
 
 
 def _has_frames(result: AnalysisResult, stage: Stage) -> bool:
@@ -243,6 +245,7 @@ def _potential(result: AnalysisResult, stages: Sequence[Stage]) -> Any:
         start, end = min(s.start_s for s in stages), max(s.end_s for s in stages)
         cell = cell.between(start, end)
         x = _content(experiment, cell.times_s)
+        cell = cell if cell.times_s.size else None
     metal = "M" if experiment.film is None else experiment.film.metal
     return potential_figure(cell, intensity, stages, li_content=x, metal=metal)
 
