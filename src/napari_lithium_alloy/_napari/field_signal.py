@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy.core.clock_link import suggest_clock_offset
 from napari_lithium_alloy.core.curves import region_curves
+from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.photometry import NormalizationParameters
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import FloatArray, Recording
+from napari_lithium_alloy.core.stage_detection import detect_stages
+from napari_lithium_alloy.core.stages import Stage
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,3 +67,25 @@ def field_signal(opened: Opened) -> Work[FieldSignal]:
         normalization=normalization,
         current_starts_s=starts_s,
     )
+
+
+def _signal_of(opened: Opened, signal: FieldSignal) -> FloatArray:
+    """What stages are told from: absorbance, in epi relative reflectance."""
+    epi = opened.recording.mode == "epi"
+    return signal.values("relative_reflectance" if epi else "absorbance")
+
+
+def detected_in(opened: Opened) -> Work[tuple[FieldSignal, list[Stage]]]:
+    """The field's mean, and the stages that it and the potential show."""
+    signal = yield from field_signal(opened)
+    values = _signal_of(opened, signal)
+    return signal, detect_stages(opened.experiment.potential, opened.recording.times_s, values)
+
+
+def suggested_for(
+    opened: Opened, potential: PotentialCurve
+) -> Work[tuple[FieldSignal, float, float]]:
+    """The field's mean, the clock offset at which it fits the potential, and the residual."""
+    signal = yield from field_signal(opened)
+    values = _signal_of(opened, signal)
+    return signal, *suggest_clock_offset(potential, opened.recording.times_s, values)

@@ -21,6 +21,8 @@ LETTER_PX = 6
 ABOUT_TICKS = 20
 ORIGIN = 0.05
 """How far from 0, in units of a tick's step, x starts at the latest at an origin."""
+LETTER = 0.011
+"""Width of a letter in a figure, as a share of its axis."""
 JUMP = 20.0
 """Change of x from one value to the next, in units of the usual one, at which it starts anew."""
 LEAST_APART = 0.03
@@ -215,9 +217,10 @@ def figure_of_timeline(plot: TimelinePlot) -> Any:
             stage.start_s, stage.end_s, low, high,
             color=stage.colour, alpha=BAND_ALPHA, linewidth=0,
         )  # fmt: skip
-        if stage.end_s - stage.start_s > 0.06 * np.ptp(plot.x_range):
+        label = stage_label(stage, both=bool(spans))
+        if stage.end_s - stage.start_s > LETTER * len(label) * np.ptp(plot.x_range):
             left.annotate(
-                stage_label(stage, both=bool(spans)),
+                label,
                 ((stage.start_s + stage.end_s) / 2, high - 0.01),
                 xycoords=("data", "axes fraction"),
                 ha="center",

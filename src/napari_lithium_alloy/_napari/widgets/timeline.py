@@ -23,27 +23,22 @@ from qtpy.QtWidgets import (
 
 from napari_lithium_alloy._napari.clock_box import ClockBox
 from napari_lithium_alloy._napari.dock import Dock
-from napari_lithium_alloy._napari.field_signal import FieldSignal, field_signal
+from napari_lithium_alloy._napari.field_signal import (
+    FieldSignal,
+    detected_in,
+    field_signal,
+    suggested_for,
+)
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.plots import Curve
+from napari_lithium_alloy._napari.timeline_content import SIGNALS, content_of, li_label
 from napari_lithium_alloy._napari.timeline_plot import TIME, TimelineCanvas, TimelinePlot
-from napari_lithium_alloy.core.clock_link import suggest_clock_offset
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.galvanostatic import PotentialCurve, li_content
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import Bound, Stage, merge_detected, move_bound
 from napari_lithium_alloy.io.stages_file import save_stages, stages_file_of
 from napari_lithium_alloy.pipeline import stage_tables
 
-SIGNALS = {
-    "Mean counts": "mean_counts",
-    "Mean absorbance": "absorbance",
-    "Mean relative reflectance": "relative_reflectance",
-}
-LI_POINTS = 4000
 SIDE_PX = 330
 
 
@@ -188,7 +183,7 @@ class Timeline(Dock):
 
     def run(self) -> None:
         opened = self.session.need_current()
-        self.start(_detected(opened), functools.partial(self._merge, opened))
+        self.start(detected_in(opened), functools.partial(self._merge, opened))
 
     def _merge(self, opened: Opened, found: tuple[FieldSignal, list[Stage]]) -> None:
         opened.field_signal, detected = found
@@ -237,7 +232,7 @@ class Timeline(Dock):
     def _suggest_clicked(self) -> None:
         with self.errors_shown():
             opened, potential = _with_potential(self.session.need_current())
-            self.start(_suggested(opened, potential), functools.partial(self._suggest, opened))
+            self.start(suggested_for(opened, potential), functools.partial(self._suggest, opened))
 
     def _suggest(self, opened: Opened, found: tuple[FieldSignal, float, float]) -> None:
         opened.field_signal, offset_s, residual_s = found
@@ -283,49 +278,12 @@ class Timeline(Dock):
                 TimelinePlot(x_label=TIME, y_label="", li_times_s=nothing, li_content=nothing)
             )
             return
-        self.canvas.show_plot(self._plot(opened))
+        self.axis.setItemText(1, li_label(opened))
+        by_li = self.axis.currentIndex() == 1
+        plot = content_of(opened, self.signal.currentText(), by_li=by_li)
+        self.axis.setEnabled(bool(np.isfinite(plot.li_content).any()))
+        self.canvas.show_plot(plot)
         self.canvas.show_time(self.session.time_s)
-
-    def _plot(self, opened: Opened) -> TimelinePlot:
-        experiment, times_s = opened.experiment, opened.recording.times_s
-        title, curves = self.signal.currentText(), []
-        potential = experiment.potential
-        if potential is not None:
-            curves.append(
-                Curve(name="Potential", x=potential.recording_times_s, y=potential.potential_v)
-            )
-        signal = opened.field_signal
-        if signal is not None and signal.is_of(opened):
-            values = signal.values(SIGNALS[title])
-            if not np.isfinite(values).any():
-                title, values = "Mean counts", signal.values("mean_counts")
-            curves.append(Curve(name=title, x=times_s, y=values))
-        li_times_s, x = _li_content(opened)
-        metal = "M" if experiment.film is None else experiment.film.metal
-        self.axis.setItemText(1, f"x in Liₓ{metal}")
-        self.axis.setEnabled(bool(np.isfinite(x).any()))
-        return TimelinePlot(
-            x_label=TIME,
-            y_label="Potential (V)",
-            curves=curves,
-            stages=experiment.stages,
-            right=title,
-            x_range=(float(times_s[0]), float(max(times_s[-1], times_s[0] + 1e-3))),
-            li_times_s=li_times_s,
-            li_content=x,
-            li_label=f"x in Liₓ{metal}",
-            by_li=self.axis.currentIndex() == 1 and self.axis.isEnabled(),
-        )
-
-
-def _li_content(opened: Opened) -> tuple[FloatArray, FloatArray]:
-    """Li content on an even grid over the recording; empty where it cannot be known."""
-    experiment, frames_s = opened.experiment, opened.recording.times_s
-    if experiment.potential is None or experiment.film is None:
-        return np.empty(0), np.empty(0)
-    times_s = np.linspace(frames_s[0], frames_s[-1], LI_POINTS)
-    origins_s = experiment.origins_s()
-    return times_s, li_content(experiment.potential, experiment.film, times_s, origins_s=origins_s)
 
 
 def _with_potential(opened: Opened) -> tuple[Opened, PotentialCurve]:
@@ -343,21 +301,3 @@ def _as_set(opened: Opened) -> Any:
     experiment = opened.experiment
     alone = len(experiment.recordings) == 1
     return experiment.replace(recordings=(opened.recording,)) if alone else experiment
-
-
-def _signal_of(opened: Opened, signal: FieldSignal) -> FloatArray:
-    """What stages are told from: absorbance, in epi relative reflectance."""
-    epi = opened.recording.mode == "epi"
-    return signal.values("relative_reflectance" if epi else "absorbance")
-
-
-def _detected(opened: Opened) -> Work[tuple[FieldSignal, list[Stage]]]:
-    signal = yield from field_signal(opened)
-    values = _signal_of(opened, signal)
-    return signal, detect_stages(opened.experiment.potential, opened.recording.times_s, values)
-
-
-def _suggested(opened: Opened, potential: PotentialCurve) -> Work[tuple[FieldSignal, float, float]]:
-    signal = yield from field_signal(opened)
-    values = _signal_of(opened, signal)
-    return signal, *suggest_clock_offset(potential, opened.recording.times_s, values)
