@@ -13,9 +13,9 @@ CHECKOUT = Path(__file__).parents[1]
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 LOOK = """
 import json, sys
-target, checkout = sys.argv[1:]
+target, *checkout = sys.argv[1:]
 sys.meta_path = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
-sys.path = [target, *(p for p in sys.path if not p.startswith(checkout))]
+sys.path = [target, *(p for p in sys.path if p not in checkout)]
 import napari_lithium_alloy
 from npe2 import PluginManager
 from napari_lithium_alloy.sample_data import SAMPLES, sample_dir, sample_parameters
@@ -72,7 +72,7 @@ def test_npe2_finds_the_wheel_installed_in_an_empty_folder(wheel, tmp_path):
     subprocess.run([sys.executable, *map(str, install)], capture_output=True, check=True)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK, str(target), str(CHECKOUT)],
+        [sys.executable, "-c", LOOK, str(target), str(CHECKOUT), str(CHECKOUT / "src")],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
