@@ -171,6 +171,12 @@ def show(viewer: Any, docks: dict[str, Dock], scene: Scene) -> None:
     docks[scene.dock].parent().raise_()
     viewer.reset_view()
     _settle()
+    for layer in viewer.layers:
+        if kind_of(layer) == "counts" and layer.visible:
+            layer.reset_contrast_limits()
+    for dock in docks.values():
+        _wait(dock)
+    _settle()
 
 
 def draw(viewer: Any, docks: dict[str, Dock], out: Path) -> None:

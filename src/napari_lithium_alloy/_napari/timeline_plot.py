@@ -16,6 +16,8 @@ from napari_lithium_alloy.core.recording import FloatArray
 TIME = "Time (s)"
 RIGHT_COLOUR = COLOURS[0]
 """Of the mean intensity and its axis; the potential has that of the text."""
+FOOTROOM, HEADROOM = 0.06, 0.2
+"""Beyond a curve's range, in units of it."""
 LETTER_PX = 6
 """Below the lower label: pyqtgraph cuts what hangs below its line."""
 ABOUT_TICKS = 20
@@ -120,8 +122,6 @@ class TimelineCanvas(CurveCanvas):
         self.item.layout.setContentsMargins(1, 1, 1, LETTER_PX)
         for box in (self.item.getViewBox(), self.right_view):
             box.setMouseEnabled(x=True, y=False)
-            box.setAutoVisible(y=True)
-            box.enableAutoRange(y=True)
         self.bands = StageBands(self.item)
         # Queued: the line that was dragged is replaced, but not within its own mouse event.
         self.bands.moved.connect(self.bound_moved, Qt.ConnectionType.QueuedConnection)
@@ -137,6 +137,8 @@ class TimelineCanvas(CurveCanvas):
             curve = by_side.get(right)
             x, y = ([], []) if curve is None else (curve.x, curve.y)
             item.setData(np.asarray(x, float), np.asarray(y, float), connect="finite")
+            box = self.right_view if right else self.item.getViewBox()
+            _leave_headroom(box, np.asarray(y, float))
         self.item.showAxis("left", False in by_side)
         self.item.showAxis("right", True in by_side)
         self.widget.setVisible(bool(plot.curves))
@@ -243,3 +245,12 @@ def _paper_axes(left: Any, plot: TimelinePlot) -> None:
     if plot.by_li:
         left.xaxis.set_ticks_position("top")
         left.xaxis.set_label_position("top")
+
+
+def _leave_headroom(box: Any, values: FloatArray) -> None:
+    """Show all of a curve and, above it, room for the names of the stages."""
+    known = values[np.isfinite(values)]
+    if known.size:
+        low, high = float(known.min()), float(known.max())
+        span = high - low or 1.0
+        box.setYRange(low - FOOTROOM * span, high + HEADROOM * span, padding=0)
