@@ -119,7 +119,7 @@ def test_results_are_replaced_only_on_request(cell, analysed, capsys, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(analysed, out)
     (out / "my notes.txt").write_text("mine")
-    (out / "onset_old.tif").write_bytes(b"of an earlier analysis")
+    (out / "onset_cycle9_step1.tif").write_bytes(b"of an earlier analysis")
     before = contents(out)
     assert main(["analyze", str(cell), "--out", str(out)]) == 1
     assert "already holds results" in one_sentence(capsys)
@@ -174,7 +174,7 @@ def test_a_failure_while_moving_in_leaves_what_was_there(
 ):
     out = tmp_path / "out"
     shutil.copytree(analysed, out)
-    (out / "onset_old.tif").write_bytes(b"of an earlier analysis")
+    (out / "onset_cycle9_step1.tif").write_bytes(b"of an earlier analysis")
     before = contents(out)
     monkeypatch.setattr(cli, "analyze", lambda *_args, **_more: iter_result(result))
     real = Path.replace

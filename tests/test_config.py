@@ -90,3 +90,18 @@ def test_what_is_said_of_the_onset_wins_over_the_optics():
     told = experiment(Optics(psf_sigma_px=1.4), onset={"psf_sigma_px": 0.0, "fraction": 0.4})
     assert config_of(told).onset.psf_sigma_px == 0.0
     assert config_of(told).onset.fraction == 0.4
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("onset", "level_frames", 0),
+        ("onset", "smoothing_px", -1.0),
+        ("onset", "min_snr", float("nan")),
+        ("pores", "averaged_frames", 0),
+        ("pores", "min_area_um2", -0.1),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(table, key, value):
+    with pytest.raises(AlloyError, match=f"analysis.{table}.{key} is .*, which cannot be"):
+        AnalysisConfig.from_toml({table: {key: value}})

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.config import AnalysisConfig
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.onset import OnsetParameters, OnsetReason
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
@@ -118,7 +119,7 @@ def test_film_everywhere_is_all_film(gold, silver, epi):
         assert result.film.all()
 
 
-def test_complementary_steps_have_a_negative_r_beyond_chance(gold):
+def test_complementary_steps_have_a_large_r_beyond_chance(gold):
     _, result = gold
     table = result.tables["colocalization"].set_index(["a", "b"])
     row = table.loc[("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle")]
@@ -397,3 +398,28 @@ def test_disturbances_leave_a_whole_result():
     assert last_pores(result, 1)["total_area_um2"] == pytest.approx(
         made.truth.pore_summary["total_area_um2"][1], rel=0.25
     )
+
+
+def test_before_a_stage_other_than_the_sei_current_may_have_flowed():
+    """Only deposition is given: the frames before it hold alloying and are no reference."""
+    _, experiment = planted(au_parameters(shape=(64, 64), count=2, spacing_um=0.8))
+    plating = [s for s in experiment.stages if s.kind is StageKind.DEPOSITION]
+    bare = experiment.replace(potential=None, stages=tuple(plating))
+    assert bare.current_starts_s() is None
+    assert experiment.replace(potential=None).current_starts_s() == experiment.stages[0].start_s
+
+
+def test_clipping_of_a_camera_with_fewer_bits_than_its_file_is_noticed():
+    frames = np.full((30, 32, 32), 1500, dtype=np.uint16)
+    frames[:, 10:20, 10:20] = 4095
+    cell = recording_of(frames, saturation_counts=65535.0)
+    result = finish(analyze(Experiment(name="cell", recordings=(cell,))))
+    assert "Pixels of 4095 counts are taken as clipped" in " ".join(result.notes)
+    assert result.tables["corrections"]["saturated_fraction"].iloc[0] == pytest.approx(100 / 1024)
+
+
+def test_of_several_recordings_of_one_mode_none_is_chosen_silently():
+    cells = [recording_of(np.ones((4, 8, 8), np.uint16), name=f"channel {i}") for i in (0, 1)]
+    experiment = Experiment(name="two", recordings=tuple(cells))
+    with pytest.raises(AlloyError, match=r"holds several recordings \(channel 0, channel 1\)"):
+        experiment.recording()

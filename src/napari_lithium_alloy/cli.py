@@ -158,10 +158,13 @@ def _stages(options: argparse.Namespace) -> int:
 
 
 def _with_mode(experiment: Experiment, mode: str | None) -> Experiment:
-    """The experiment with the mode of those recordings set whose mode is not known."""
+    """The experiment with the mode set: of a recording.toml only where it is not known."""
     if mode is None:
         return experiment
-    recordings = (r.replace(mode=mode) if r.mode is None else r for r in experiment.recordings)
+    told = experiment.source.endswith(".toml")
+    recordings = (
+        r if told and r.mode is not None else r.replace(mode=mode) for r in experiment.recordings
+    )
     return experiment.replace(recordings=tuple(recordings))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,7 @@ from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.onset import OnsetParameters
 from napari_lithium_alloy.core.photometry import NormalizationParameters
 from napari_lithium_alloy.core.pores import PoreParameters
+from napari_lithium_alloy.core.recording import Recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,8 @@ def _replaced(default: Any, where: str, values: Any) -> Any:
             raise AlloyError(f"There is no {where}.{key}; there are: {', '.join(kinds)}.")
         if not _fits(value, kinds[key]):
             raise AlloyError(f"{where}.{key} is {value!r}; give {_said(kinds[key])}.")
+        if not _in_range(key, value):
+            raise AlloyError(f"{where}.{key} is {value!r}, which cannot be; give a larger number.")
     return dataclasses.replace(default, **values)
 
 
@@ -74,6 +78,16 @@ def _fits(value: Any, kind: Any) -> bool:
     return type(value) is kind
 
 
+def _in_range(key: str, value: Any) -> bool:
+    """Whether a number can be meant: counts of frames from 1, all but times not negative."""
+    if isinstance(value, (str, bool)):
+        return True
+    if key.endswith("_s"):
+        return math.isfinite(value)
+    least = 1 if isinstance(value, int) and key.endswith("frames") else 0
+    return math.isfinite(value) and value >= least
+
+
 def _said(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
@@ -81,10 +95,10 @@ def _said(kind: Any) -> str:
     return words.get(next(iter(get_args(kind)), kind), "another value")
 
 
-def config_of(experiment: Experiment) -> AnalysisConfig:
-    """Parameters given with the recording; the point spread is that of its optics."""
+def config_of(experiment: Experiment, recording: Recording | None = None) -> AnalysisConfig:
+    """Parameters given with a recording (None: the first); the point spread is its optics'."""
     config = AnalysisConfig.from_toml(experiment.analysis)
-    size = experiment.recordings[0].pixel_size_um
+    size = (recording or experiment.recordings[0]).pixel_size_um
     sigma = experiment.optics.sigma_px(size)
     if sigma is None or config.onset.psf_sigma_px is not None:
         return config

@@ -21,7 +21,7 @@ from napari_lithium_alloy.core.complementarity import (
     stage_images,
     step_pairs,
 )
-from napari_lithium_alloy.core.correction import frame_quality
+from napari_lithium_alloy.core.correction import clipping_level, frame_quality
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
 from napari_lithium_alloy.core.cycles import LEAVING, PristinePores, cycles_table
 from napari_lithium_alloy.core.errors import AlloyError
@@ -128,8 +128,9 @@ def analyze(
         If something needed is not known (mode, pixel size) or the stages do not fit the frames.
     """
     recording = experiment.recording(recording_name)
-    config = config_of(experiment) if config is None else config
+    config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
+    recording, clipping = _with_clipping(recording)
     reference = reference_frame(
         recording, config.normalization, current_starts_s=experiment.current_starts_s()
     )
@@ -142,7 +143,7 @@ def analyze(
         config=config,
         reference=reference,
         film=film,
-        notes=[*recording.notes, reference.note, *_notes(experiment)],
+        notes=[*recording.notes, reference.note, *clipping, *_notes(experiment)],
     )
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
@@ -189,6 +190,16 @@ def _detected(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         result.notes.append(
             "Sites and pores need the pixel size; give pixel_size_um in recording.toml."
         )
+
+
+def _with_clipping(recording: Recording) -> tuple[Recording, list[str]]:
+    """The recording with the counts at which it clips, where the frames show them, and a note."""
+    level = clipping_level(recording)
+    known = recording.saturation_counts
+    if level is None or (known is not None and level >= known):
+        return recording, []
+    note = f"Pixels of {level:g} counts are taken as clipped; else give full_well_counts."
+    return recording.replace(saturation_counts=level), [note]
 
 
 def _check_known(experiment: Experiment, recording: Recording) -> None:

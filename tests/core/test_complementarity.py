@@ -148,7 +148,8 @@ def test_a_mask_of_one_percent_cannot_correlate():
     assert attainable_r(values, mask, -0.1) == pytest.approx(0.27, abs=0.01)
     sparse = np.zeros((96, 96))
     sparse[20:28, 30:40] = 1
-    found = correlate(smooth_field(np.random.default_rng(1)), sparse)
+    plain = ComplementarityParameters(detrend="none")
+    found = correlate(smooth_field(np.random.default_rng(1)), sparse, plain)
     assert abs(found.pearson_r) <= found.attainable_r < 0.35
     assert found.reason.startswith("sparse mask")
 
@@ -250,3 +251,22 @@ def test_a_boundary_inside_the_first_steps_tail_is_seen_in_the_maps():
     maps = [finish(onset_map(cell, *window)) for window in ((5, 30), (31, 59))]
     found = correlate(maps[0].onset_s, maps[1].onset_s, PLAIN)
     assert found.pearson_r == pytest.approx(-1, abs=1e-3)
+
+
+def test_a_common_lag_from_centre_to_edge_does_not_make_unrelated_maps_agree():
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    lag = 2.0 * (y**2 + x**2)
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        a, b = (smooth_field(rng) / smooth_field(rng).std() + lag for _ in range(2))
+        found.append(correlate(a, b).p_value <= 0.05)
+    assert np.mean(found) <= 0.2
+
+
+def test_p_is_not_smaller_than_independent_shifts_allow():
+    rng = np.random.default_rng(3)
+    a = smooth_field(rng)
+    found = correlate(a, -a)
+    assert found.pearson_r == pytest.approx(-1)
+    assert found.p_value > 1e-4

@@ -256,3 +256,26 @@ def test_an_epi_recording_brightens_and_has_the_same_onsets():
         assert found.polarity == "brightens"
         assert error <= 0.3 * recording.frame_interval_s
         assert share > 0.98
+
+
+def test_fractional_light_has_the_same_onsets_as_counts():
+    """A float file whose film is 0.4 bright, as counts a few thousand times that."""
+    rng = np.random.default_rng(8)
+    when = np.linspace(12, 28, 24)[:, None] + np.zeros((24, 24))
+    frames = [2000 * 10 ** (-0.2 / (1 + np.exp(when - t))) for t in range(40)]
+    counts = np.array(frames) + rng.normal(0, 10, (40, 24, 24))
+    whole = finish(onset_map(recording_of(counts.astype(np.float32)), 2, 38))
+    small = finish(onset_map(recording_of((counts / 5000).astype(np.float32)), 2, 38))
+    assert whole.reached.mean() > 0.9
+    np.testing.assert_allclose(small.onset_s, whole.onset_s, atol=0.01)
+
+
+def test_levels_are_not_taken_from_beyond_a_pause():
+    """After the stage the lamp was off and came back at half its light."""
+    when = np.linspace(20, 44, 24)[:, None] + np.zeros((24, 24))
+    times = np.concatenate([np.arange(61.0), 2000 + np.arange(8.0)])
+    frames = np.array([2000 * 10 ** (-0.2 / (1 + np.exp((when - t) * 2))) for t in times])
+    frames[61:] /= 2
+    found = finish(onset_map(recording_of(frames.astype(np.float32), times), 4, 60))
+    assert np.nanmax(np.abs(found.onset_s - when)) < 0.05
+    assert found.reached.all()

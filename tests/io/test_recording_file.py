@@ -208,3 +208,15 @@ def test_uncertainty_efficiency_and_origins_of_x(folder):
     file.write_text(WHOLE.replace("clock_offset_s = 1.5", 'x_origins_s = "end of SEI"'))
     with pytest.raises(AlloyError, match="x_origins_s under"):
         open_experiment(file)
+
+
+def test_a_step_given_twice_and_a_polygon_of_nan_are_refused(folder):
+    file = folder / "recording.toml"
+    file.write_text(
+        WHOLE.replace("step = 2\ncycle = 3", "cycle = 1").replace('"SEI"', '"alloying"')
+    )
+    with pytest.raises(AlloyError, match="step 1 of cycle 1 is given twice"):
+        open_experiment(file)
+    file.write_text(WHOLE.replace("[0, 2]", "[nan, 2]"))
+    with pytest.raises(AlloyError, match="three or more pairs"):
+        open_experiment(file)

@@ -95,7 +95,7 @@ class Session:
         for recording in experiment.recordings:
             known = self.find(recording.name, recording.source)
             if known is None:
-                known = Opened(experiment, recording, config_of(experiment))
+                known = Opened(experiment, recording, config_of(experiment, recording))
                 self.opened.append(known)
             found.append(known)
         if self._current is None and found:

@@ -39,15 +39,13 @@ class ComplementarityParameters:
     start_progress : float
         Share of the alloyed area that is the start of a step, 0 to 1.
     detrend : {"none", "plane", "quadratic"}
-        Trend across the field taken out of both before r and its null.
-    seed : int
-        Seed of whatever is drawn at random.
+        Trend across the field taken out of both before r and its null; a quadratic one takes
+        most of a lag from centre to edge.
     """
 
     progress: float = 0.5
     start_progress: float = 0.2
-    detrend: Literal["none", "plane", "quadratic"] = "plane"
-    seed: int = 0
+    detrend: Literal["none", "plane", "quadratic"] = "quadratic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,8 @@ class Correlation:
     null_low, null_high : float
         95 % interval of r over all toroidal shifts of one map against the other.
     p_value : float
-        Two-tailed share of shifts with at least this |r|.
+        Two-tailed share of shifts with at least this |r|; never less than one in the number of
+        independent shifts.
     n_px : int
         Pixels compared.
     n_effective : float
@@ -190,7 +189,7 @@ def correlate(
         pearson_r=r,
         null_low=float(low),
         null_high=float(high),
-        p_value=float((1 + (np.abs(null) >= abs(r)).sum()) / (1 + null.size)),
+        p_value=max(_share_beyond(null, r), 1 / (1 + float(independent))),
         n_px=n,
         n_effective=min(float(n), 1 + 1 / spread) if spread > 0 else math.nan,
         attainable_r=attainable,
@@ -198,6 +197,10 @@ def correlate(
         if sparse
         else "",
     )
+
+
+def _share_beyond(null: FloatArray, r: float) -> float:
+    return float((1 + (np.abs(null) >= abs(r)).sum()) / (1 + null.size))
 
 
 def _minority(values: FloatArray) -> float:

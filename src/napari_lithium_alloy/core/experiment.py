@@ -10,7 +10,7 @@ from typing import Any, Self
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve
 from napari_lithium_alloy.core.recording import Recording, Region
-from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.core.stages import Stage, StageKind
 
 TRANS_PSF_FACTOR = 0.21
 """Standard deviation of a Gaussian point spread in units of wavelength / numerical aperture."""
@@ -94,23 +94,26 @@ class Experiment:
                 names = ", ".join(r.name for r in self.recordings)
                 raise AlloyError(f"There is no recording {name} in {self.name}; it has: {names}.")
             return found[0]
-        chosen = self.by_mode("trans") or self.by_mode("epi")
-        if chosen is not None:
-            return chosen
-        if len(self.recordings) > 1:
+        modes = [r.mode for r in self.recordings]
+        mode = next((m for m in ("trans", "epi") if m in modes), None)
+        if modes.count(mode) > 1:
             names = ", ".join(r.name for r in self.recordings)
             raise AlloyError(
                 f"{self.name} holds several recordings ({names}); name the one to analyse under "
                 "[trans] or [epi] of recording.toml with position, channel or z."
             )
-        return self.recordings[0]
+        return self.recordings[modes.index(mode)]
 
     def current_starts_s(self) -> float | None:
-        """When current first flows: from the potential's current, else the first stage's start."""
+        """When current first flows: from the potential's current, else the start of the first SEI.
+
+        None where neither tells it: before any other stage lithium may already have come in.
+        """
         from_current = self.potential.current_starts_s() if self.potential else None
         if from_current is not None:
             return from_current
-        return min((s.start_s for s in self.stages), default=None)
+        first = min(self.stages, key=lambda s: s.start_s, default=None)
+        return first.start_s if first is not None and first.kind is StageKind.SEI else None
 
     def origins_s(self) -> Sequence[float]:
         """Times at which x = 0: those given, else the end of each SEI, else the first alloying."""

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, spatial
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.onset import LEAST_LIGHT
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.tables import conform, empty
 
@@ -64,8 +63,8 @@ def log_light(
 ) -> Float32Array:
     """Decades of light, the change that lithium makes positive."""
     counts = recording.read(t).astype(np.float32) - np.asarray(dark, np.float32)
-    log = np.log10(np.maximum(counts, LEAST_LIGHT))
-    return -log if darkens else log
+    log = np.log10(lit(counts, recording.frames.dtype))
+    return np.asarray(-log if darkens else log, dtype=np.float32)
 
 
 def change_image(

@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.crossing import Crossing, blur_delay_s, first_crossing
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import (
@@ -33,9 +33,6 @@ from napari_lithium_alloy.core.smoothing import (
 )
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
-
-LEAST_LIGHT = 0.5
-"""Counts below which the light of a pixel is not told apart from none."""
 
 HALF = 0.5
 
@@ -244,7 +241,7 @@ class _Light:
 
     def frame(self, t: int, sigma_px: float) -> Float32Array:
         counts = self.recording.read(t).astype(np.float32) - np.asarray(self.dark, np.float32)
-        log = np.log(np.maximum(counts, LEAST_LIGHT))
+        log = np.log(lit(counts, self.recording.frames.dtype))
         return smooth_within(-log if self.falls else log, self.valid, sigma_px)
 
     def smoothed(self, frames: IntArray, parameters: OnsetParameters) -> Iterator[Float32Array]:
@@ -299,12 +296,24 @@ def _levels(
 def _level_frames(
     recording: Recording, frames: IntArray, level_frames: int
 ) -> tuple[IntArray, IntArray]:
-    """Frames up to the window's start and around its end, fewer where the window is short."""
+    """Frames up to the window's start and around its end.
+
+    Fewer where the window is short, and none from beyond a pause.
+    """
     n = int(np.clip(len(frames) // 8, 1, level_frames))
     first, last = int(frames[0]), int(frames[-1])
     base_end = max(first, n - 1)
     top_start = min(last - (n - 1) // 2 - (n - 1) % 2, recording.n_frames - n)
-    return np.arange(base_end - n + 1, base_end + 1), np.arange(top_start, top_start + n)
+    times = recording.times_s
+    reach = (n + 0.5) * float(np.median(np.diff(times[frames])))
+    base, top = (
+        some[np.abs(times[some] - times[bound]) <= reach]
+        for some, bound in (
+            (np.arange(base_end - n + 1, base_end + 1), first),
+            (np.arange(top_start, top_start + n), last),
+        )
+    )
+    return base, top
 
 
 def _chosen_smoothing(

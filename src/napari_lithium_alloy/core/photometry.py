@@ -15,6 +15,8 @@ from napari_lithium_alloy.core.recording import FloatArray, IntArray, Mode, Reco
 
 Float32Array = NDArray[np.float32]
 Quantity = Literal["transmittance", "absorbance", "relative_reflectance", "normalized_absorbance"]
+LEAST_COUNTS, LEAST_SHARE = 0.5, 1e-4
+"""Light not told apart from none: counts, and a share of the mean where they are not whole."""
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
@@ -123,17 +125,33 @@ def _reference_frames(
                 f"{recording.name}: no frame lies in the reference range {start} to {end} s; "
                 f"frames run from {times[0]:g} to {times[-1]:g} s."
             )
-        return frames, f"Reference: {len(frames)} frames, {times[frames[0]]:g} s on."
+        return frames, f"Reference: {_frames(len(frames))}, {times[frames[0]]:g} s on."
     if current_starts_s is not None:
         frames = np.flatnonzero(times < current_starts_s)
         if frames.size:
-            return frames, f"Reference: the {len(frames)} frames before current flows."
+            return frames, f"Reference: the {_frames(len(frames))} before current flows."
     n = min(max(parameters.reference_frames, 1), recording.n_frames)
     note = (
-        f"Reference: the first {n} frames; none is known to lie before current flows, so the "
+        f"Reference: the first {_frames(n)}; none is known to lie before current flows, so the "
         "start of the SEI is in it."
     )
     return np.arange(n), note
+
+
+def _frames(n: int) -> str:
+    return "1 frame" if n == 1 else f"{n} frames"
+
+
+def lit(light: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Light of which a logarithm can be taken.
+
+    At least half a count, or a small share of the mean where the file holds no whole counts.
+    """
+    if dtype.kind in "ui":
+        return np.maximum(light, LEAST_COUNTS)
+    known = light[np.isfinite(light)]
+    mean = float(np.abs(known).mean()) if known.size else 0.0
+    return np.maximum(light, max(LEAST_SHARE * mean, float(np.finfo(np.float32).tiny)))
 
 
 def _per_frame(recording: Recording, function: Callable[[NDArray[Any]], Float32Array]) -> da.Array:

@@ -119,6 +119,12 @@ def pore_optics(
     flat = tile_medians(np.where(film, reference.image, np.nan), tile)
     sigma = ASSUMED_PSF_SIGMA_PX if psf_sigma_px is None else psf_sigma_px
     given = substrate if parameters.substrate is None else parameters.substrate
+    if given is not None and (given > 1) == (recording.mode == "epi"):
+        way = "darker (below 1)" if recording.mode == "epi" else "brighter (above 1)"
+        raise AlloyError(
+            f"The substrate's brightness is {given:g} of the film's, but in "
+            f"{recording.mode or 'trans'} bare substrate is {way}; correct it."
+        )
     level, note = math.nan, ""
     away = ndimage.distance_transform_edt(~film)
     glass = (away > GLASS_BESIDE_PX[0]) & (away <= GLASS_BESIDE_PX[1])

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.nucleation import NucleationParameters
-from napari_lithium_alloy.core.onset import LEAST_LIGHT
-from napari_lithium_alloy.core.photometry import Reference
+from napari_lithium_alloy.core.photometry import Reference, lit
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.tables import conform, empty
 
 CORE_RADIUS_PX = 1.5
 RING_POINTS = 64
+SMALL_RADIUS_PX = 3.0
+"""Radius under which the point spread makes a site's area too large by over a seventh."""
 SUSTAINED_FRAMES = 3
 LEAST_PLATEAU = 3.0
 """Smallest final loss of light, in units of its noise, that an area can be measured by."""
@@ -90,7 +91,9 @@ def measure_sites(
     """Onset, radius and area of sites from their own intensity-time curves (Fig. S5).
 
     The area is the integrated loss of light against the film around, divided by the loss over the
-    inner half at the end of the stage: light adds up linearly, so blur does not change it. The
+    inner half at the end of the stage. Light adds up linearly, so blur does not change the sum; it
+    does lower the loss of a small disc's inner half, whose area is then too large and is said to
+    be uncertain. The
     onset is where the loss at the centre, extrapolated back from its first sustained crossings of
     one and two tenths of its final value (at least five times its noise), leaves zero; for the
     area of a disc that grows at a steady rate this is exact. Of rough lithium (polarity "either")
@@ -158,11 +161,11 @@ class _Loss:
 
 
 def _mean_light(recording: Recording, frames: IntArray, reference: Reference) -> FloatArray:
-    """(Y, X) mean counts less dark, at least `LEAST_LIGHT`."""
+    """(Y, X) mean counts less dark."""
     total = np.zeros(recording.field_shape)
     for t in frames:
         total += recording.read(int(t))
-    return np.asarray(np.maximum(total / len(frames) - reference.dark, LEAST_LIGHT))
+    return lit(total / len(frames) - reference.dark, recording.frames.dtype)
 
 
 def _measured(
@@ -188,6 +191,9 @@ def _measured(
     known = np.isfinite(area) & (area > 0)
     table.loc[known, "area_um2"] = area[known]
     table.loc[known, "radius_um"] = np.sqrt(area[known] / np.pi)
+    small = known & (area < np.pi * (SMALL_RADIUS_PX * pixel_size_um) ** 2)
+    silent = table["reason"].fillna("") == ""
+    table.loc[small & silent, "reason"] = "area uncertain: hardly larger than the point spread"
     rows = {
         "time_s": np.repeat(times_s, len(table)),
         "cycle": np.tile(table["cycle"], len(times_s)),

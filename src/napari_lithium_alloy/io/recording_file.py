@@ -67,7 +67,14 @@ def inputs_of(experiment: Experiment) -> list[Path]:
     sources = [experiment.source, *(r.source for r in experiment.recordings)]
     if experiment.potential is not None:
         sources.append(experiment.potential.source)
-    return [Path(s) for s in dict.fromkeys(sources) if s]
+    return [p for s in dict.fromkeys(sources) if s for p in _files(Path(s))]
+
+
+def _files(source: Path) -> list[Path]:
+    """The source itself, or the files a glob stands for."""
+    if source.exists():
+        return [source]
+    return sorted(source.parent.glob(source.name)) if source.parent.is_dir() else []
 
 
 def _from_toml(file: Path) -> Experiment:
@@ -207,7 +214,7 @@ def _optics(section: Section) -> Optics:
 
 
 def _stages(sections: Sequence[Section]) -> tuple[Stage, ...]:
-    stages = []
+    stages: list[Stage] = []
     for section in sections:
         section.only(STAGE_KEYS)
         kind = StageKind(section.choice("kind", [str(k) for k in StageKind], ""))
@@ -219,6 +226,11 @@ def _stages(sections: Sequence[Section]) -> tuple[Stage, ...]:
             end_s=section.required_number("end_s"),
             scope=cast(Scope, section.choice("scope", ("cell", "field"), "cell")),
         )
+        if any((s.key, s.scope) == (stage.key, stage.scope) for s in stages):
+            raise AlloyError(
+                f"{section.file.name}: {stage.label} of cycle {stage.cycle} is given twice; number "
+                "steps and cycles with step and cycle."
+            )
         stages.append(stage)
     return tuple(stages)
 
@@ -249,7 +261,8 @@ def _polygon(section: Section) -> np.ndarray[Any, np.dtype[np.float64]]:
         corners = np.array(section.values["polygon"], dtype=float)
     except (TypeError, ValueError) as error:
         raise section.error("polygon", wanted) from error
-    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
+    pairs = corners.ndim == 2 and corners.shape[1] == 2 and len(corners) >= 3
+    if not (pairs and np.isfinite(corners).all()):
         raise section.error("polygon", wanted)
     return corners
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +19,14 @@ from napari_lithium_alloy.io.hashes import sha256_of
 from napari_lithium_alloy.io.tables import write_csv, write_map
 
 PROVENANCE = "provenance.json"
+MAP_NAME = re.compile(r"onset_(sd_)?cycle\d+_(step|dealloying)\d+\.tif")
 
 
 def is_ours(path: Path) -> bool:
     """Whether a file's name is one that results have."""
     if path.suffix == ".csv":
         return path.stem in TABLES
-    return path.name == PROVENANCE or (path.suffix == ".tif" and path.name.startswith("onset_"))
+    return path.name == PROVENANCE or MAP_NAME.fullmatch(path.name) is not None
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
