@@ -212,9 +212,8 @@ def test_uncertainty_efficiency_and_origins_of_x(folder):
 
 def test_a_step_given_twice_and_a_polygon_of_nan_are_refused(folder):
     file = folder / "recording.toml"
-    file.write_text(
-        WHOLE.replace("step = 2\ncycle = 3", "cycle = 1").replace('"SEI"', '"alloying"')
-    )
+    twice = WHOLE.replace('"SEI"', '"alloying"').replace("step = 2\ncycle = 3\n", "")
+    file.write_text(twice.replace('scope = "field"\n', ""))
     with pytest.raises(AlloyError, match="step 1 of cycle 1 is given twice"):
         open_experiment(file)
     file.write_text(WHOLE.replace("[0, 2]", "[nan, 2]"))
