@@ -6,15 +6,19 @@ command -v dpkg-query >/dev/null || exit 0
 
 packages="libegl1 libgl1 libopengl0 libgl1-mesa-dri libxkbcommon-x11-0 libxcb-cursor0
   libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxcb-xinerama0 libxcb-randr0
-  libxcb-render-util0 libxcb-image0 libdbus-1-3 libfontconfig1"
+  libxcb-render-util0 libxcb-image0 libdbus-1-3 libfontconfig1 libglib2.0-0"
 if [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
   packages="$packages xvfb xauth"
 fi
 
 missing=""
 for package in $packages; do
-  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-  [ "$status" = "install ok installed" ] || missing="$missing $package"
+  # Since 64-bit time some packages carry t64 behind their name.
+  status=$(dpkg-query -W -f '${Status}\n' "$package" "${package}t64" 2>/dev/null || true)
+  case "$status" in
+    *"install ok installed"*) ;;
+    *) missing="$missing $package" ;;
+  esac
 done
 [ -n "$missing" ] || exit 0
 
