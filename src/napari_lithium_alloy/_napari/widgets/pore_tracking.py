@@ -1,18 +1,17 @@
 """Pore tracking: holes in the film over dissolution and dealloying."""
 
 import functools
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.dock import column
 from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import pore_tracks_layer, pores_layer
 from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.plot_dock import PlotDock
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
@@ -55,7 +54,7 @@ FIELDS = {
 ALL_CYCLES = "All cycles"
 
 
-class PoreTracking(Dock):
+class PoreTracking(PlotDock):
     """Pores as labels, tracks and areas."""
 
     TITLE = "Pores"
@@ -70,25 +69,6 @@ class PoreTracking(Dock):
         self.canvas.setFixedHeight(190)
         self.canvas.time_clicked.connect(self.session.show_time)
         return column(rows(("Cycles", self.cycles)), self.form.native, self.canvas)
-
-    def _plot_saver(self) -> Any:
-        return self.save_plot
-
-    def save_plot(self, path: Path) -> None:
-        """Save the area-time plot as PNG or SVG."""
-        self.canvas.save(path)
-
-    def connect_events(self) -> None:
-        if not self._connected:
-            self.session.time_changed.connect(self.canvas.show_time)
-            self.canvas.follow_viewer()
-        super().connect_events()
-
-    def disconnect_events(self) -> None:
-        if self._connected:
-            self.session.time_changed.disconnect(self.canvas.show_time)
-            self.canvas.let_go()
-        super().disconnect_events()
 
     def take(self, opened: Opened) -> None:
         self.form.value = opened.config.pores

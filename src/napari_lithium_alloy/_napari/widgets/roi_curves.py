@@ -1,7 +1,6 @@
 """ROI curves: normalized absorbance of regions against time, live."""
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock
 from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.layers import kind_of, regions_layer
 from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.plot_dock import PlotDock
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
 from napari_lithium_alloy.core.curves import (
     FIELD,
@@ -41,7 +40,7 @@ NOT_NORMALIZED = ("deposition", "dissolution")
 REDRAW_MS = 60
 
 
-class RoiCurves(Dock):
+class RoiCurves(PlotDock):
     """Curves of the regions drawn in the ROI layer."""
 
     TITLE = "ROI curves"
@@ -90,29 +89,18 @@ class RoiCurves(Dock):
         row.addWidget(split, 1)
         self.tables.view.setMinimumHeight(60)
 
-    def _plot_saver(self) -> Any:
-        return self.save_plot
-
-    def save_plot(self, path: Path) -> None:
-        """Save the plot as PNG or SVG."""
-        self.canvas.save(path)
-
     # The ROI layer
 
     def connect_events(self) -> None:
         if not self._connected:
-            self.session.time_changed.connect(self.canvas.show_time)
             self.viewer.layers.events.inserted.connect(self._find_layer)
             self.viewer.layers.events.removed.connect(self._find_layer)
-            self.canvas.follow_viewer()
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            self.session.time_changed.disconnect(self.canvas.show_time)
             self.viewer.layers.events.inserted.disconnect(self._find_layer)
             self.viewer.layers.events.removed.disconnect(self._find_layer)
-            self.canvas.let_go()
             self._watch(None)
         super().disconnect_events()
 

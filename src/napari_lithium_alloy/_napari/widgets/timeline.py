@@ -22,7 +22,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_lithium_alloy._napari.clock_box import ClockBox
-from napari_lithium_alloy._napari.dock import Dock
 from napari_lithium_alloy._napari.field_signal import (
     FieldSignal,
     detected_in,
@@ -30,6 +29,7 @@ from napari_lithium_alloy._napari.field_signal import (
     suggested_for,
 )
 from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.plot_dock import PlotDock
 from napari_lithium_alloy._napari.timeline_content import SIGNALS, content_of, li_label
 from napari_lithium_alloy._napari.timeline_plot import TIME, TimelineCanvas, TimelinePlot
 from napari_lithium_alloy.core.errors import AlloyError
@@ -42,7 +42,7 @@ from napari_lithium_alloy.pipeline import stage_tables
 SIDE_PX = 330
 
 
-class Timeline(Dock):
+class Timeline(PlotDock):
     """Potential, mean intensity and stages against time or Li content."""
 
     TITLE = "Timeline"
@@ -114,27 +114,6 @@ class Timeline(Dock):
         row.addWidget(split, 1)
         self.tables.view.setMinimumHeight(60)
         self.tables.let_type("stages", ("start_s", "end_s"), self._typed)
-
-    def _plot_saver(self) -> Any:
-        return self.save_plot
-
-    def save_plot(self, path: Path) -> None:
-        """Save the plot as PNG or SVG."""
-        self.canvas.save(path)
-
-    # Events
-
-    def connect_events(self) -> None:
-        if not self._connected:
-            self.session.time_changed.connect(self.canvas.show_time)
-            self.canvas.follow_viewer()
-        super().connect_events()
-
-    def disconnect_events(self) -> None:
-        if self._connected:
-            self.session.time_changed.disconnect(self.canvas.show_time)
-            self.canvas.let_go()
-        super().disconnect_events()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
