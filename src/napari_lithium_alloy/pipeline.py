@@ -26,7 +26,7 @@ from napari_lithium_alloy.core.curves import complete_curves, region_curves, sug
 from napari_lithium_alloy.core.cycles import LEAVING, PristinePores, cycles_table
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.field import film_mask
+from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
 from napari_lithium_alloy.core.onset import OnsetMap, onset_map, onset_summary
@@ -134,9 +134,7 @@ def analyze(
     reference = reference_frame(
         recording, config.normalization, current_starts_s=experiment.current_starts_s()
     )
-    film = np.ones(recording.field_shape, dtype=bool)
-    if recording.mode == "trans":
-        film = film_mask(reference.image)
+    film = film_of(recording, reference)
     result = AnalysisResult(
         experiment=experiment,
         recording=recording,

@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.cycles import COMING, LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.field import film_mask
+from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.montage import stage_montage
 from napari_lithium_alloy.core.photometry import Reference, reference_frame
@@ -51,9 +51,7 @@ def with_stages(experiment: Experiment, recording_name: str | None = None) -> Wo
         return experiment
     recording = experiment.recording(recording_name)
     reference = _reference(experiment, recording)
-    film = np.ones(recording.field_shape, dtype=bool)
-    if recording.mode == "trans":
-        film = film_mask(reference.image)
+    film = film_of(recording, reference)
     stages = yield from found_stages(experiment, recording, reference, film)
     return experiment.replace(stages=tuple(stages))
 

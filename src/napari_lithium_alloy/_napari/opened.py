@@ -13,7 +13,7 @@ from napari_lithium_alloy._napari.site_edits import with_source
 from napari_lithium_alloy.config import AnalysisConfig
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.field import film_mask
+from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.photometry import NormalizationParameters, Reference, reference_frame
 from napari_lithium_alloy.core.provenance import Step
@@ -86,9 +86,7 @@ class Opened:
 
     def film(self, reference: Reference) -> BoolArray:
         """(Y, X) True where there is film; bare glass is told in transmitted light only."""
-        if self.recording.mode == "trans":
-            return film_mask(reference.image)
-        return np.ones(self.recording.field_shape, dtype=bool)
+        return film_of(self.recording, reference)
 
     @property
     def grid(self) -> EvenGrid:

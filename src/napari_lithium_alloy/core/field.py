@@ -6,13 +6,20 @@ import numpy as np
 from scipy import ndimage
 from skimage import filters
 
-from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 
 LEAST_GLASS_STEP = 1.3
 """Smallest ratio of bare glass to film brightness that tells them apart."""
 LEAST_GLASS_SHARE = 0.005
 LEAST_GLASS_WIDTH_PX = 5
+
+
+def film_of(recording: Recording, reference: Reference) -> BoolArray:
+    """(Y, X) True where there is film; bare glass is told in transmitted light only."""
+    if recording.mode == "trans":
+        return film_mask(reference.image)
+    return np.ones(recording.field_shape, dtype=bool)
 
 
 def film_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:

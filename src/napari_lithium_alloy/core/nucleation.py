@@ -13,6 +13,7 @@ from scipy import ndimage, spatial
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.smoothing import robust_sd
 from napari_lithium_alloy.core.tables import conform, empty
 
 SCALE_STEP = 1.25
@@ -175,7 +176,7 @@ def _responses(
 ) -> tuple[Float32Array, FloatArray]:
     """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
     differences = ndimage.laplace(image)[film]
-    white = 1.4826 * float(np.median(np.abs(differences))) / np.sqrt(20)
+    white = robust_sd(differences) / np.sqrt(20)
     responses, noises = [], []
     for sigma in sigmas:
         response = -(sigma**2) * ndimage.gaussian_laplace(image.astype(np.float32), sigma)
@@ -190,7 +191,7 @@ def _clipped_noise(values: FloatArray) -> float:
     """Robust standard deviation about 0 of what is left when outliers, the sites, are gone."""
     sizes = np.abs(values)
     for _ in range(5):
-        noise = 1.4826 * float(np.median(sizes))
+        noise = robust_sd(sizes)
         inside = sizes <= 4 * noise
         if inside.all():
             break

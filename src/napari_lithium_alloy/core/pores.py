@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.smoothing import robust_sd
 
 EIGHT = np.ones((3, 3), dtype=bool)
 ASSUMED_PSF_SIGMA_PX = 1.3
@@ -154,7 +155,7 @@ def local_film(
     """
     level = tile_medians(np.where(film, brightness, np.nan), window_px)
     excess = (brightness - level) * (1 if brighter else -1)
-    spread = 1.4826 * float(np.median(np.abs(excess[film]))) if film.any() else 0.0
+    spread = robust_sd(excess[film]) if film.any() else 0.0
     kept = film & (excess < 4 * spread) & (excess > -8 * spread)
     return tile_medians(np.where(kept, brightness, np.nan), window_px)
 
@@ -176,7 +177,7 @@ def estimate_substrate(
     sign = 1.0 if brighter else -1.0
     raw = np.where(optics.film, sign * (brightness - film_level), 0)
     excess = ndimage.gaussian_filter(raw, 1.0)
-    noise = 1.4826 * float(np.median(np.abs(excess[optics.film])))
+    noise = robust_sd(excess[optics.film])
     labels = measure.label(excess > max(8 * noise, 0.05), connectivity=2)
     index = np.arange(1, int(labels.max()) + 1)
     variance = optics.psf_sigma_px**2 + 1
@@ -206,7 +207,7 @@ def pore_labels(
     Smoothed just enough that a pixel's noise stays under a seventh of the threshold. A region is
     a pore if it holds a pixel over the threshold; it spreads to three quarters of it.
     """
-    noise = 1.4826 * float(np.median(np.abs(np.diff(share, axis=1)))) / math.sqrt(2)
+    noise = robust_sd(np.diff(share, axis=1)) / math.sqrt(2)
     sigma = noise / (parameters.threshold / 7) / (2 * math.sqrt(math.pi))
     smooth = ndimage.gaussian_filter(share, sigma) if sigma > 0.4 else share
     over = np.where(film, smooth, 0)

@@ -12,6 +12,7 @@ from scipy import optimize
 
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.smoothing import robust_sd
 
 FLOWING = 0.05
 """Share of the largest current at which current is said to flow."""
@@ -139,10 +140,10 @@ def _inside(curve: PotentialCurve, half: HalfCycle) -> tuple[FloatArray, FloatAr
 
 def _noise(values: FloatArray) -> float:
     """Standard deviation of a sample, at least the rounding of the file."""
-    second = np.abs(np.diff(values, n=2))
+    second = np.diff(values, n=2)
     steps = np.diff(np.unique(values))
     rounding = float(steps.min()) / math.sqrt(12) if steps.size else 0.0
-    return max(1.4826 * float(np.median(second)) / math.sqrt(6), rounding, 1e-9)
+    return max(robust_sd(second) / math.sqrt(6), rounding, 1e-9)
 
 
 def relaxation(curve: PotentialCurve, half: HalfCycle) -> Relaxation:

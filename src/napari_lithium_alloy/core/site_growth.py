@@ -11,6 +11,7 @@ from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.photometry import Reference, lit
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.smoothing import MAD_TO_SD
 from napari_lithium_alloy.core.tables import conform, empty
 
 CORE_RADIUS_PX = 1.5
@@ -210,7 +211,7 @@ def _noise(curves: FloatArray) -> FloatArray:
     if len(curves) < 3:
         return np.full(curves.shape[1], np.nan)
     second = np.abs(np.diff(curves, n=2, axis=0))
-    return np.asarray(1.4826 * np.median(second, axis=0) / np.sqrt(6))
+    return np.asarray(MAD_TO_SD * np.median(second, axis=0) / np.sqrt(6))
 
 
 def _site_onset(

@@ -10,6 +10,14 @@ from scipy import ndimage
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 
+MAD_TO_SD = 1.4826
+"""Of Gaussian noise: its standard deviation over the median of its size."""
+
+
+def robust_sd(values: FloatArray) -> float:
+    """Standard deviation about 0 of values of which a minority are outliers."""
+    return MAD_TO_SD * float(np.median(np.abs(values)))
+
 
 def time_kernel(sigma_frames: float) -> FloatArray:
     """Gaussian weights of neighbouring frames, cut at 2.5 standard deviations."""
@@ -36,9 +44,9 @@ def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
         steps = [(b - a)[valid] for a, b in itertools.pairwise(frames)]
         # Each step's own median is the lamp's flicker, which is the same in all pixels.
         differences = np.concatenate([step - np.median(step) for step in steps])
-        return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(2))
+        return robust_sd(differences) / float(np.sqrt(2))
     across = np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]]
-    return float(1.4826 * np.median(np.abs(across)) / np.sqrt(6))
+    return robust_sd(across) / float(np.sqrt(6))
 
 
 def noise_left(sigma_px: float) -> float:
