@@ -12,18 +12,19 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
+from napari_lithium_alloy.core.kept_windows import kept_reader
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
 from napari_lithium_alloy.core.photometry import Reference
-from napari_lithium_alloy.core.progress import Work
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region
+from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region, Window
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import conform
 
 FIELD = "field"
 """Name of the whole field among the regions."""
 LN_10 = float(np.log(10))
-EXACT_IN_PAIRS = 100_000
-"""Most values whose float32 mean, summed in pairs, is right to the last digits written."""
+COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
+"""Counts of other types become float32 first."""
 
 
 def region_curves(
@@ -64,18 +65,23 @@ def region_curves(
     if len(set(names)) < len(names):
         raise AlloyError("Two regions have the same name; rename one in the table of regions.")
     shape = recording.field_shape
-    field = np.ones(shape, dtype=bool) if valid is None else valid
+    field = np.broadcast_to(np.True_, shape) if valid is None else valid
     everywhere = (slice(0, shape[0]), slice(0, shape[1]))
     apertures = [_Aperture(reference, everywhere, field)] if with_field else []
     for region in regions:
         window = region.window(shape)
         apertures.append(_Aperture(reference, window, region.inside(window) & field[window]))
-    values = np.full((recording.n_frames, len(names), 3), np.nan)
-    for t in range(recording.n_frames):
+    n = recording.n_frames
+    read: Window = recording.read
+    if not (with_field or recording.mapped):
+        kept = kept_reader(recording, [a.window for a in apertures if a.n_pixels])
+        read = yield from part(kept, 0, n, 2 * n)
+    values = np.full((n, len(names), 3), np.nan)
+    for t in range(n):
         for i, aperture in enumerate(apertures):
             if aperture.n_pixels:
-                values[t, i] = aperture.means(recording.read(t, *aperture.window))
-        yield t + 1, recording.n_frames
+                values[t, i] = aperture.means(read(t, *aperture.window))
+        yield n + t + 1, 2 * n
     epi = recording.mode == "epi"
     unknown = np.full(values.shape[:2], np.nan)
     columns = {
@@ -96,52 +102,41 @@ def region_curves(
 class _Aperture:
     """One region's pixels with what is the same in every frame.
 
-    The mean of -log10(light / reference) is the difference of two means of logarithms, so only
-    the frame's own logarithms are taken anew.
+    Attributes
+    ----------
+    window : tuple of slice
+    n_pixels : int
+        How many pixels the region has.
     """
 
     def __init__(
         self, reference: Reference, window: tuple[slice, slice], inside: BoolArray
     ) -> None:
-        self.window, self.inside = window, inside
+        self.window = window
         self.n_pixels = int(inside.sum())
-        self.whole = bool(inside.all())
-        image = self.pixels(reference.image[window])
-        dark = reference.dark
-        self.dark = np.broadcast_to(
-            self.pixels(dark[window]) if isinstance(dark, np.ndarray) else dark, image.shape
-        ).astype(np.float32)
-        self.known = np.isfinite(image)
-        self.all_known = bool(self.known.all())
-        image = image if self.all_known else image[self.known]
-        self.weight, self.log_image = 1 / image, np.log(image)
-        self.mean_log_image, self.mean_dark = _mean(self.log_image), _mean(self.dark)
+        image, dark = reference.image[window], reference.dark
+        self._dark = np.full(image.shape, 0, dtype=np.float32)
+        self._dark += dark[window] if isinstance(dark, np.ndarray) else dark
+        known = inside & np.isfinite(image)
+        self._n_known = int(known.sum())
+        self._mean_dark = float(self._dark[inside].mean(dtype=float)) if self.n_pixels else 0.0
+        weight = 1 / np.where(known, image, 1)
+        self._weight = np.where(known, weight, np.where(inside, -1, 0)).astype(np.float32)
 
-    def pixels(self, part: NDArray[Any]) -> NDArray[Any]:
-        """The region's pixels of its window."""
-        return part.reshape(-1) if self.whole else part[self.inside]
-
-    def means(self, part: NDArray[Any]) -> tuple[float, float, float]:
+    def means(self, counts: NDArray[Any]) -> tuple[float, float, float]:
         """Mean counts, mean ratio to the reference, and mean absorbance."""
-        light = self.pixels(part) - self.dark
-        mean_counts = _mean(light) + self.mean_dark
-        if not self.all_known:
-            light = light[self.known]
-        ratio = _mean(light * self.weight)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log, log_image = _mean(np.log(light)), self.mean_log_image
-        if not np.isfinite(log):
-            lit = light > 0
-            log, log_image = _mean(np.log(light[lit])), _mean(self.log_image[lit])
-        return mean_counts, ratio, (log_image - log) / LN_10
+        from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 
-
-def _mean(values: NDArray[Any]) -> float:
-    """Mean, NaN of nothing; float32 sums in pairs are exact enough for small regions only."""
-    if not values.size:
-        return float("nan")
-    exact = np.float64 if values.size > EXACT_IN_PAIRS else None
-    return float(np.add.reduce(values, dtype=exact)) / values.size
+        if counts.dtype not in COMPILED_FOR:
+            counts = counts.astype(np.float32)
+        counts = np.ascontiguousarray(counts)
+        light, weighted, logarithm, n_lit = aperture_sums(counts, self._dark, self._weight)
+        nan = float("nan")
+        return (
+            light / self.n_pixels + self._mean_dark,
+            weighted / self._n_known if self._n_known else nan,
+            -logarithm / n_lit / LN_10 if n_lit else nan,
+        )
 
 
 def complete_curves(
@@ -213,9 +208,9 @@ def curve_summary(curves: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     known = curves.dropna(subset=["stage", "normalized_absorbance"])
-    for (region, cycle, stage), part in known.groupby(["region", "cycle", "stage"], sort=False):
-        times = part["time_s"].to_numpy(float)
-        level = part["normalized_absorbance"].to_numpy(float)
+    for (region, cycle, stage), rise in known.groupby(["region", "cycle", "stage"], sort=False):
+        times = rise["time_s"].to_numpy(float)
+        level = rise["normalized_absorbance"].to_numpy(float)
         start, half, end = (crossing_s(times, level, at) for at in (0.1, 0.5, 0.9))
         rows.append(
             {

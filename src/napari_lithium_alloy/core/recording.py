@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Self
 
 import dask.array as da
@@ -46,10 +47,15 @@ class Recording:
         Counts at and above which a pixel is clipped.
     window : callable or None
         Reads part of one frame without dask; None: through `frames`.
+    mapped : bool
+        Whether reading part of a frame costs that part only, not a whole frame's decoding.
     source : str
         The file or folder it came from.
     times_source : str
         Where the times come from ("OME DeltaT", "finterval", "frame_interval_s", ...).
+    first_frame_at : datetime.datetime or None
+        When the first frame was taken, as the file says it; without a time zone it is the local
+        time of its computer.
     notes : tuple of str
         What a reader had to decide and the user should know (RGB made grey, ...).
 
@@ -67,8 +73,10 @@ class Recording:
     dark_counts: float | FloatArray | None = None
     saturation_counts: float | None = None
     window: Window | None = None
+    mapped: bool = False
     source: str = ""
     times_source: str = ""
+    first_frame_at: datetime | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from napari_lithium_alloy.io.movies import MOVIE_SUFFIXES, open_movie
 from napari_lithium_alloy.io.nd2_stacks import open_nd2
 from napari_lithium_alloy.io.stack import Stack
 from napari_lithium_alloy.io.tiff_stacks import open_tiff
-from napari_lithium_alloy.io.timing import GivenTimes, clock
+from napari_lithium_alloy.io.timing import GivenTimes, clock, first_frame_at
 from napari_lithium_alloy.io.zarr_stacks import is_zarr, open_zarr
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".stk", ".lsm")
@@ -271,8 +271,10 @@ def _recording(
         pixel_size_um=pixel_size_um if pixel_size_um is not None else _side_um(stack, where),
         saturation_counts=_saturation(stack),
         window=window,
+        mapped=stack.mapped,
         source=str(where),
         times_source=times_source,
+        first_frame_at=first_frame_at(stack, view.channel, view.z),
         notes=(*stack.notes, *notes, *time_notes),
     )
 

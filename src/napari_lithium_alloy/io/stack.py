@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,8 @@ class Timing:
         What it is called in the file ("finterval").
     note : str
         What the user should know of the interval.
+    started : datetime.datetime or None
+        When its time 0 was; without a time zone, the local time of the computer.
     """
 
     plane_times_s: FloatArray | None = None
@@ -39,6 +42,7 @@ class Timing:
     interval_s: float | None = None
     interval_source: str = ""
     note: str = ""
+    started: datetime | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,6 +59,8 @@ class Stack:
         Of the counts, in native byte order.
     read : callable
         Reads part of one plane; safe to call from several threads.
+    mapped : bool
+        Whether it does so from a memory map.
     color : bool
         Whether planes have a last axis of samples (RGB or RGBA).
     present : numpy.ndarray or None
@@ -75,6 +81,7 @@ class Stack:
     field_shape: tuple[int, int]
     dtype: np.dtype[Any]
     read: ReadPlane
+    mapped: bool = False
     color: bool = False
     present: NDArray[np.bool_] | None = None
     timing: Timing = field(default_factory=Timing)

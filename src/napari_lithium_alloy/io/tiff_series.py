@@ -94,6 +94,11 @@ class SeriesReader:
         counts = np.array(part, dtype=self.dtype)
         return np.iinfo(self.dtype).max - counts if self.white_is_zero else counts
 
+    @property
+    def mapped(self) -> bool:
+        """Whether planes are read from a memory map."""
+        return self._place(0)[0] is not None
+
     def _place(self, plane: int) -> tuple[int | None, str]:
         """Where a plane lies uncompressed in which file; None where it must be decoded."""
         if self._offset is not None:

@@ -150,6 +150,7 @@ def _stack(
         field_shape=reader.field_shape,
         dtype=reader.dtype,
         read=read,
+        mapped=reader.mapped,
         color="S" in sizes or (reader.trailing is not None and not channels_last),
         present=_present(reader, position, tcz, channels_last=channels_last),
         timing=timing,
