@@ -21,9 +21,6 @@ from napari_lithium_alloy.core.synthetic.fields import (
 )
 from napari_lithium_alloy.core.synthetic.parameters import PlantedStep, SyntheticParameters
 
-MARGIN_PX = 32
-"""Film rendered beyond each edge of the field, for drift and point spread."""
-
 _TAIL_SIGMAS = 4.0
 
 
@@ -121,7 +118,7 @@ class FilmModel:
 
 
 def film_model(parameters: SyntheticParameters, stages: Sequence[Stage]) -> FilmModel:
-    """The planted film, on the field and `MARGIN_PX` around it."""
+    """The planted film, on the field and `room_px` around it."""
     waves: list[Wave] = []
     for cycle in range(1, parameters.cycles + 1):
         waves += _cycle_waves(parameters, [s for s in stages if s.cycle == cycle])
@@ -139,7 +136,8 @@ def film_model(parameters: SyntheticParameters, stages: Sequence[Stage]) -> Film
 
 def _cycle_waves(parameters: SyntheticParameters, stages: Sequence[Stage]) -> list[Wave]:
     camera = parameters.camera
-    shape = (camera.shape[0] + 2 * MARGIN_PX, camera.shape[1] + 2 * MARGIN_PX)
+    room = 2 * parameters.disturbances.room_px
+    shape = (camera.shape[0] + room, camera.shape[1] + room)
     correlation_px = parameters.onset.correlation_um / camera.pixel_size_um
     leaving = sum(p.amplitude * (1 + p.creep) for p in parameters.alloying)
     leaving -= parameters.onset.residual_absorbance
@@ -192,11 +190,15 @@ def _onset(
         )
     start = stage.start_s + (lasts - spread - lag) / 2 - step.overlap_s
     times = start + (spread + step.overlap_s) * beta_quantiles(rank, step.spread)
-    return times + lag * _corner_distance(rank.shape) if lag else times
+    return (
+        times + lag * _corner_distance(rank.shape, parameters.disturbances.room_px)
+        if lag
+        else times
+    )
 
 
-def _corner_distance(shape: tuple[int, ...]) -> FloatArray:
+def _corner_distance(shape: tuple[int, ...], room_px: int) -> FloatArray:
     """Squared distance from the centre, 1 in the field's corners."""
     y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
-    half = [(n - 2 * MARGIN_PX - 1) / 2 for n in shape]
+    half = [(n - 2 * room_px - 1) / 2 for n in shape]
     return np.asarray((y[:, None] ** 2 + x[None] ** 2) / (half[0] ** 2 + half[1] ** 2))

@@ -10,7 +10,7 @@ import numpy as np
 from napari_lithium_alloy.core.experiment import Experiment, Optics
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Mode, Recording
 from napari_lithium_alloy.core.stages import Stage
-from napari_lithium_alloy.core.synthetic.film import MARGIN_PX, FilmModel, film_model
+from napari_lithium_alloy.core.synthetic.film import FilmModel, film_model
 from napari_lithium_alloy.core.synthetic.holes import plant
 from napari_lithium_alloy.core.synthetic.parameters import SyntheticParameters
 from napari_lithium_alloy.core.synthetic.rendering import Renderer
@@ -90,7 +90,7 @@ def make_recording(parameters: SyntheticParameters) -> Synthetic:
     """
     stages = planted_stages(parameters)
     film = film_model(parameters, stages)
-    field = film.crop(MARGIN_PX)
+    field = film.crop(parameters.disturbances.room_px)
     sites, holes = plant(parameters, stages, _first_ranks(parameters, field))
     modes: tuple[Mode, ...] = ("trans", "epi")
     renderers = {m: Renderer(parameters, m, film, sites, holes) for m in modes}

@@ -253,6 +253,8 @@ class PlantedDisturbances:
         Steady drift (rows, columns), and the random walk's standard deviation after one second.
     jump_px, jump_s : (float, float), float
         A jump and when.
+    room_px : int
+        Width of the film around the field from which drift can bring into view.
     flicker, lamp_drift : float
         Standard deviation of the lamp from frame to frame; its slow change over the recording.
     glare : float
@@ -267,6 +269,7 @@ class PlantedDisturbances:
     walk_px: float = 0.0
     jump_px: tuple[float, float] = (0.0, 0.0)
     jump_s: float = 0.0
+    room_px: int = 32
     flicker: float = 0.0
     lamp_drift: float = 0.0
     glare: float = 0.0

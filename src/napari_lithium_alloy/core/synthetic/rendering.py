@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import EVERYTHING, FloatArray, Mode
 from napari_lithium_alloy.core.synthetic.fields import blur_and_shift, disc_coverage, stream
-from napari_lithium_alloy.core.synthetic.film import MARGIN_PX, FilmModel
+from napari_lithium_alloy.core.synthetic.film import FilmModel
 from napari_lithium_alloy.core.synthetic.holes import Hole, Site, discs_at
 from napari_lithium_alloy.core.synthetic.parameters import SyntheticParameters
 from napari_lithium_alloy.core.synthetic.sensor import SensorLight
@@ -50,7 +50,11 @@ class Renderer:
             len(self.times_s),
         )
         self.margin = self._needed_margin()
-        self.film, self.sites, self.holes = film.crop(MARGIN_PX - self.margin), sites, holes
+        self.film, self.sites, self.holes = (
+            film.crop(parameters.disturbances.room_px - self.margin),
+            sites,
+            holes,
+        )
         self.light = SensorLight(parameters, mode)
         self.sample_dust = self.light.sample_dust(self.margin)
         self.glass = self._glass()
@@ -166,9 +170,10 @@ class Renderer:
 
     def _needed_margin(self) -> int:
         reach = float(np.abs(self.shift_px).max()) + 4 * float(self.sigma_px.max()) + 2
-        if reach > MARGIN_PX:
+        room = self.parameters.disturbances.room_px
+        if reach > room:
             raise AlloyError(
                 f"The planted drift, offset and point spread reach {reach:.0f} px, more than the "
-                f"{MARGIN_PX} px rendered around the field; plant less."
+                f"{room} px rendered around the field; plant less or raise room_px."
             )
         return math.ceil(reach)

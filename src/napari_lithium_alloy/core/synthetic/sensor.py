@@ -6,7 +6,6 @@ import numpy as np
 
 from napari_lithium_alloy.core.recording import FloatArray, Mode
 from napari_lithium_alloy.core.synthetic.fields import stream
-from napari_lithium_alloy.core.synthetic.film import MARGIN_PX
 from napari_lithium_alloy.core.synthetic.parameters import SyntheticParameters
 from napari_lithium_alloy.core.synthetic.timeline import end_s
 
@@ -57,8 +56,9 @@ class SensorLight:
         y = np.arange(-margin_px, rows + margin_px)[:, None]
         x = np.arange(-margin_px, columns + margin_px)[None]
         through = np.ones((y.size, x.size))
+        room = self.parameters.disturbances.room_px
         for _ in range(self.parameters.disturbances.dust):
-            at = rng.uniform((-MARGIN_PX, -MARGIN_PX), (rows + MARGIN_PX, columns + MARGIN_PX))
+            at = rng.uniform((-room, -room), (rows + room, columns + room))
             loss, sigma = rng.uniform(*_DUST_LOSS), rng.uniform(*_DUST_SIGMA_PX)
             spot = np.exp(-((y - at[0]) ** 2 + (x - at[1]) ** 2) / (2 * sigma**2))
             through *= 1 - loss * spot
