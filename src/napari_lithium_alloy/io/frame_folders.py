@@ -14,8 +14,9 @@ from tifffile import TiffFile, TiffFileError
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.io.frames import FrameCache
-from napari_lithium_alloy.io.stack import Stack
+from napari_lithium_alloy.io.stack import Stack, Timing
 from napari_lithium_alloy.io.tiff_stacks import open_tiff, read_frame
+from napari_lithium_alloy.io.timing import first_frame_at
 
 TIFF_FRAMES = (".tif", ".tiff")
 FRAME_SUFFIXES = (*TIFF_FRAMES, ".png", ".jpg", ".jpeg", ".bmp")
@@ -71,6 +72,7 @@ def open_frames(files: Sequence[Path], where: Path) -> list[Stack]:
             dtype=dtype,
             read=read,
             color=len(shape) == 3,
+            timing=Timing(started=first_frame_at(head, 0, 0)) if head else Timing(),
             pixel_yx_um=head.pixel_yx_um if head else None,
             saturation_counts=head.saturation_counts if head else None,
             notes=head.notes if head else (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import threading
 import weakref
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.io.frames import FrameCache
 from napari_lithium_alloy.io.stack import Stack, Timing
+
+UNIX_EPOCH_JULIAN_DAY = 2440587.5
 
 
 def open_nd2(path: Path) -> list[Stack]:
@@ -73,11 +76,22 @@ def _stack(file: Any, position: int) -> Stack:
         timing=Timing(
             plane_times_s=_times(file, frame_of, sizes),
             plane_source="ND2 relative time",
+            started=_started(file, min(frame_of.values())),
         ),
         pixel_yx_um=(size.y, size.x) if size.y > 0 and size.x > 0 else None,
         channel_names=tuple(c.channel.name for c in file.metadata.channels or ()),
         saturation_counts=2.0**bits - 1 if dtype.kind == "u" else None,
     )
+
+
+def _started(file: Any, k: int) -> datetime | None:
+    """When its relative time was zero, from the Julian day (UTC) of a frame; None without one."""
+    time = file.frame_metadata(k).channels[0].time
+    days = getattr(time, "absoluteJulianDayNumber", 0) - UNIX_EPOCH_JULIAN_DAY
+    if days <= 0:
+        return None
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=days)
+    return at - timedelta(milliseconds=time.relativeTimeMs)
 
 
 def _times(file: Any, frame_of: dict[tuple[int, int], int], sizes: Any) -> FloatArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from dataclasses import dataclass
+from datetime import datetime
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -46,11 +49,21 @@ def _image(image: ET.Element, pixels: ET.Element) -> OmeImage:
     stage = image.find("{*}StageLabel")
     return OmeImage(
         name=(stage.get("Name") if stage is not None else None) or image.get("Name") or "",
-        timing=_timing(pixels, max(len(channels), 1)),
+        timing=dataclasses.replace(
+            _timing(pixels, max(len(channels), 1)), started=_acquired(image)
+        ),
         pixel_yx_um=(height or width, width or height) if height or width else None,  # type: ignore[arg-type]
         channel_names=names if all(names) else (),
         significant_bits=int(bits) if bits.isdecimal() and int(bits) > 0 else None,
     )
+
+
+def _acquired(image: ET.Element) -> datetime | None:
+    """When the image's time 0 was; OME has had two names for it."""
+    for name in ("AcquisitionDate", "AcquiredDate"):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(image.findtext(f"{{*}}{name}", "").strip())
+    return None
 
 
 def _timing(pixels: ET.Element, n_channels: int) -> Timing:

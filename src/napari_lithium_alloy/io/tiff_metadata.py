@@ -6,12 +6,12 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.io.ome_xml import OmeImage, ome_images
 from napari_lithium_alloy.io.stack import Timing
 from napari_lithium_alloy.io.units import LENGTH_UM, factor, length_um, time_s
@@ -59,8 +59,22 @@ def _timing(tif: TiffFile) -> Timing:
     if tif.is_imagej and tif.imagej_metadata:
         unit = tif.imagej_metadata.get("tunit", "s")
         interval = time_s(tif.imagej_metadata.get("finterval"), unit)
-        return Timing(interval_s=interval, interval_source="ImageJ finterval")
-    return Timing()
+        return Timing(
+            interval_s=interval,
+            interval_source="ImageJ finterval",
+            started=_micro_manager_start(tif),
+        )
+    return Timing(started=_micro_manager_start(tif))
+
+
+def _micro_manager_start(tif: TiffFile) -> datetime | None:
+    """When a Micro-Manager acquisition started ("2018-10-03 13:54:41 -0700")."""
+    summary = (tif.micromanager_metadata or {}).get("Summary", {}) if tif.is_micromanager else {}
+    text = str(summary.get("StartTime", "")).replace(" -", "-").replace(" +", "+")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def lsm_timing(meta: dict[str, Any]) -> Timing:
@@ -77,11 +91,14 @@ def lsm_timing(meta: dict[str, Any]) -> Timing:
 def stk_timing(meta: dict[str, Any]) -> Timing:
     """Times of a MetaMorph STK file: when each plane was created, since the first."""
     created = meta.get("DatetimeCreated")
-    times: FloatArray | None = None
-    if created is not None and len(created):
-        since = np.asarray(created, dtype="datetime64[ms]") - np.datetime64(created[0], "ms")
-        times = (since.astype(float) / 1000)[:, None, None]
-    return Timing(plane_times_s=times, plane_source="MetaMorph creation times")
+    if created is None or not len(created):
+        return Timing()
+    since = np.asarray(created, dtype="datetime64[ms]") - np.datetime64(created[0], "ms")
+    return Timing(
+        plane_times_s=(since.astype(float) / 1000)[:, None, None],
+        plane_source="MetaMorph creation times",
+        started=np.datetime64(created[0], "ms").item(),
+    )
 
 
 def _elapsed_s(tif: TiffFile, index: int) -> float:
@@ -158,4 +175,9 @@ def position_metadata(
             plane_times_s=metadata.timing.plane_times_s,
             plane_source=metadata.timing.plane_source,
         )
-    return image, timing, image.pixel_yx_um or metadata.pixel_yx_um
+    started = image.timing.started or metadata.timing.started
+    return (
+        image,
+        dataclasses.replace(timing, started=started),
+        image.pixel_yx_um or metadata.pixel_yx_um,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def clock(stack: Stack, channel: int, z: int, *, given: GivenTimes, path: Path, 
         times, source, _ = _given(sidecar, len(frames), name)
         return times, source, (f"Times come from {sidecar.name}.",)
     return _from_file(stack, channel, z)
+
+
+def first_frame_at(stack: Stack, channel: int, z: int) -> datetime | None:
+    """When the first frame of one channel and z was taken, if the file says it."""
+    timing, frames = stack.timing, stack.frames_of(channel, z)
+    if timing.started is None or timing.plane_times_s is None:
+        return timing.started
+    times = _plane_times(timing.plane_times_s, stack.sizes, channel, z)
+    first_s = np.nan if times is None else float(times[frames[0]])
+    return timing.started + timedelta(seconds=first_s) if np.isfinite(first_s) else timing.started
 
 
 def sidecar_of(path: Path) -> Path | None:
