@@ -1,7 +1,7 @@
 """Numbers and times of different countries."""
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -103,3 +103,17 @@ def test_the_order_of_day_and_month_is_told_by_any_date():
         to_stamp("13/02/2021")
     with pytest.raises(ValueError, match="noon"):
         to_stamp("noon")
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("2021-02-03T16:17:59Z", 0),
+        ("2021-02-03 16:17:59.000+01:00", 60),
+        ("02/03/2021 4:17:59 PM -0730", -450),
+    ],
+)
+def test_stamps_with_a_time_zone(text, minutes):
+    zone = timezone(timedelta(minutes=minutes))
+    assert to_stamp(text) == datetime(2021, 2, 3, 16, 17, 59, tzinfo=zone)
+    assert to_stamp(text).utcoffset() == timedelta(minutes=minutes)

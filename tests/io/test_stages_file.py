@@ -3,6 +3,7 @@
 import itertools
 import math
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.galvanostatic import ClockLink, PotentialCurve
 from napari_lithium_alloy.core.stages import Stage, StageKind
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.stages_file import (
     save_stages,
     stages_file_of,
-    with_clock_offset,
+    with_potential,
     with_stages,
 )
 from napari_lithium_alloy.sample_data import sample_dir
@@ -135,16 +137,47 @@ def test_stages_come_back_to_the_millisecond(rows, text):
     ]
 
 
-def test_the_clock_offset_is_changed_or_added():
-    new = with_clock_offset(TEXT, -3.25)
+def curve_at(path, **more):
+    return PotentialCurve(times_s=np.arange(3.0), potential_v=np.zeros(3), source=str(path), **more)
+
+
+def test_the_clock_is_changed_or_added(tmp_path):
+    file, source = tmp_path / "recording.toml", tmp_path / "potential.csv"
+    new = with_potential(TEXT, curve_at(source, clock_offset_s=-3.25), file)
     assert new == TEXT.replace("clock_offset_s = 12.5", "clock_offset_s = -3.25")
-    added = with_clock_offset(TEXT.replace("clock_offset_s = 12.5  # typed\n", ""), 4)
-    assert tomllib.loads(added)["potential"] == {"path": "potential.csv", "clock_offset_s": 4.0}
+    plain = TEXT.replace("clock_offset_s = 12.5  # typed\n", "")
+    clock = ClockLink(offset_s=4, rate=1.0001234567891, way="points", residual_s=0.12345)
+    new = with_potential(plain, curve_at(source).linked(clock), file)
+    said = {
+        "path": "potential.csv",
+        "clock_offset_s": 4.0,
+        "clock_rate": 1.000123457,
+        "clock_way": "points",
+        "clock_residual_s": 0.123,
+    }
+    assert tomllib.loads(new)["potential"] == said
+    back = with_potential(new, curve_at(source, clock_offset_s=4.0), file)
+    assert tomllib.loads(back)["potential"] == {"path": "potential.csv", "clock_offset_s": 4.0}
 
 
-def test_what_cannot_be_changed_alone_is_refused():
-    with pytest.raises(AlloyError, match=r"recording.toml has no table \[potential\]; write"):
-        with_clock_offset('potential = { path = "a.csv" }', 1.0)
+def test_another_cycler_file_and_its_columns_are_kept(tmp_path):
+    file = tmp_path / "recording.toml"
+    chosen = {"time_column": 'Zeit "neu"', "time_unit": "min", "potential_column": "Spannung#1"}
+    curve = curve_at(tmp_path / "cell" / "run.txt", chosen=chosen)
+    for text in (TEXT, '[trans]\npath = "trans.tif"\n', ""):
+        said = tomllib.loads(with_potential(text, curve, file))["potential"]
+        assert said == {"path": "cell/run.txt", **chosen, "clock_offset_s": 0.0}
+    elsewhere = with_potential("", curve_at("/far/away.csv"), file)
+    assert Path(tomllib.loads(elsewhere)["potential"]["path"]) == Path("/far/away.csv").resolve()
+    again = with_potential(with_potential(TEXT, curve, file), curve_at(curve.source), file)
+    assert tomllib.loads(again)["potential"] == {"path": "cell/run.txt", "clock_offset_s": 0.0}
+
+
+def test_what_cannot_be_changed_alone_is_refused(tmp_path):
+    with pytest.raises(AlloyError, match=r"recording\.toml cannot be changed safely"):
+        with_potential(
+            'potential = { path = "a.csv" }', curve_at("a.csv"), tmp_path / "recording.toml"
+        )
     tricky = 'name = """\n[[stages]]\nkind = 1\n"""\n'
     with pytest.raises(AlloyError, match="cannot be changed safely"):
         with_stages(tricky, STAGES)

@@ -1,72 +1,99 @@
-"""Links the clocks of cycler and recording: typed, suggested, or by two clicks."""
+"""The link of the cycler's clock: typed, suggested, by points, or from time stamps."""
 
 from __future__ import annotations
+
+import math
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QWidget
 
-from napari_lithium_alloy.core.galvanostatic import PotentialCurve
+from napari_lithium_alloy.core.galvanostatic import ClockLink
+
+WAYS = {
+    "typed": "typed",
+    "points": "by points",
+    "time stamps": "from time stamps",
+    "steps": "suggested",
+}
 
 
 class ClockBox(QWidget):
-    """The clock offset of a potential curve, cycler time minus recording time."""
+    """Offset and rate of the cycler's clock, the ways to find them, and how well they fit."""
 
-    offset_set = Signal(float)
-    """Typed or found by two clicks, seconds."""
-    said = Signal(str)
-    """What the user should do or know next."""
+    typed = Signal(float, float)
+    """Offset in seconds and rate, as they stand after one was typed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._first_s: float | None = None
-        self.offset = QDoubleSpinBox()
-        self.offset.setRange(-1e7, 1e7)
-        self.offset.setDecimals(2)
-        self.offset.setKeyboardTracking(False)
-        self.offset.setToolTip("Cycler time minus recording time; shifts the potential")
-        self.offset.valueChanged.connect(self.offset_set)
+        self.offset = _number(-1e9, 1e9, 2, "Cycler time at the recording's time 0")
+        self.rate = _number(
+            1e-6,
+            1e6,
+            6,
+            "Cycler seconds per second of the recording: 1 where both clocks are right",
+        )
+        self.rate.setSingleStep(1e-4)
         self.suggest = QPushButton("Suggest")
         self.suggest.setToolTip(
             "The offset (within 300 s) at which most steps of picture and potential coincide"
         )
-        self.points = QPushButton("Two points…")
+        self.points = QPushButton("Points…")
         self.points.setCheckable(True)
         self.points.setToolTip(
-            "Click one moment on the potential, then the same moment on the mean intensity"
+            "Click one moment on the potential, then the same moment on the mean intensity: one "
+            "pair gives the offset, a second pair the rate, too"
         )
-        self.points.toggled.connect(self._points_toggled)
+        self.stamps = QPushButton("Time stamps")
+        self.stamps.setToolTip(
+            "The offset from the absolute times in the cycler's and in the images' file"
+        )
+        self.fit = QLabel()
+        self.fit.setToolTip(
+            "Root mean square by which steps of potential and picture still differ in time"
+        )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
-        grid.addWidget(QLabel("Clock offset (s)"), 0, 0)
-        grid.addWidget(self.offset, 0, 1)
-        grid.addWidget(self.suggest, 1, 0)
-        grid.addWidget(self.points, 1, 1)
-        for column in (0, 1):
+        for column, widget in enumerate(
+            (QLabel("Offset (s)"), self.offset, QLabel("Rate"), self.rate)
+        ):
+            grid.addWidget(widget, 0, column)
+        buttons = QGridLayout()
+        for column, button in enumerate((self.suggest, self.points, self.stamps)):
+            buttons.addWidget(button, 0, column)
+        grid.addLayout(buttons, 1, 0, 1, 4)
+        grid.addWidget(self.fit, 2, 0, 1, 4)
+        for column in (1, 3):
             grid.setColumnStretch(column, 1)
+        for box in (self.offset, self.rate):
+            box.valueChanged.connect(self._typed)
 
-    def show_curve(self, curve: PotentialCurve | None) -> None:
-        """Show the offset of a potential curve."""
-        self.setEnabled(curve is not None)
-        self.offset.blockSignals(True)
-        self.offset.setValue(0.0 if curve is None else curve.clock_offset_s)
-        self.offset.blockSignals(False)
-        if curve is None:
+    def show_link(self, clock: ClockLink | None, residual_s: float = math.nan) -> None:
+        """Show a link and how well it fits; None where there is no potential."""
+        self.setEnabled(clock is not None)
+        clock = ClockLink() if clock is None else clock
+        for box, value in ((self.offset, clock.offset_s), (self.rate, clock.rate)):
+            box.blockSignals(True)
+            box.setValue(value)
+            box.blockSignals(False)
+        if not self.isEnabled():
             self.points.setChecked(False)
+        words = [WAYS.get(clock.way, clock.way)]
+        words += [f"residual {residual_s:.2f} s"] if math.isfinite(residual_s) else []
+        self.fit.setText(", ".join(filter(None, words)))
 
-    def take_click(self, time_s: float) -> bool:
-        """Whether a click on the plot, at a time of the recording, is one of the two points."""
-        if not self.points.isChecked():
-            return False
-        if self._first_s is None:
-            self._first_s = time_s
-            self.said.emit("Now click the same moment on the mean intensity.")
-            return True
-        offset_s = self.offset.value() + self._first_s - time_s
-        self.points.setChecked(False)
-        self.offset_set.emit(offset_s)
-        return True
+    def _typed(self) -> None:
+        self.typed.emit(self.offset.value(), self.rate.value())
 
-    def _points_toggled(self, wanted: bool) -> None:
-        self._first_s = None
-        self.said.emit("Click a moment on the potential." if wanted else "")
+
+def _number(low: float, high: float, decimals: int, tip: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(low, high)
+    box.setDecimals(decimals)
+    box.setKeyboardTracking(False)
+    box.setMinimumWidth(60)
+    box.setToolTip(tip)
+    return box

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy.core.clock_link import suggest_clock_offset
+from napari_lithium_alloy.core.clock_link import Moments, moments_of
 from napari_lithium_alloy.core.curves import region_curves
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.photometry import NormalizationParameters
@@ -82,10 +82,8 @@ def detected_in(opened: Opened) -> Work[tuple[FieldSignal, list[Stage]]]:
     return signal, detect_stages(opened.experiment.potential, opened.recording.times_s, values)
 
 
-def suggested_for(
-    opened: Opened, potential: PotentialCurve
-) -> Work[tuple[FieldSignal, float, float]]:
-    """The field's mean, the clock offset at which it fits the potential, and the residual."""
+def moments_in(opened: Opened, potential: PotentialCurve) -> Work[tuple[FieldSignal, Moments]]:
+    """The field's mean, and what happens when in it and in the potential."""
     signal = yield from field_signal(opened)
     values = _signal_of(opened, signal)
-    return signal, *suggest_clock_offset(potential, opened.recording.times_s, values)
+    return signal, moments_of(potential, opened.recording.times_s, values)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.galvanostatic import PotentialCurve
-from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.galvanostatic import ClockLink, PotentialCurve
+from napari_lithium_alloy.core.provenance import Step
+from napari_lithium_alloy.core.recording import FloatArray, Recording
 from napari_lithium_alloy.core.stage_detection import detect_stages
 
 WITHIN_S = 300.0
@@ -20,78 +24,181 @@ LEAST_REACH_S, MOST_REACH_S = 3.0, 8.0
 LEAST_MATCHES = 3
 
 
-def suggest_clock_offset(
-    potential: PotentialCurve, times_s: FloatArray, signal: FloatArray
-) -> tuple[float, float]:
-    """Cycler time minus recording time for which most steps of both coincide.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Moments:
+    """When stages start or end in the potential and in the picture, each on its own clock.
 
-    Bounds of stages in the potential and its current are matched with those in the mean signal,
-    each found on its own. Every pairing of two moments proposes an offset; that with most
-    matches and, among equals, the least residual is taken and refined to the median of its
-    matches.
+    Attributes
+    ----------
+    cycler_s, picture_s : numpy.ndarray
+        (M,) and (N,) seconds, found independently of each other.
+    reach_s : float
+        How far two of them may lie apart to be one.
+    """
+
+    cycler_s: FloatArray
+    picture_s: FloatArray
+    reach_s: float
+
+
+def moments_of(potential: PotentialCurve, times_s: FloatArray, signal: FloatArray) -> Moments:
+    """Bounds of stages in the potential and its current, and in the mean signal.
 
     Parameters
     ----------
     potential : PotentialCurve
-        Its own `clock_offset_s` plays no part.
+        The link of its clock plays no part.
     times_s, signal : numpy.ndarray
         (T,) seconds and the field's mean absorbance, relative reflectance or counts.
+    """
+    unlinked = potential.linked(ClockLink())
+    picture = _bounds(None, times_s, signal)
+    return Moments(
+        cycler_s=_bounds(unlinked, None, None),
+        # The recording's own ends are no bounds of a stage.
+        picture_s=picture[(picture > times_s[0]) & (picture < times_s[-1])],
+        reach_s=float(np.clip(REACH * np.ptp(times_s), LEAST_REACH_S, MOST_REACH_S)),
+    )
 
-    Returns
-    -------
-    offset_s, residual_s : float
-        The offset, and the root mean square by which the matched moments still differ.
+
+def _bounds(
+    potential: PotentialCurve | None, times_s: FloatArray | None, signal: FloatArray | None
+) -> FloatArray:
+    stages = detect_stages(potential, times_s, signal)
+    return np.unique([t for s in stages for t in (s.start_s, s.end_s)])
+
+
+def suggest_clock(moments: Moments, rate: float = 1.0) -> ClockLink:
+    """The link of this rate for which most moments of both coincide.
+
+    Every pairing of two moments proposes an offset; that with most matches and, among equals, the
+    least residual is taken and refined to the median of its matches.
 
     Raises
     ------
     AlloyError
         If fewer than three moments of both can be matched within 300 s.
     """
-    cycler = _moments(dataclasses.replace(potential, clock_offset_s=0.0), None, None)
-    picture = _moments(None, times_s, signal)
-    proposals = (cycler[:, np.newaxis] - picture).ravel()
-    proposals = proposals[np.abs(proposals) <= WITHIN_S]
-    reach_s = float(np.clip(REACH * np.ptp(times_s), LEAST_REACH_S, MOST_REACH_S))
+    proposals = (moments.cycler_s[:, np.newaxis] - rate * moments.picture_s).ravel()
     best: FloatArray = np.empty(0)
     best_rank = (LEAST_MATCHES - 1, -math.inf)
-    for proposal in proposals:
-        matched = _matched(cycler, picture, float(proposal), reach_s)
-        rank = (len(matched), -_spread(matched))
+    for proposal in proposals[np.abs(proposals) <= WITHIN_S]:
+        matched = _matched(moments, float(proposal), rate)
+        rank = (len(matched), -float(np.std(matched)) if len(matched) else -math.inf)
         if rank > best_rank:
-            best, best_rank = matched, rank
+            best, best_rank = proposal + rate * matched, rank
     if not best.size:
         raise AlloyError(
             "Fewer than three steps of the picture have a counterpart in the potential within "
             f"{WITHIN_S:g} s; set the clock offset by hand or by two points."
         )
-    return float(np.median(best)), _spread(best)
-
-
-def _moments(
-    potential: PotentialCurve | None, times_s: FloatArray | None, signal: FloatArray | None
-) -> FloatArray:
-    """(N,) times at which a stage starts or ends, without the recording's own ends."""
-    stages = detect_stages(potential, times_s, signal)
-    moments = np.unique([t for s in stages for t in (s.start_s, s.end_s)])
-    if times_s is not None:
-        moments = moments[(moments > times_s[0]) & (moments < times_s[-1])]
-    return moments
-
-
-def _matched(
-    cycler: FloatArray, picture: FloatArray, offset_s: float, reach_s: float
-) -> FloatArray:
-    """(M,) offsets of the moments that coincide, each with its nearest and used once."""
-    apart = np.abs(cycler[:, np.newaxis] - picture - offset_s)
-    nearest = apart.argmin(axis=0)
-    mutual = (apart.argmin(axis=1)[nearest] == np.arange(len(picture))) & (
-        apart.min(axis=0) <= reach_s
+    return with_residual(
+        ClockLink(offset_s=float(np.median(best)), rate=rate, way="steps"), moments
     )
-    return np.asarray(cycler[nearest[mutual]] - picture[mutual])
 
 
-def _spread(offsets: FloatArray) -> float:
-    """Root mean square about the median; infinite for none."""
-    if not offsets.size:
-        return math.inf
-    return float(np.sqrt(np.mean((offsets - np.median(offsets)) ** 2)))
+def with_residual(clock: ClockLink, moments: Moments) -> ClockLink:
+    """The same link with its residual: by how much moments that should coincide still differ."""
+    matched = _matched(moments, clock.offset_s, clock.rate)
+    enough = len(matched) >= LEAST_MATCHES
+    residual_s = float(np.sqrt(np.mean(matched**2))) if enough else math.nan
+    return dataclasses.replace(clock, residual_s=residual_s)
+
+
+def _matched(moments: Moments, offset_s: float, rate: float) -> FloatArray:
+    """(M,) seconds by which the moments that coincide differ, each with its nearest, used once."""
+    if not (moments.cycler_s.size and moments.picture_s.size):
+        return np.empty(0)
+    cycler = (moments.cycler_s - offset_s) / rate
+    apart = np.abs(cycler[:, np.newaxis] - moments.picture_s)
+    nearest = apart.argmin(axis=0)
+    mutual = (apart.argmin(axis=1)[nearest] == np.arange(len(moments.picture_s))) & (
+        apart.min(axis=0) <= moments.reach_s
+    )
+    return np.asarray(cycler[nearest[mutual]] - moments.picture_s[mutual])
+
+
+# Points and time stamps
+
+
+def clock_of_points(pairs: Sequence[tuple[float, float]], rate: float = 1.0) -> ClockLink:
+    """The link on which the same moments of both clocks fall together.
+
+    Parameters
+    ----------
+    pairs : sequence of (float, float)
+        Cycler time and recording time of each moment, seconds. One pair gives the offset at
+        `rate`; two or more give offset and rate by least squares.
+    rate : float
+
+    Raises
+    ------
+    AlloyError
+        If the moments do not follow each other in the same order on both clocks.
+    """
+    cycler, picture = np.array(pairs, dtype=float).reshape(-1, 2).T
+    if len(pairs) > 1:
+        spread = picture - picture.mean()
+        slope = float(spread @ (cycler - cycler.mean()))
+        if not slope > 0:
+            raise AlloyError(
+                "The two pairs of points give no rate: the later moment on the potential must be "
+                "the later one on the mean intensity, too; click them again."
+            )
+        rate = slope / float(spread @ spread)
+    return ClockLink(offset_s=float((cycler - rate * picture).mean()), rate=rate, way="points")
+
+
+def clock_of_stamps(potential: PotentialCurve, recording: Recording) -> tuple[ClockLink, str]:
+    """The link by the absolute times in the cycler's and in the images' file, and a note on it.
+
+    Stamps without a time zone are local: of the zone that the other one names or, where that is
+    UTC, of this computer's. Where neither names one, both are of the same zone.
+
+    Raises
+    ------
+    AlloyError
+        If a file has no time stamp, or by theirs the two do not overlap.
+    """
+    picture, cycler = recording.first_frame_at, potential.started
+    if picture is None or cycler is None:
+        lacking = recording.source if picture is None else potential.source
+        raise AlloyError(
+            f"{lacking or recording.name} does not say when it was recorded; link the clocks by "
+            "points or type the offset."
+        )
+    apart_s, note = _between(cycler, picture)
+    rate = potential.clock_rate
+    first_s = float(recording.times_s[0])
+    clock = ClockLink(offset_s=apart_s - rate * first_s, rate=rate, way="time stamps")
+    times_s = potential.linked(clock).recording_times_s
+    if times_s[0] > recording.times_s[-1] or times_s[-1] < first_s:
+        end = cycler + timedelta(seconds=float(potential.times_s[-1]))
+        raise AlloyError(
+            f"By their time stamps the potential ({cycler:%Y-%m-%d %H:%M:%S} to "
+            f"{end:%Y-%m-%d %H:%M:%S}) and the images (from {picture:%Y-%m-%d %H:%M:%S}) do not "
+            "overlap; check the clocks and time zones of both computers, or type the offset."
+        )
+    return clock, note
+
+
+def _between(cycler: datetime, picture: datetime) -> tuple[float, str]:
+    """Seconds from the cycler's stamp to the picture's, and what is assumed of their zones."""
+    named = [stamp for stamp in (cycler, picture) if stamp.tzinfo is not None]
+    if not named:
+        return (picture - cycler).total_seconds(), "both stamps are taken as of one time zone"
+    # Many programs write UTC wherever they run; any other zone is that of the laboratory.
+    zone = named[0].tzinfo if named[0].utcoffset() else None
+    if len(named) == 2:
+        return (picture - cycler).total_seconds(), ""
+    taken = cycler if cycler.tzinfo is None else picture
+    taken = taken.replace(tzinfo=zone) if zone else taken.astimezone()
+    cycler, picture = (taken, picture) if cycler.tzinfo is None else (cycler, taken)
+    whose = "the other's" if zone else "this computer's"
+    note = f"the stamp without a time zone is taken as of {whose} (UTC{taken:%z})"
+    return (picture - cycler).total_seconds(), note
+
+
+def clock_step(clock: ClockLink) -> Step:
+    """The link as a step of the provenance."""
+    return Step.of("link_clock", clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,6 +76,41 @@ class Film:
         return lithium_a / (FARADAY_C_MOL * self.metal_mol)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClockLink:
+    """How the cycler's clock follows the recording's: cycler time = offset + rate * its time.
+
+    Attributes
+    ----------
+    offset_s : float
+        Cycler time at the recording's time 0, seconds.
+    rate : float
+        Cycler seconds per second of the recording.
+    way : str
+        How it was found: "typed", "points", "time stamps", "steps"; empty where nobody has said.
+    residual_s : float
+        Root mean square by which steps of potential and picture still differ, in seconds of the
+        recording; NaN where it is not known.
+
+    Raises
+    ------
+    AlloyError
+        If the offset is not finite or the rate not positive.
+    """
+
+    offset_s: float = 0.0
+    rate: float = 1.0
+    way: str = ""
+    residual_s: float = math.nan
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.offset_s) and math.isfinite(self.rate) and self.rate > 0):
+            raise AlloyError(
+                f"The clocks cannot be linked by an offset of {self.offset_s:g} s and a rate of "
+                f"{self.rate:g}; give a finite offset and a positive rate."
+            )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PotentialCurve:
     """Potential and current of the cell against the cycler's clock.
@@ -88,26 +124,57 @@ class PotentialCurve:
     current_ma : numpy.ndarray or None
         (N,) milliamperes, in the file's own sign convention.
     clock_offset_s : float
-        Cycler time minus recording time, seconds.
+        Cycler time at the recording's time 0, seconds.
+    clock_rate : float
+        Cycler seconds per second of the recording.
+    clock_way, clock_residual_s : str, float
+        How offset and rate were found, and how well they fit (see `ClockLink`).
     source : str
     columns : mapping of str to str
         The file's column, with its unit, that "time", "potential" and "current" were read from.
+    chosen : mapping of str to str
+        What was chosen by hand, by the keys of recording.toml: time_column, time_unit, ...
     started : datetime.datetime or None
-        When the cycler's clock was zero, as the file writes it (local time, no time zone).
+        When the cycler's clock was zero, as the file writes it; without a time zone it is the
+        local time of its computer.
     """
 
     times_s: FloatArray
     potential_v: FloatArray
     current_ma: FloatArray | None = None
     clock_offset_s: float = 0.0
+    clock_rate: float = 1.0
+    clock_way: str = ""
+    clock_residual_s: float = math.nan
     source: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
     started: datetime | None = None
+
+    @property
+    def clock(self) -> ClockLink:
+        """How its clock follows the recording's."""
+        return ClockLink(
+            offset_s=self.clock_offset_s,
+            rate=self.clock_rate,
+            way=self.clock_way,
+            residual_s=self.clock_residual_s,
+        )
+
+    def linked(self, clock: ClockLink) -> PotentialCurve:
+        """The same curve with another link of its clock to the recording's."""
+        return dataclasses.replace(
+            self,
+            clock_offset_s=clock.offset_s,
+            clock_rate=clock.rate,
+            clock_way=clock.way,
+            clock_residual_s=clock.residual_s,
+        )
 
     @property
     def recording_times_s(self) -> FloatArray:
         """(N,) seconds on the recording's clock."""
-        return self.times_s - self.clock_offset_s
+        return (self.times_s - self.clock_offset_s) / self.clock_rate
 
     def potential_at(self, times_s: FloatArray) -> FloatArray:
         """Potential in volts at times of the recording, NaN outside the curve."""

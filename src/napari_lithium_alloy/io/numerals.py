@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 CLOCK = re.compile(
     r"(?:(?P<d>\d+)(?:\s*d(?:ays?)?,?\s*|[\s.-]))?(?P<h>\d+):(?P<m>\d{1,2}):(?P<s>\d{1,2}(?:[.,]\d*)?)"
 )
 STAMP = re.compile(
     r"(?P<a>\d{1,4})(?P<mark>[-/.])(?P<b>\d{1,2})(?P=mark)(?P<c>\d{1,4})"
-    r"(?:[T\s]+(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d+))?)?\s*(?P<half>[AP]M)?)?",
+    r"(?:[T\s]+(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d+))?)?\s*(?P<half>[AP]M)?"
+    r"(?:\s*(?P<zone>Z|[+-]\d{2}:?\d{2})(?!\d))?)?",
     re.IGNORECASE,
 )
 
@@ -77,12 +78,13 @@ def writes_day_first(texts: Iterable[str]) -> bool:
 
 
 def to_stamp(text: str, *, day_first: bool | None = None) -> datetime:
-    """Date and time as written, without a time zone.
+    """Date and time as written, with a time zone only where one is.
 
     Parameters
     ----------
     text : str
-        2021-02-03 16:17:59.5, 02/03/2021 4:17:59 PM or 03.02.2021 16:17.
+        2021-02-03 16:17:59.5, 2021-02-03T16:17:59+01:00, 02/03/2021 4:17:59 PM or
+        03.02.2021 16:17.
     day_first : bool or None
         Whether 02/03/2021 is in March; None: only if it is written with points.
 
@@ -108,4 +110,15 @@ def to_stamp(text: str, *, day_first: bool | None = None) -> datetime:
     return datetime(
         year if year > 99 else 2000 + year,
         *(month, day, hour, int(found["m"] or 0), int(found["s"] or 0), microsecond),
+        tzinfo=_zone(found["zone"]),
     )
+
+
+def _zone(text: str | None) -> tzinfo | None:
+    """The time zone that Z, +01:00 or -0700 names."""
+    if not text:
+        return None
+    if text in "Zz":
+        return UTC
+    minutes = 60 * int(text[1:3]) + int(text[-2:])
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))

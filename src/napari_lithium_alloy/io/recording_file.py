@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment, Optics
-from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve
+from napari_lithium_alloy.core.galvanostatic import ClockLink, Film, PotentialCurve
 from napari_lithium_alloy.core.recording import Mode, Recording, Region
 from napari_lithium_alloy.core.stages import Scope, Stage, StageKind
 from napari_lithium_alloy.io.cyclers import QUANTITIES, read_potential
@@ -20,9 +20,10 @@ from napari_lithium_alloy.io.image_stacks import open_stack, stem_of
 from napari_lithium_alloy.io.toml_keys import Section
 
 FILE_NAME = "recording.toml"
+POTENTIAL = "potential"
 MODES: tuple[Mode, ...] = ("trans", "epi")
 TOP_KEYS = (
-    *("name", "film", *MODES, "potential", "optics"),
+    *("name", "film", *MODES, POTENTIAL, "optics"),
     *("stages", "regions", "analysis", "correction"),
 )
 IMAGE_KEYS = (
@@ -39,8 +40,9 @@ OPTICS_KEYS = (
     *("full_well_counts", "substrate_transmittance"),
 )
 POTENTIAL_KEYS = (
-    *("path", "clock_offset_s", "x_origins_s"),
-    *(f"{quantity}_column" for quantity in QUANTITIES),
+    *("path", "x_origins_s"),
+    *("clock_offset_s", "clock_rate", "clock_way", "clock_residual_s"),
+    *(f"{quantity}_{what}" for what in ("column", "unit") for quantity in QUANTITIES),
 )
 STAGE_KEYS = ("kind", "step", "cycle", "start_s", "end_s", "scope")
 RECTANGLE_KEYS = ("y_um", "x_um", "height_um", "width_um")
@@ -94,10 +96,10 @@ def _from_toml(file: Path) -> Experiment:
         name=name,
         recordings=tuple(recordings),
         film=_film(top.table("film")),
-        potential=_potential(top.table("potential")),
+        potential=_potential(top.table(POTENTIAL)),
         optics=_optics(optics_section),
         stages=_stages(top.tables("stages")),
-        x_origins_s=_origins(top.table("potential")),
+        x_origins_s=_origins(top.table(POTENTIAL)),
         regions=_regions(top.tables("regions"), recordings[0]),
         analysis={
             **(analysis.values if analysis else {}),
@@ -192,9 +194,18 @@ def _potential(section: Section | None) -> PotentialCurve | None:
     path = section.path("path")
     if path is None:
         raise section.error("path", "the path of the cycler's file")
-    chosen = {q: name for q in QUANTITIES if (name := section.text(f"{q}_column")) is not None}
-    offset_s = section.number("clock_offset_s") or 0.0
-    return read_potential(path, clock_offset_s=offset_s, columns=chosen)
+    columns, units = (
+        {q: text for q in QUANTITIES if (text := section.text(f"{q}_{what}")) is not None}
+        for what in ("column", "unit")
+    )
+    residual_s = section.number("clock_residual_s")
+    clock = ClockLink(
+        offset_s=section.number("clock_offset_s") or 0.0,
+        rate=section.number("clock_rate", positive=True) or 1.0,
+        way=section.text("clock_way") or "",
+        residual_s=math.nan if residual_s is None else residual_s,
+    )
+    return read_potential(path, columns=columns, units=units).linked(clock)
 
 
 def _origins(section: Section | None) -> tuple[float, ...]:

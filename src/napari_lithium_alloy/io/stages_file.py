@@ -1,10 +1,11 @@
-"""Stages and the clock offset into recording.toml; all else in the file stays as it is."""
+"""What is set by hand into recording.toml: stages, potential, clock; all else in it stays."""
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,32 @@ import tomli_w
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.stages import Stage
-from napari_lithium_alloy.io.recording_file import FILE_NAME
+from napari_lithium_alloy.io.cyclers import QUANTITIES
+from napari_lithium_alloy.io.recording_file import FILE_NAME, POTENTIAL
 from napari_lithium_alloy.io.tables import whole_file
+from napari_lithium_alloy.io.toml_text import (
+    Value,
+    check_same,
+    is_comment,
+    is_valid,
+    newline_of,
+    next_header,
+    with_keys,
+)
 
-DECIMALS = 3
-"""A bound is written to the millisecond."""
-_HEADER = re.compile(r"\s*\[")
+DECIMALS, RATE_DECIMALS = 3, 9
+"""A time is written to the millisecond."""
 _STAGES_HEADER = re.compile(r"\s*\[\[\s*stages\s*\]\]")
 _INLINE = re.compile(r"\s*stages\s*=")
-_POTENTIAL_HEADER = re.compile(r"\s*\[\s*potential\s*\]")
-_OFFSET = re.compile(r"(\s*clock_offset_s\s*=\s*)[^\s#]+")
 
 
 def save_stages(experiment: Experiment) -> Path:
-    """Write stages and clock offset of an experiment to its recording.toml; the file's path.
+    """Write what was set by hand to an experiment's recording.toml; the file's path.
 
-    An experiment that was opened from images gets a recording.toml beside them.
+    Its stages and, of the potential, the file, the columns chosen and the link of its clock. An
+    experiment that was opened from images gets a recording.toml beside them.
 
     Raises
     ------
@@ -36,20 +46,31 @@ def save_stages(experiment: Experiment) -> Path:
         If the file cannot be written, or what it holds would not survive.
     """
     file = stages_file_of(experiment)
-    if file.exists():
-        text = _text_of(file)
-        offset_s = experiment.potential.clock_offset_s if experiment.potential else None
-        text = with_stages(text, experiment.stages, file.name)
-        if offset_s is not None:
-            text = with_clock_offset(text, offset_s, file.name)
-    else:
-        text = with_stages(_new_text(experiment), experiment.stages, file.name)
+    text = _text_of(file) if file.exists() else _new_text(experiment)
+    text = with_stages(text, experiment.stages, file.name)
+    if experiment.potential is not None:
+        text = with_potential(text, experiment.potential, file)
+    _write(file, text)
+    return file
+
+
+def save_columns(file: Path, chosen: Mapping[str, str]) -> None:
+    """Write the choice of a cycler file's columns, by its keys, to a recording.toml.
+
+    Raises
+    ------
+    AlloyError
+        If the file cannot be written, or what it holds would not survive.
+    """
+    _write(file, with_keys(_text_of(file), POTENTIAL, _every_choice(chosen), file.name))
+
+
+def _write(file: Path, text: str) -> None:
     try:
         with whole_file(file) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise AlloyError(f"{file} cannot be written: {error.strerror}.") from error
-    return file
 
 
 def stages_file_of(experiment: Experiment) -> Path:
@@ -111,24 +132,24 @@ def with_stages(text: str, stages: Sequence[Stage], name: str = FILE_NAME) -> st
     AlloyError
         If anything but the stages would change.
     """
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = newline_of(text)
     lines = text.splitlines()
     inline = _inline_span(lines)
     if inline is not None:
         begin, end = inline
-        comments = [line for line in lines[begin + 1 : end] if _is_comment(line)]
+        comments = [line for line in lines[begin + 1 : end] if is_comment(line)]
         rows = [f"    {_inline_table(s)}," for s in stages]
         new = [*lines[:begin], "stages = [", *comments, *rows, "]", *lines[end:]]
     else:
         new = _with_tables(lines, stages)
     changed = newline.join(new).rstrip() + newline
-    _check_same(text, changed, name, "stages")
+    check_same(text, changed, name, "", ["stages"])
     return changed
 
 
 def _with_tables(lines: list[str], stages: Sequence[Stage]) -> list[str]:
     spans = _table_spans(lines)
-    gone = {i for begin, end in spans for i in range(begin, end) if not _is_comment(lines[i])}
+    gone = {i for begin, end in spans for i in range(begin, end) if not is_comment(lines[i])}
     at = spans[0][0] if spans else len(lines)
     last = spans[-1][1] if spans else at
     head = lines[:at]
@@ -139,39 +160,54 @@ def _with_tables(lines: list[str], stages: Sequence[Stage]) -> list[str]:
     return [*head, *[c for c in comments if c.strip()], *blocks, *lines[last:]]
 
 
-def with_clock_offset(text: str, offset_s: float, name: str = FILE_NAME) -> str:
-    """The text of a recording.toml with this `clock_offset_s` under [potential].
+def with_potential(text: str, potential: PotentialCurve, file: Path) -> str:
+    """The text of a recording.toml with this potential: file, columns chosen, link of its clock.
 
     Raises
     ------
     AlloyError
-        If there is no table [potential], or anything else would change.
+        If anything else would change.
     """
-    value = _number(offset_s)
-    newline = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines()
-    at = next((i for i, line in enumerate(lines) if _POTENTIAL_HEADER.match(line)), None)
-    if at is None:
-        raise AlloyError(
-            f"{name} has no table [potential]; write clock_offset_s = {value} into it by hand."
-        )
-    end = _next_header(lines, at + 1)
-    known = [i for i in range(at + 1, end) if _OFFSET.match(lines[i])]
-    if known:
-        lines[known[0]] = _OFFSET.sub(rf"\g<1>{value}", lines[known[0]])
-    else:
-        lines.insert(at + 1, f"clock_offset_s = {value}")
-    changed = newline.join(lines).rstrip() + newline
-    _check_same(text, changed, name, "potential", "clock_offset_s")
-    return changed
+    clock = potential.clock
+    values: dict[str, Value | None] = {
+        **_path(text, potential.source, file),
+        **_every_choice(potential.chosen),
+        "clock_offset_s": round(clock.offset_s, DECIMALS),
+        "clock_rate": None if clock.rate == 1 else round(clock.rate, RATE_DECIMALS),
+        "clock_way": clock.way or None,
+        "clock_residual_s": _known(clock.residual_s),
+    }
+    return with_keys(text, POTENTIAL, values, file.name)
+
+
+def _path(text: str, source: str, file: Path) -> dict[str, str]:
+    """The cycler file's path relative to recording.toml, unless it names that file already."""
+    if not source:
+        return {}
+    wanted, folder = Path(source).resolve(), file.resolve().parent
+    found = tomllib.loads(text).get(POTENTIAL, {}).get("path") if is_valid(text) else None
+    if isinstance(found, str) and (folder / Path(found).expanduser()).resolve() == wanted:
+        return {}
+    inside = wanted.is_relative_to(folder)
+    return {"path": (wanted.relative_to(folder) if inside else wanted).as_posix()}
+
+
+def _every_choice(chosen: Mapping[str, str]) -> dict[str, str | None]:
+    """All keys of a choice of columns, None for those that are not chosen."""
+    keys = [f"{quantity}_{what}" for quantity in QUANTITIES for what in ("column", "unit")]
+    return {key: chosen.get(key) for key in keys}
+
+
+def _known(value: float) -> float | None:
+    return round(value, DECIMALS) if math.isfinite(value) else None
 
 
 def _inline_span(lines: Sequence[str]) -> tuple[int, int] | None:
     """First and following line of `stages = [...]` above all tables."""
-    for begin in range(_next_header(lines, 0)):
+    for begin in range(next_header(lines, 0)):
         if _INLINE.match(lines[begin]):
             for end in range(begin + 1, len(lines) + 1):
-                if _is_valid("\n".join(lines[begin:end])):
+                if is_valid("\n".join(lines[begin:end])):
                     return begin, end
     return None
 
@@ -181,51 +217,13 @@ def _table_spans(lines: Sequence[str]) -> list[tuple[int, int]]:
     spans = []
     for begin, line in enumerate(lines):
         if _STAGES_HEADER.match(line):
-            end = _next_header(lines, begin + 1)
-            while _is_comment(lines[end - 1]) or not lines[end - 1].strip():
+            end = next_header(lines, begin + 1)
+            while is_comment(lines[end - 1]) or not lines[end - 1].strip():
                 end -= 1
             while end < len(lines) and not lines[end].strip():
                 end += 1
             spans.append((begin, end))
     return spans
-
-
-def _next_header(lines: Sequence[str], start: int) -> int:
-    return next((i for i in range(start, len(lines)) if _HEADER.match(lines[i])), len(lines))
-
-
-def _is_comment(line: str) -> bool:
-    return line.lstrip().startswith("#")
-
-
-def _is_valid(text: str) -> bool:
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
-
-
-def _check_same(before: str, after: str, name: str, *keys: str) -> None:
-    """Raise AlloyError unless both texts hold the same but for the value under these keys."""
-    held = []
-    for text in (before, after):
-        try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise AlloyError(f"{name} cannot be changed safely ({error}); change it there.") from (
-                error
-            )
-        table = values
-        for key in keys[:-1]:
-            table = table.get(key, {})
-        table.pop(keys[-1], None)
-        held.append(values)
-    if held[0] != held[1]:
-        raise AlloyError(
-            f"{name} is written in a way in which {keys[-1]} cannot be changed alone; change it "
-            "there by hand."
-        )
 
 
 # Values

@@ -1,6 +1,5 @@
 """Timeline: potential and mean intensity on one clock, with the stages of cell and field."""
 
-import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
+    QFileDialog,
     QHBoxLayout,
     QMainWindow,
     QMessageBox,
@@ -21,18 +21,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_lithium_alloy._napari.clock_box import ClockBox
 from napari_lithium_alloy._napari.field_signal import (
     FieldSignal,
     detected_in,
     field_signal,
-    suggested_for,
+    moments_in,
 )
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.potential_dialog import ask_potential, told_in
+from napari_lithium_alloy._napari.timeline_canvas import TimelineCanvas
+from napari_lithium_alloy._napari.timeline_clock import TimelineClock
 from napari_lithium_alloy._napari.timeline_content import SIGNALS, content_of, li_label
-from napari_lithium_alloy._napari.timeline_plot import TIME, TimelineCanvas, TimelinePlot
-from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy._napari.timeline_plot import TIME, TimelinePlot
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Bound, Stage, merge_detected, move_bound
@@ -59,15 +60,20 @@ class Timeline(PlotDock):
         self.signal.currentIndexChanged.connect(self.draw)
         self.axis = QComboBox()
         self.axis.addItems([TIME, "x in LiₓM"])
-        self.axis.setToolTip("What is below the plot; the other is above it")
+        self.axis.setToolTip(
+            "What curves are drawn against: time, where stages can be dragged, or x, where they "
+            "are colours of the potential (dashed while Li leaves) and each cycle is a loop"
+        )
         self.axis.currentIndexChanged.connect(self.draw)
-        self.clock = ClockBox()
-        self.clock.offset_set.connect(self._shift_clicked)
-        self.clock.suggest.clicked.connect(self._suggest_clicked)
+        self.clock = TimelineClock(self)
+        self.clock.box.points.toggled.connect(self._points_toggled)
+        self.potential_button = QPushButton("Potential…")
+        self.potential_button.setToolTip("Read a cycler's file, and choose its columns")
+        self.potential_button.clicked.connect(self._ask_potential)
         self.save_button = QPushButton("Save to recording.toml…")
         self.save_button.setToolTip(
-            "Write the stages and the clock offset into the recording's own recording.toml, or a "
-            "new one beside its images"
+            "Write stages, potential and clock into the recording's own recording.toml, or a new "
+            "one beside its images"
         )
         self.save_button.clicked.connect(self._ask_save)
         self.canvas = TimelineCanvas(self.viewer, "Potential and mean intensity are drawn here")
@@ -77,7 +83,6 @@ class Timeline(PlotDock):
 
     def _lay_out(self) -> None:
         plot = self.controls()
-        self.clock.said.connect(self.status.setText)
         self.run_button.setToolTip(
             "Find the stages of cell and field; those set by hand or given stay as they are"
         )
@@ -95,8 +100,11 @@ class Timeline(PlotDock):
         layout.addWidget(self.recording_box)
         layout.addLayout(choices)
         layout.addLayout(self._run_row())
-        layout.addWidget(self.clock)
-        layout.addWidget(self.save_button)
+        layout.addWidget(self.clock.box)
+        files = QHBoxLayout()
+        files.addWidget(self.potential_button)
+        files.addWidget(self.save_button, 1)
+        layout.addLayout(files)
         layout.addWidget(self.status)
         layout.addStretch(1)
         area = QScrollArea()
@@ -135,8 +143,9 @@ class Timeline(PlotDock):
 
     def refresh(self) -> None:
         opened = self.session.current
-        self.clock.show_curve(None if opened is None else opened.experiment.potential)
-        self.save_button.setEnabled(opened is not None and bool(opened.experiment.stages))
+        self.clock.show()
+        self.potential_button.setEnabled(opened is not None)
+        self.save_button.setEnabled(opened is not None and _has_something(opened))
         if opened is not None and opened.experiment is not self._tabled:
             self._tabled = opened.experiment
             opened.tables |= stage_tables(opened.experiment)
@@ -145,17 +154,27 @@ class Timeline(PlotDock):
         self._measure(opened)
 
     def _measure(self, opened: Opened | None) -> None:
-        """Measure the field in the background where it is not known; once, if cancelled."""
+        """Measure the field and how the clock fits where they aren't known; once, if cancelled."""
         if opened is None or self.busy:
             return
-        known = opened.field_signal
-        wanted = (opened.recording, opened.normalization)
-        if wanted != self._tried and (known is None or not known.is_of(opened)):
-            self._tried = wanted
+        known, potential = opened.field_signal, opened.experiment.potential
+        lacking = known is None or not known.is_of(opened)
+        wanted = (opened.recording, opened.normalization, potential and potential.times_s)
+        if all(a is b for a, b in zip(wanted, self._tried, strict=False)) and self._tried:
+            return
+        self._tried = wanted
+        if potential is not None and (lacking or self.clock.wanted(opened)):
+            work = moments_in(opened, potential)
+            self.start(work, functools.partial(self._measured_both, opened))
+        elif lacking:
             self.start(field_signal(opened), functools.partial(self._measured, opened))
 
     def _measured(self, opened: Opened, signal: FieldSignal) -> None:
         opened.field_signal = signal
+        self.draw()
+
+    def _measured_both(self, opened: Opened, found: tuple[FieldSignal, Any]) -> None:
+        self.clock.take(opened, found)
         self.draw()
 
     # Stages
@@ -185,46 +204,40 @@ class Timeline(PlotDock):
         stage = sorted(stages, key=lambda s: (s.start_s, s.scope))[row]
         self._bound_moved(stage, column, time_s)
 
-    # Clock
+    # Clock and potential
 
     def _clicked(self, time_s: float) -> None:
         if not self.clock.take_click(time_s):
             self.session.show_time(time_s)
 
-    def shift_clock(self, offset_s: float) -> None:
-        """Set the clock offset of the current recording's potential.
+    def _points_toggled(self, wanted: bool) -> None:
+        if wanted:
+            self.axis.setCurrentIndex(0)  # moments are clicked in time
 
-        Raises
-        ------
-        AlloyError
-            If there is no potential.
+    def _ask_potential(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Potential: a cycler's file")
+        if path:
+            with self.errors_shown():
+                curve = ask_potential(self, Path(path))
+                if curve is not None:
+                    self.take_potential(curve)
+
+    def take_potential(self, curve: PotentialCurve) -> None:
+        """Use the potential of another file, or of other columns of the same one.
+
+        Of the same file the clock's link stays.
         """
-        opened, potential = _with_potential(self.session.need_current())
-        shifted = dataclasses.replace(potential, clock_offset_s=offset_s)
-        self.session.change_experiment(opened, potential=shifted)
-
-    def _shift_clicked(self, offset_s: float) -> None:
-        with self.errors_shown():
-            self.shift_clock(offset_s)
-            self.status.setText(f"Clock offset {offset_s:.2f} s.")
-
-    def _suggest_clicked(self) -> None:
-        with self.errors_shown():
-            opened, potential = _with_potential(self.session.need_current())
-            self.start(suggested_for(opened, potential), functools.partial(self._suggest, opened))
-
-    def _suggest(self, opened: Opened, found: tuple[FieldSignal, float, float]) -> None:
-        opened.field_signal, offset_s, residual_s = found
-        if opened is self.session.current:
-            self.shift_clock(offset_s)
-            self.status.setText(
-                f"Clock offset {offset_s:.2f} s; steps coincide within {residual_s:.1f} s (RMS)."
-            )
+        opened = self.session.need_current()
+        before = opened.experiment.potential
+        if before is not None and Path(before.source).resolve() == Path(curve.source).resolve():
+            curve = curve.linked(before.clock)
+        self.session.change_experiment(opened, potential=curve)
+        self.status.setText(told_in(curve))
 
     # Saving
 
     def save(self) -> Path:
-        """Write stages and clock offset to recording.toml; its path.
+        """Write stages, potential and clock to recording.toml; its path.
 
         Raises
         ------
@@ -233,16 +246,15 @@ class Timeline(PlotDock):
         """
         opened = self.session.need_current()
         file = save_stages(_as_set(opened))
-        self.status.setText(f"{len(opened.experiment.stages)} stages saved to {file.name}.")
+        self.status.setText(f"{_contents(opened)} saved to {file.name}.")
         return file
 
     def _ask_save(self) -> None:
         with self.errors_shown():
             opened = self.session.need_current()
             file = stages_file_of(_as_set(opened))
-            n = len(opened.experiment.stages)
-            what = "Replace the stages in" if file.exists() else "Make"
-            answer = QMessageBox.question(self, "Save stages", f"{what} {file} ({n} stages)?")
+            what = "Replace in" if file.exists() else "Make"
+            answer = QMessageBox.question(self, "Save", f"{what} {file}: {_contents(opened)}?")
             if answer == QMessageBox.StandardButton.Yes:
                 self.save()
 
@@ -261,18 +273,21 @@ class Timeline(PlotDock):
         by_li = self.axis.currentIndex() == 1
         plot = content_of(opened, self.signal.currentText(), by_li=by_li)
         self.axis.setEnabled(bool(np.isfinite(plot.li_content).any()))
+        if by_li and not plot.by_li:
+            self.axis.setCurrentIndex(0)
+            return
         self.canvas.show_plot(plot)
         self.canvas.show_time(self.session.time_s)
 
 
-def _with_potential(opened: Opened) -> tuple[Opened, PotentialCurve]:
-    potential = opened.experiment.potential
-    if potential is None:
-        raise AlloyError(
-            f"{opened.name} has no potential; name the cycler's file under [potential] of "
-            "recording.toml."
-        )
-    return opened, potential
+def _has_something(opened: Opened) -> bool:
+    return bool(opened.experiment.stages) or opened.experiment.potential is not None
+
+
+def _contents(opened: Opened) -> str:
+    """What is saved, for people."""
+    n = len(opened.experiment.stages)
+    return f"{n} stages" + (", potential and clock" if opened.experiment.potential else "")
 
 
 def _as_set(opened: Opened) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.io.cyclers.choice import TAKEN_AS, UNITS, Choice, ColumnsNotToldError
 from napari_lithium_alloy.io.cyclers.steps import steps_in_time
 from napari_lithium_alloy.io.numerals import (
     CLOCK,
@@ -23,7 +24,7 @@ from napari_lithium_alloy.io.numerals import (
     writes_day_first,
 )
 from napari_lithium_alloy.io.text_tables import split_unit
-from napari_lithium_alloy.io.units import CURRENT_MA, POTENTIAL_V, TIME_S, factor
+from napari_lithium_alloy.io.units import POTENTIAL_V, TIME_S, factor
 
 TEST_TIMES = (
     *("test time", "testtime", "total time", "cumulative time", "elapsed time"),
@@ -43,8 +44,6 @@ CURRENTS = (
     *("<i>", "i", "im", "current", "cur", "working electrode current", "we(1).current"),
     *("cathodic current", "anodic current"),
 )
-UNITS = {"time": TIME_S, "potential": POTENTIAL_V, "current": CURRENT_MA}
-TAKEN_AS = {"time": "s", "potential": "V", "current": "mA"}
 AGAINST = re.compile(r"\s+vs\.?\s+[^\s)\]]+", re.IGNORECASE)
 BRACKET = re.compile(r"\s*[\[(][^\])]*[\])]$")
 Clock = tuple[FloatArray, str, datetime | None]
@@ -97,30 +96,29 @@ def looks_like_header(fields: Sequence[str], columns: Mapping[str, str]) -> bool
     return has_time and _find(fields, POTENTIALS, POTENTIAL_V) is not None
 
 
-def readings_of(
-    table: Table, columns: Mapping[str, str], *, started: datetime | None = None
-) -> Readings:
+def readings_of(table: Table, choice: Choice, *, started: datetime | None = None) -> Readings:
     """Time, potential and current of a table, in s, V and mA.
 
     Parameters
     ----------
     table : Table
-    columns : mapping of str to str
-        Names of the columns of "time", "potential" and "current", for those that are not to be
-        told by their names; without a unit, s, V and mA are meant.
+    choice : Choice
+        Columns that are not to be told by their names.
     started : datetime.datetime or None
         When the clock was zero; a column of dates in the table says it better.
 
     Raises
     ------
+    ColumnsNotToldError
+        If none can be told to be time or potential.
     AlloyError
-        If a column is missing or holds something else.
+        If a chosen column is missing, or one holds something else.
     """
-    potential = _chosen(table, "potential", columns) or _column(table, POTENTIALS, "potential")
-    current = _chosen(table, "current", columns) or _column(table, CURRENTS, "current")
+    potential = _chosen(table, "potential", choice) or _column(table, POTENTIALS, "potential")
+    current = _chosen(table, "current", choice) or _column(table, CURRENTS, "current")
     if potential is None:
         raise _missing(table, "potential", "Ewe/V")
-    times_s, time_column, zero = _times(table, columns)
+    times_s, time_column, zero = _times(table, choice)
     names = {"time": time_column, "potential": potential[1]}
     return Readings(
         times_s=times_s,
@@ -129,6 +127,16 @@ def readings_of(
         columns=names if current is None else {**names, "current": current[1]},
         started=zero or started,
     )
+
+
+def told_columns(table: Table) -> dict[str, str]:
+    """Names of the columns told to be "time", "potential" and "current", as far as they are."""
+    times = _columns_named(table, TIMES)
+    told = {"time": table.header[times[0]]} if times else {}
+    for key, names in (("potential", POTENTIALS), ("current", CURRENTS)):
+        found = _find(table.header, names, UNITS[key])
+        told |= {} if found is None else {key: table.header[found[0]]}
+    return told
 
 
 def _split(header: str, units: dict[str, float]) -> tuple[str, float | None]:
@@ -170,11 +178,11 @@ def _column(table: Table, names: Sequence[str], key: str) -> tuple[FloatArray, s
     return found and (table.numbers(found[0]) * found[1], table.header[found[0]])
 
 
-def _chosen(table: Table, key: str, columns: Mapping[str, str]) -> tuple[FloatArray, str] | None:
+def _chosen(table: Table, key: str, choice: Choice) -> tuple[FloatArray, str] | None:
     """Numbers of the column chosen for time, potential or current, if one was."""
-    if key not in columns:
+    if key not in choice.columns:
         return None
-    name = columns[key]
+    name = choice.columns[key]
     if name not in table.header:
         raise AlloyError(
             f"{table.path.name} has no column {name}; "
@@ -182,26 +190,30 @@ def _chosen(table: Table, key: str, columns: Mapping[str, str]) -> tuple[FloatAr
         )
     k = table.header.index(name)
     by = _split(name, UNITS[key])[1]
-    if by is None:
-        return table.numbers(k), f"{name} (taken as {TAKEN_AS[key]})"
+    if key in choice.units or by is None:
+        unit = choice.units.get(key, TAKEN_AS[key])
+        by = cast(float, factor(unit, UNITS[key]))
+        name = f"{name} (taken as {unit})"
     return table.numbers(k) * by, name
 
 
-def _missing(table: Table, key: str, example: str) -> AlloyError:
-    return AlloyError(
+def _missing(table: Table, key: str, example: str) -> ColumnsNotToldError:
+    return ColumnsNotToldError(
         f"{table.path.name} has no column of {key}, such as {example}, with its unit; "
         f"choose one by {key}_column under [potential] of recording.toml: "
-        f"its columns are: {', '.join(filter(None, table.header))}."
+        f"its columns are: {', '.join(filter(None, table.header))}.",
+        table.path,
+        table.header,
     )
 
 
-def _times(table: Table, columns: Mapping[str, str]) -> Clock:
+def _times(table: Table, choice: Choice) -> Clock:
     """Times in s, their column, and when they were zero.
 
     The time of the whole test is best. One that starts anew with each step is placed by dates.
     """
-    if "time" in columns:
-        return _with_start(table, _chosen_times(table, columns))
+    if "time" in choice.columns:
+        return _with_start(table, _chosen_times(table, choice))
     test = _first_clock(table, TEST_TIMES)
     if test is not None and not (np.diff(test[0]) < 0).any():
         return _with_start(table, test)
@@ -214,13 +226,13 @@ def _times(table: Table, columns: Mapping[str, str]) -> Clock:
     return steps_in_time(steps[0], dates[0]), f"{steps[1]} placed by {dates[1]}", dates[2]
 
 
-def _chosen_times(table: Table, columns: Mapping[str, str]) -> Clock:
-    name = columns["time"]
-    if name in table.header:
+def _chosen_times(table: Table, choice: Choice) -> Clock:
+    name = choice.columns["time"]
+    if name in table.header and "time" not in choice.units:
         clock = _clock(table, table.header.index(name))
         if clock is not None:
             return clock
-    times_s, column = cast(tuple[FloatArray, str], _chosen(table, "time", columns))
+    times_s, column = cast(tuple[FloatArray, str], _chosen(table, "time", choice))
     return times_s, column, None
 
 
@@ -267,14 +279,14 @@ def _clock(table: Table, k: int) -> Clock | None:
 
 
 def _stamp_of(table: Table, k: int) -> datetime | None:
-    """The first date of a column, in UTC for seconds since 1970, or None."""
+    """The first date of a column, or None."""
     sample = table.sample(k)
     found = STAMP.match(sample)
     try:
         if found is not None and found["h"]:
             return to_stamp(sample, day_first=writes_day_first(table.texts(k)) or None)
         if _name(table.header[k], TIME_S).startswith("unix"):
-            return datetime.fromtimestamp(to_number(sample), UTC).replace(tzinfo=None)
+            return datetime.fromtimestamp(to_number(sample), UTC)
     except ValueError:
         return None
     return None

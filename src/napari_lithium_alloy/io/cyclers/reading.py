@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -12,9 +13,10 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.io.cyclers import binary, text, workbooks
-from napari_lithium_alloy.io.cyclers.columns import Readings, Table, readings_of
+from napari_lithium_alloy.io.cyclers.choice import UNITS, Choice, ColumnsNotToldError
+from napari_lithium_alloy.io.cyclers.columns import Readings, Table, readings_of, told_columns
 
-QUANTITIES = ("time", "potential", "current")
+QUANTITIES = tuple(UNITS)
 
 
 def read_potential(
@@ -22,6 +24,7 @@ def read_potential(
     *,
     clock_offset_s: float = 0.0,
     columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> PotentialCurve:
     """Potential and current against time, from a cycler's file.
 
@@ -33,11 +36,12 @@ def read_potential(
     ----------
     path : Path or str
     clock_offset_s : float
-        Cycler time minus recording time, seconds.
+        Cycler time at the recording's time 0, seconds.
     columns : mapping of str to str, optional
         Names of the columns of "time", "potential" and "current" as the file writes them, for
-        those that are not to be told by their names. Where such a name has no unit, s, V and mA
-        are meant.
+        those that are not to be told by their names.
+    units : mapping of str to str, optional
+        Units of these columns; without one that of the column's name, else s, V and mA.
 
     Returns
     -------
@@ -47,16 +51,16 @@ def read_potential(
 
     Raises
     ------
+    ColumnsNotToldError
+        If no column can be told to be time or potential with its unit.
     AlloyError
-        If the file is of another kind, damaged, lacks time or potential with a unit, or its times
-        fall; the sentence names file, line and column.
+        If the file is of another kind or damaged, or its times fall; the sentence names file,
+        line and column.
     """
     file = Path(path)
-    chosen = dict(columns or {})
-    unknown = chosen.keys() - set(QUANTITIES)
-    if unknown:
-        raise AlloyError(f"There is no quantity {min(unknown)}; choose time, potential, current.")
-    table, readings = _read(file, chosen)
+    choice = Choice(columns=dict(columns or {}), units=dict(units or {}))
+    table, started = _table(file, choice.columns)
+    readings = readings_of(table, choice, started=started)
     _check(table, readings)
     return PotentialCurve(
         times_s=readings.times_s,
@@ -65,11 +69,28 @@ def read_potential(
         clock_offset_s=clock_offset_s,
         source=str(file),
         columns=readings.columns,
+        chosen=choice.keys(),
         started=readings.started,
     )
 
 
-def _read(file: Path, columns: Mapping[str, str]) -> tuple[Table, Readings]:
+def columns_of(path: Path | str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Names of the columns of a cycler's file, and those told to be time, potential, current.
+
+    Raises
+    ------
+    AlloyError
+        If the file is of another kind or damaged.
+    """
+    try:
+        table, _ = _table(Path(path), {})
+    except ColumnsNotToldError as error:
+        return error.names, {}
+    return tuple(filter(None, table.header)), told_columns(table)
+
+
+def _table(file: Path, columns: Mapping[str, str]) -> tuple[Table, datetime | None]:
+    """The table of a file, and when its clock was zero if its head says so."""
     suffix = file.suffix.lower()
     if not file.is_file():
         raise AlloyError(f"{file} cannot be opened (there is no such file); check its path.")
@@ -88,7 +109,7 @@ def _read(file: Path, columns: Mapping[str, str]) -> tuple[Table, Readings]:
             f"{file.name} is not a cycler file that is read: give CSV, TSV, text or Excel (.xlsx) "
             "with units in its header (time/s, Ewe/V, I/mA), .mpt, .mpr, .DTA, .nda or .ndax."
         )
-    return table, readings_of(table, columns, started=started)
+    return table, started
 
 
 def _check(table: Table, readings: Readings) -> None:

@@ -67,6 +67,8 @@ def _plain(text: str, path: Path, columns: Mapping[str, str]) -> TextTable:
                 return table_at(lines, path, at=at, delimiter=delimiter)
     above = _line_over_numbers(lines)
     if above is None:
+        above = _line_over_columns(lines)
+    if above is None:
         return parse_table(text, path)
     return table_at(lines, path, at=above, delimiter=delimiters_in(lines[above])[0])
 
@@ -82,6 +84,18 @@ def _line_over_numbers(lines: Sequence[str]) -> int | None:
             return last
         last = at
     return None
+
+
+def _line_over_columns(lines: Sequence[str]) -> int | None:
+    """The first of the most lines in a row that have the same number of columns, over one."""
+    best, run, begin, before = None, 0, 0, 1
+    for at, line in enumerate(lines[:PREAMBLE_LINES]):
+        n = len(split_line(line, delimiters_in(line)[0]))
+        if n != before:
+            begin, before = at, n
+        if n > 1 and at - begin > run:
+            best, run = begin, at - begin
+    return best
 
 
 def _is_number(text: str) -> bool:

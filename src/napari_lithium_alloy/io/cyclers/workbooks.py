@@ -12,6 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.io.cyclers.choice import ColumnsNotToldError
 from napari_lithium_alloy.io.cyclers.columns import looks_like_header
 from napari_lithium_alloy.io.text_tables import TextTable
 
@@ -42,8 +43,10 @@ def read(path: Path, columns: Mapping[str, str]) -> WorkbookTable:
 
     Raises
     ------
+    ColumnsNotToldError
+        If no sheet has such a header.
     AlloyError
-        If the file is no workbook, or no sheet has such a header.
+        If the file is no workbook.
     """
     header: tuple[str, ...] = ()
     widest: tuple[str, ...] = ()
@@ -60,11 +63,13 @@ def read(path: Path, columns: Mapping[str, str]) -> WorkbookTable:
         elif number <= PREAMBLE_ROWS:
             widest = max(widest, tuple(filter(None, fields)), key=len)
     if not rows:
-        raise AlloyError(
+        raise ColumnsNotToldError(
             f"{path.name} has no sheet with rows under columns of time and potential with their "
             "units, such as Test_Time(s) and Voltage(V); choose them by time_column and "
             "potential_column under [potential] of recording.toml: its columns are: "
-            f"{', '.join(header or widest)}."
+            f"{', '.join(header or widest)}.",
+            path,
+            header or widest,
         )
     return WorkbookTable(
         path=path, header=header, rows=tuple(rows), lines=tuple(lines), sheets=tuple(names)
