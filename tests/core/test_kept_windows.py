@@ -49,7 +49,7 @@ def test_a_dragged_region_is_decoded_once():
 
 
 def test_a_mapped_recording_is_read_as_it_is():
-    cell = Decoder(mapped=True)
+    cell = Decoder(mapped=np.zeros((12, 60, 80), np.uint16))
     reference = reference_frame(cell.recording)
     for _ in range(2):
         cell.reads = 0
@@ -107,3 +107,9 @@ def test_windows_at_the_fields_edge_are_whole(at):
     cell = Decoder()
     read = finish(kept_reader(cell.recording, [place(*at)]))
     assert np.array_equal(read(5, *place(*at)), cell.frames[(5, *place(*at))])
+
+
+def test_other_frames_have_no_memory_map():
+    cell = Decoder(mapped=np.zeros((12, 60, 80), np.uint16)).recording
+    assert cell.replace(name="same").mapped is cell.mapped
+    assert cell.replace(window=None).mapped is None

@@ -484,3 +484,24 @@ def test_a_part_of_a_file_is_refused_or_holds_everything(
     except AlloyError:
         return
     assert_holds(recording, counts)
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TCYX", "TZCYX", "CTYX"])
+def test_the_memory_map_is_what_is_read(tmp_path, axes):
+    sizes = {"T": 5, "C": 2, "Z": 3, "Y": 6, "X": 7}
+    shape = tuple(sizes[a] for a in axes)
+    counts = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(tmp_path / "a.ome.tif", counts, metadata={"axes": axes})
+    for recording in open_stack(tmp_path / "a.ome.tif", frame_interval_s=1.0):
+        assert isinstance(recording.mapped, np.ndarray)
+        assert recording.mapped.base is not None
+        for t in range(recording.n_frames):
+            assert np.array_equal(recording.mapped[t], recording.read(t))
+
+
+@pytest.mark.parametrize("how", [{"compression": "zlib"}, {"byteorder": ">"}, {"photometric": 0}])
+def test_counts_that_are_stored_otherwise_have_no_memory_map(tmp_path, how):
+    counts = np.arange(5 * 42, dtype=np.uint16).reshape(5, 6, 7)
+    tifffile.imwrite(tmp_path / "a.tif", counts, metadata={"axes": "TYX"}, **how)
+    (recording,) = open_stack(tmp_path / "a.tif", frame_interval_s=1.0)
+    assert recording.mapped is None

@@ -73,7 +73,7 @@ def region_curves(
         apertures.append(_Aperture(reference, window, region.inside(window) & field[window]))
     n = recording.n_frames
     read: Window = recording.read
-    if not (with_field or recording.mapped):
+    if not with_field and recording.mapped is None:
         kept = kept_reader(recording, [a.window for a in apertures if a.n_pixels])
         read = yield from part(kept, 0, n, 2 * n)
     values = np.full((n, len(names), 3), np.nan)

@@ -47,8 +47,9 @@ class Recording:
         Counts at and above which a pixel is clipped.
     window : callable or None
         Reads part of one frame without dask; None: through `frames`.
-    mapped : bool
-        Whether reading part of a frame costs that part only, not a whole frame's decoding.
+    mapped : numpy.ndarray or None
+        (T, Y, X) the same counts as a memory map, where the file allows; None: reading part of a
+        frame may cost the decoding of all of it.
     source : str
         The file or folder it came from.
     times_source : str
@@ -73,7 +74,7 @@ class Recording:
     dark_counts: float | FloatArray | None = None
     saturation_counts: float | None = None
     window: Window | None = None
-    mapped: bool = False
+    mapped: NDArray[Any] | None = None
     source: str = ""
     times_source: str = ""
     first_frame_at: datetime | None = None
@@ -134,7 +135,9 @@ class Recording:
         return np.asarray(self.frames[t, y, x])
 
     def replace(self, **changes: Any) -> Self:
-        """The same recording with some attributes changed."""
+        """The same recording with some attributes changed; other frames have no memory map."""
+        if changes.keys() & {"frames", "window"}:
+            changes.setdefault("mapped", None)
         return dataclasses.replace(self, **changes)
 
 

@@ -271,7 +271,7 @@ def _recording(
         pixel_size_um=pixel_size_um if pixel_size_um is not None else _side_um(stack, where),
         saturation_counts=_saturation(stack),
         window=window,
-        mapped=stack.mapped,
+        mapped=_mapped(view),
         source=str(where),
         times_source=times_source,
         first_frame_at=first_frame_at(stack, view.channel, view.z),
@@ -295,6 +295,14 @@ def _grey_window(view: _View, first: NDArray[Any]) -> tuple[Window, np.dtype[Any
         else "RGB became grey by Rec. 709 luma (0.2126 R + 0.7152 G + 0.0722 B)."
     )
     return lambda t, y, x: to_grey(plane(t, y, x), dtype), dtype, (note,)
+
+
+def _mapped(view: _View) -> NDArray[Any] | None:
+    """(T, Y, X) memory map of the view's frames, where the file allows."""
+    stack = view.stack
+    if stack.mapped is None or stack.color or len(view.frames) < stack.sizes[0]:
+        return None
+    return stack.mapped[:, view.channel, view.z]
 
 
 def _saturation(stack: Stack) -> float | None:

@@ -59,8 +59,8 @@ class Stack:
         Of the counts, in native byte order.
     read : callable
         Reads part of one plane; safe to call from several threads.
-    mapped : bool
-        Whether it does so from a memory map.
+    mapped : numpy.ndarray or None
+        (T, C, Z, Y, X) memory map of the counts, where the file allows.
     color : bool
         Whether planes have a last axis of samples (RGB or RGBA).
     present : numpy.ndarray or None
@@ -81,7 +81,7 @@ class Stack:
     field_shape: tuple[int, int]
     dtype: np.dtype[Any]
     read: ReadPlane
-    mapped: bool = False
+    mapped: NDArray[Any] | None = None
     color: bool = False
     present: NDArray[np.bool_] | None = None
     timing: Timing = field(default_factory=Timing)
@@ -116,6 +116,7 @@ class Stack:
             sizes=(sizes[0], sizes[1], sizes[2]),
             read=read,
             present=swapped(self.present),
+            mapped=swapped(self.mapped),
             timing=timing,
             channel_names=() if axis == 1 else self.channel_names,
             notes=(*self.notes, note),

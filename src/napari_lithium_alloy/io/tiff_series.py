@@ -94,10 +94,14 @@ class SeriesReader:
         counts = np.array(part, dtype=self.dtype)
         return np.iinfo(self.dtype).max - counts if self.white_is_zero else counts
 
-    @property
-    def mapped(self) -> bool:
-        """Whether planes are read from a memory map."""
-        return self._place(0)[0] is not None
+    def mapped(self) -> NDArray[Any] | None:
+        """Memory map of all planes, leading axes first, where they lie in the file as counts."""
+        if self._offset is None or self.trailing or self.white_is_zero:
+            return None
+        if self._stored != self.dtype or self._offset % self.dtype.itemsize:
+            return None
+        shape = (*self.sizes, *self.field_shape)
+        return np.ndarray(shape, self.dtype, self._map(str(self.path)), self._offset)
 
     def _place(self, plane: int) -> tuple[int | None, str]:
         """Where a plane lies uncompressed in which file; None where it must be decoded."""

@@ -150,7 +150,7 @@ def _stack(
         field_shape=reader.field_shape,
         dtype=reader.dtype,
         read=read,
-        mapped=reader.mapped,
+        mapped=_mapped(reader, position),
         color="S" in sizes or (reader.trailing is not None and not channels_last),
         present=_present(reader, position, tcz, channels_last=channels_last),
         timing=timing,
@@ -162,6 +162,20 @@ def _stack(
         if reader.white_is_zero
         else (),
     )
+
+
+def _mapped(reader: SeriesReader, position: int) -> NDArray[Any] | None:
+    """(T, C, Z, Y, X) memory map of one position."""
+    planes, axes = reader.mapped(), list(reader.axes)
+    if planes is None or "S" in axes:
+        return None
+    if "P" in axes:
+        planes = np.moveaxis(planes, axes.index("P"), 0)[position]
+        axes.remove("P")
+    for axis in "TCZ":
+        if axis not in axes:
+            planes, axes = planes[np.newaxis], [axis, *axes]
+    return planes.transpose(*(axes.index(a) for a in "TCZ"), 3, 4)
 
 
 def _page_times(timing: Timing, metadata: TiffMetadata, pages: list[int | None]) -> Timing:
