@@ -1,6 +1,8 @@
 import dataclasses
 import math
 import shutil
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,15 +10,17 @@ import pytest
 import tifffile
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.opening import open_layers
+from napari_lithium_alloy._napari.potential_dialog import PotentialDialog
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.timeline_plot import li_ticks
 from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
 from napari_lithium_alloy._napari.widgets.timeline import Timeline
 from napari_lithium_alloy._napari.widgets.workspace import OWN_KEY, Workspace
+from napari_lithium_alloy.core.galvanostatic import ClockLink, li_content
 from napari_lithium_alloy.core.stages import stage_lags, stages_table
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.tables import read_csv
@@ -75,17 +79,102 @@ def test_epi_is_drawn_as_relative_reflectance(viewer, timeline, finished):
     assert values[0] == pytest.approx(1.0, abs=0.02)
 
 
-def test_li_content_above_or_below(timeline, opened, gold):
+def test_li_content_is_above_while_time_is_below(timeline, opened, gold):
     canvas = timeline.canvas
     assert canvas.item.getAxis("top").labelText == "x in LiₓAu"
-    timeline.axis.setCurrentIndex(1)
-    assert canvas.item.getAxis("bottom").labelText == "x in LiₓAu"
-    assert canvas.item.getAxis("top").labelText == "Time (s)"
+    assert canvas.item.getAxis("bottom").labelText == "Time (s)"
     experiment = gold.experiment
     rate = experiment.film.li_content_rate(np.abs(experiment.potential.current_ma).max())
-    ((ticks),) = canvas.item.getAxis("bottom")._tickLevels
+    ((ticks),) = canvas.item.getAxis("top")._tickLevels
     times = {float(text): time for time, text in reversed(ticks)}
     assert times[1.0] == pytest.approx(opened.experiment.origins_s()[0] + 1 / rate, abs=1.0)
+
+
+def x_at(opened, times_s):
+    experiment = opened.experiment
+    return li_content(
+        experiment.potential,
+        experiment.film,
+        np.atleast_1d(np.asarray(times_s, float)),
+        origins_s=experiment.origins_s(),
+    )
+
+
+def test_curves_against_li_content_are_a_loop(viewer, timeline, opened):
+    timeline.axis.setCurrentIndex(1)
+    canvas, plot = timeline.canvas, timeline.canvas.plot
+    assert canvas.item.getAxis("bottom").labelText == "x in LiₓAu"
+    assert canvas.item.getAxis("top").labelText == ""
+    potential, intensity = plot.curves
+    stages = {s.key: s for s in opened.experiment.stages}
+    for key, way in (("cycle1_step1", 1), ("cycle1_dealloying1", -1)):
+        stage = stages[key]
+        middle_s = (stage.start_s + stage.end_s) / 2
+        x, volts = plot.point_at(potential, middle_s)
+        assert x == pytest.approx(x_at(opened, middle_s)[0], abs=0.05)
+        at = opened.experiment.potential.potential_at(np.array([middle_s]))[0]
+        assert volts == pytest.approx(at, abs=0.02)
+        part = next(x for s, x, _ in plot.parts(potential) if s is stage)
+        assert np.all(way * np.diff(part) >= 0)
+    reached = np.nanmax(x_at(opened, opened.recording.times_s))
+    assert np.nanmax(intensity.x) == pytest.approx(reached)
+    low, high = canvas.item.getViewBox().viewRange()[0]
+    assert low < 0 < np.nanmax(potential.x) < high
+    assert canvas.bands.bands == [] == canvas.bands.lines
+    labels = [label.text for _, label in canvas.legend.items]
+    assert labels == [s.label for s in opened.experiment.stages if s.label != "SEI"]
+    pens = [part.opts["pen"] for part in canvas.parts]
+    styles = {label: pen.style() for label, pen in zip(labels, pens, strict=True)}
+    assert styles["step 1"] == Qt.PenStyle.SolidLine
+    assert styles["step 1'"] == styles["dissolution"] == Qt.PenStyle.DashLine
+    timeline.axis.setCurrentIndex(0)
+    assert len(canvas.bands.bands) == len(opened.experiment.stages)
+    assert canvas.parts == []
+
+
+def test_the_cursor_is_at_the_x_of_the_frame_shown(viewer, timeline, opened):
+    timeline.axis.setCurrentIndex(1)
+    canvas = timeline.canvas
+    stages = {s.key: s for s in opened.experiment.stages}
+    for key in ("cycle1_step2", "cycle1_dissolution"):
+        viewer.dims.set_point(0, (stages[key].start_s + stages[key].end_s) / 2)
+        shown = session_of(viewer).time_s
+        x = x_at(opened, shown)[0]
+        assert canvas.cursor.isVisible()
+        assert canvas.cursor.value() == pytest.approx(x, abs=0.05)
+        (mark,) = canvas.left_mark.points()
+        at = opened.experiment.potential.potential_at(np.array([shown]))[0]
+        assert (mark.pos().x(), mark.pos().y()) == pytest.approx((x, at), abs=0.05)
+        (mark,) = canvas.right_mark.points()
+        frame = int(np.flatnonzero(opened.recording.times_s == shown)[0])
+        assert mark.pos().y() == opened.field_signal.values("absorbance")[frame]
+    viewer.dims.set_point(0, stages["cycle1_SEI"].start_s)
+    assert not canvas.cursor.isVisible()
+    assert len(canvas.left_mark.points()) == 0
+
+
+def test_a_click_against_li_content_goes_to_the_nearest_point_of_a_curve(viewer, timeline, opened):
+    timeline.axis.setCurrentIndex(1)
+    canvas, potential = timeline.canvas, timeline.canvas.plot.curves[0]
+    canvas.resize(700, 300)
+    box = canvas.item.getViewBox()
+    stages = {s.key: s for s in opened.experiment.stages}
+    for key in ("cycle1_step1", "cycle1_dealloying1"):
+        time_s = (stages[key].start_s + stages[key].end_s) / 2
+        scene = box.mapViewToScene(QPointF(*canvas.plot.point_at(potential, time_s)))
+        canvas._clicked(SimpleNamespace(scenePos=lambda at=scene: at))
+        assert session_of(viewer).time_s == pytest.approx(time_s, abs=1.5)
+
+
+def test_without_li_content_the_axis_stays_time(viewer, timeline, gold_file, finished):
+    timeline.axis.setCurrentIndex(1)
+    viewer.layers.clear()
+    add_layers(viewer, open_layers(gold_file.parent / "trans.tif"))
+    finished(timeline)
+    assert session_of(viewer).current.experiment.film is None
+    assert timeline.axis.currentIndex() == 0
+    assert not timeline.axis.isEnabled()
+    assert not timeline.canvas.plot.by_li
 
 
 def test_ticks_of_x_are_round_where_it_rises_falls_and_starts_anew():
@@ -303,37 +392,174 @@ def test_a_typed_offset_shifts_the_potential(viewer, timeline, opened):
     offset = opened.experiment.potential.clock_offset_s
     viewer.dims.set_point(0, 40.0)
     potential = opened.experiment.potential
-    timeline.clock.offset.setValue(offset + 7.5)
+    timeline.clock.box.offset.setValue(offset + 7.5)
     assert np.allclose(timeline.canvas.plot.curves[0].x, before - 7.5)
     at = np.array([session_of(viewer).time_s + 7.5])
     overlay = viewer.canvas.overlays.text.text
     assert f"E = {potential.potential_at(at)[0]:.3f} V" in overlay
 
 
+def test_a_typed_rate_stretches_the_potential(timeline, opened):
+    curve = opened.experiment.potential
+    timeline.clock.box.rate.setValue(1.01)
+    now = opened.experiment.potential
+    assert (now.clock_rate, now.clock_way) == (1.01, "typed")
+    expected = (curve.times_s - curve.clock_offset_s) / 1.01
+    assert np.allclose(timeline.canvas.plot.curves[0].x, expected)
+    steps = [s for s in opened.steps if s.name == "link_clock"]
+    assert [s.parameters["rate"] for s in steps] == [1.01]
+
+
+def test_the_residual_is_shown_and_kept(timeline, opened):
+    box, planted = timeline.clock.box, opened.experiment.potential.clock_offset_s
+    assert box.fit.text().startswith("residual ")
+    before = float(box.fit.text().split()[1])
+    box.offset.setValue(planted + 2.0)
+    residual_s = opened.experiment.potential.clock_residual_s
+    assert residual_s > before
+    assert residual_s == pytest.approx(np.hypot(before, 2.0), abs=1.0)
+    assert box.fit.text() == f"typed, residual {residual_s:.2f} s"
+    assert f"within {residual_s:.1f} s (RMS)" in timeline.status.text()
+
+
 def test_a_suggested_offset_is_the_planted_one(timeline, opened, gold, finished):
     planted = gold.experiment.potential.clock_offset_s
-    timeline.shift_clock(planted + 60)
-    timeline.clock.suggest.click()
+    timeline.clock.link(opened, ClockLink(offset_s=planted + 60))
+    timeline.clock.box.suggest.click()
     finished(timeline)
-    assert opened.experiment.potential.clock_offset_s == pytest.approx(planted, abs=2)
-    assert "(RMS)" in timeline.status.text()
-    assert timeline.clock.offset.value() == pytest.approx(planted, abs=2)
+    potential = opened.experiment.potential
+    assert potential.clock_offset_s == pytest.approx(planted, abs=2)
+    assert potential.clock_way == "steps"
+    assert 0 < potential.clock_residual_s < 2
+    assert "suggested, steps coincide within" in timeline.status.text()
+    assert timeline.clock.box.offset.value() == pytest.approx(planted, abs=2)
 
 
 def test_two_points_link_the_clocks(viewer, timeline, opened):
     offset = opened.experiment.potential.clock_offset_s
     viewer.dims.set_point(0, 40.0)
     shown = session_of(viewer).time_s
-    timeline.clock.points.click()
+    timeline.axis.setCurrentIndex(1)
+    timeline.clock.box.points.click()
+    assert timeline.axis.currentIndex() == 0
     assert timeline.status.text() == "Click a moment on the potential."
     timeline.canvas.time_clicked.emit(30.0)
     assert timeline.status.text() == "Now click the same moment on the mean intensity."
     timeline.canvas.time_clicked.emit(18.0)
-    assert opened.experiment.potential.clock_offset_s == pytest.approx(offset + 12.0)
+    potential = opened.experiment.potential
+    assert potential.clock_offset_s == pytest.approx(offset + 12.0)
+    assert (potential.clock_rate, potential.clock_way) == (1.0, "points")
     assert session_of(viewer).time_s == shown
-    assert not timeline.clock.points.isChecked()
+    assert "Click a second pair" in timeline.status.text()
+    timeline.clock.box.points.click()
     timeline.canvas.time_clicked.emit(18.0)
     assert session_of(viewer).time_s == pytest.approx(18.0, abs=0.51)
+
+
+def test_two_pairs_of_points_give_the_rate(timeline, opened, errors):
+    offset = opened.experiment.potential.clock_offset_s
+    timeline.clock.box.points.click()
+    for time_s in (30.0, 30.0, 132.0, 20.0):
+        timeline.canvas.time_clicked.emit(time_s)
+    assert errors[-1].startswith("The two pairs of points give no rate")
+    assert opened.experiment.potential.clock_offset_s == pytest.approx(offset)
+    for time_s in (132.0, 130.0):
+        timeline.canvas.time_clicked.emit(time_s)
+    potential = opened.experiment.potential
+    assert potential.clock_rate == pytest.approx(1.02)
+    assert potential.clock_offset_s == pytest.approx(offset + 30 - 1.02 * 30)
+    assert not timeline.clock.box.points.isChecked()
+    assert ", rate 1.02, by points" in timeline.status.text()
+    assert np.interp(130, potential.recording_times_s, potential.times_s) == pytest.approx(
+        offset + 132
+    )
+
+
+def test_time_stamps_link_the_clocks(timeline, opened, errors):
+    timeline.clock.box.stamps.click()
+    (message,) = errors
+    assert message.endswith("trans.tif does not say when it was recorded; link the clocks by "
+                            "points or type the offset.")  # fmt: skip
+    started = datetime(2024, 5, 6, 9, 0, 0)
+    potential = dataclasses.replace(opened.experiment.potential, started=started)
+    timeline.session.change_experiment(opened, potential=potential)
+    at = started + timedelta(seconds=40)
+    timeline.session.change_recording(opened, first_frame_at=at)
+    timeline.clock.box.stamps.click()
+    now = opened.experiment.potential
+    assert now.clock_offset_s == pytest.approx(40 - opened.recording.times_s[0])
+    assert now.clock_way == "time stamps"
+    assert timeline.status.text().endswith("both stamps are taken as of one time zone.")
+
+
+# Potential
+
+
+COUNTED = "counter;elapsed;channel 1\n0;0;380\n1;5;-60\n2;6;-70\n"
+
+
+def choose(monkeypatch, **chosen):
+    """Answer the dialog of columns: quantity="column, unit"; what it said is kept."""
+    said = []
+
+    def answer(dialog):
+        for quantity, text in chosen.items():
+            column, _, unit = text.partition(", ")
+            dialog.columns[quantity].setCurrentText(column)
+            if unit:
+                dialog.units[quantity].setCurrentText(unit)
+        dialog.accept()
+        said.append(dialog.said.text())
+        return dialog.result()
+
+    monkeypatch.setattr(PotentialDialog, "exec", answer)
+    return said
+
+
+def test_a_potential_is_read_and_its_columns_kept(viewer, copied, finished, monkeypatch, errors):
+    text = copied.read_text().replace('path = "potential.csv"', 'path = "counted.txt"')
+    copied.write_text(text)
+    copied.with_name("counted.txt").write_text(COUNTED)
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace, name=f"{OWN_KEY} (Lithium alloy)", area="right")
+    said = choose(monkeypatch, time="elapsed")
+    workspace._open_asked(str(copied))
+    assert "counted.txt has no column of potential" in said[0]
+    assert errors == []
+    assert session_of(viewer).current is None
+    choose(monkeypatch, time="elapsed, min", potential="channel 1, mV")
+    workspace._open_asked(str(copied.parent))
+    finished(workspace)
+    potential = session_of(viewer).current.experiment.potential
+    assert potential.times_s.tolist() == [0, 300, 360]
+    assert potential.potential_v.tolist() == [0.38, -0.06, -0.07]
+    again = open_experiment(copied).potential
+    assert again.potential_v.tolist() == potential.potential_v.tolist()
+
+
+def test_a_potential_for_a_recording_that_has_none(viewer, copied, finished, monkeypatch):
+    add_layers(viewer, open_layers(copied.parent / "trans.tif"))
+    dock = Timeline(viewer)
+    viewer.window.add_dock_widget(dock, name="Timeline test")
+    finished(dock)
+    assert dock.potential_button.isEnabled()
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileName", lambda *_: (str(copied.parent / "potential.csv"), "")
+    )
+    choose(monkeypatch)
+    dock.potential_button.click()
+    finished(dock)
+    opened = session_of(viewer).current
+    assert dock.clock.box.isEnabled()
+    assert [c.name for c in dock.canvas.plot.curves] == ["Potential", "Mean absorbance"]
+    assert dock.status.text().startswith("Potential: ")
+    dock.clock.link(opened, ClockLink(offset_s=2.5, rate=1.001, way="typed"))
+    copied.unlink()
+    file = dock.save()
+    potential = open_experiment(file).potential
+    assert (potential.clock_offset_s, potential.clock_rate) == (2.5, 1.001)
+    assert potential.clock_way == "typed"
+    assert np.array_equal(potential.potential_v, opened.experiment.potential.potential_v)
 
 
 def test_without_a_potential_the_picture_alone_gives_the_fields_stages(
@@ -343,16 +569,15 @@ def test_without_a_potential_the_picture_alone_gives_the_fields_stages(
     dock = Timeline(viewer)
     viewer.window.add_dock_widget(dock, name="Timeline test")
     finished(dock)
-    assert not dock.clock.isEnabled()
+    assert not dock.clock.box.isEnabled()
     assert [c.name for c in dock.canvas.plot.curves] == ["Mean absorbance"]
     detect(dock, finished)
     stages = session_of(viewer).current.experiment.stages
     assert {s.scope for s in stages} == {"field"}
     assert errors == []
-    dock._suggest_clicked()
+    dock.clock._suggest_clicked()
     (message,) = errors
-    assert message.endswith("has no potential; name the cycler's file under [potential] of "
-                            "recording.toml.")  # fmt: skip
+    assert "has no potential; choose the cycler's file by Potential…" in message
 
 
 # Saving
@@ -366,7 +591,7 @@ def test_stages_and_clock_are_saved_and_read_again(viewer, copied, finished, mon
     viewer.window.add_dock_widget(dock, name="Timeline test")
     finished(dock)
     detect(dock, finished)
-    dock.shift_clock(3.25)
+    dock.clock.link(session_of(viewer).current, ClockLink(offset_s=3.25, way="typed"))
     stages = session_of(viewer).current.experiment.stages
     asked = []
     monkeypatch.setattr(
@@ -376,7 +601,7 @@ def test_stages_and_clock_are_saved_and_read_again(viewer, copied, finished, mon
     )
     dock.save_button.click()
     assert copied.read_text() == "# my notes\n" + text
-    assert f"Replace the stages in {copied}" in asked[0]
+    assert f"Replace in {copied}" in asked[0]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     dock.save_button.click()
     again = open_experiment(copied)
@@ -388,7 +613,8 @@ def test_stages_and_clock_are_saved_and_read_again(viewer, copied, finished, mon
         assert read.keys() == saved.keys()
         for key, bounds in saved.items():
             assert read[key] == pytest.approx(bounds, abs=6e-4)
-    assert dock.status.text() == f"{len(stages)} stages saved to recording.toml."
+    n = len(stages)
+    assert dock.status.text() == f"{n} stages, potential and clock saved to recording.toml."
 
 
 # True time

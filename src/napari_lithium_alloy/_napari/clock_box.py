@@ -26,12 +26,7 @@ class ClockBox(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.offset = _number(-1e9, 1e9, 2, "Cycler time at the recording's time 0")
-        self.rate = _number(
-            1e-6,
-            1e6,
-            6,
-            "Cycler seconds per second of the recording: 1 where both clocks are right",
-        )
+        self.rate = _number(1e-6, 1e6, 6, "Cycler seconds per second of the recording, 1 as a rule")
         self.rate.setSingleStep(1e-4)
         self.suggest = QPushButton("Suggest")
         self.suggest.setToolTip(
@@ -95,5 +90,6 @@ def _number(low: float, high: float, decimals: int, tip: str) -> QDoubleSpinBox:
     box.setDecimals(decimals)
     box.setKeyboardTracking(False)
     box.setMinimumWidth(60)
+    box.setButtonSymbols(box.ButtonSymbols.NoButtons)  # room for the digits
     box.setToolTip(tip)
     return box

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QGridLayout, QL
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.io.cyclers import OFFERED_UNITS, QUANTITIES, columns_of, read_potential
+from napari_lithium_alloy.io.stages_file import save_columns
 
 BY_NAME = "as its name says"
 NONE = "none"
@@ -99,6 +100,21 @@ def ask_potential(parent: QWidget, path: Path) -> PotentialCurve | None:
     names, told = columns_of(path)
     dialog: Any = PotentialDialog(parent, path, names, told)
     return dialog.curve if dialog.exec() else None
+
+
+def choose_columns(parent: QWidget, recording_file: Path, path: Path) -> bool:
+    """Have columns of a cycler's file chosen and kept in recording.toml; whether they were.
+
+    Raises
+    ------
+    AlloyError
+        If recording.toml cannot be written.
+    """
+    curve = ask_potential(parent, path)
+    if curve is None:
+        return False
+    save_columns(recording_file, curve.chosen)
+    return True
 
 
 def told_in(curve: PotentialCurve) -> str:

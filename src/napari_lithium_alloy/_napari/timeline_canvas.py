@@ -18,6 +18,8 @@ RIGHT_COLOUR = COLOURS[0]
 LETTER_PX = 6
 """Below the lower label: pyqtgraph cuts what hangs below its line."""
 MARK_PX = 10
+BETWEEN_ALPHA = 0.35
+"""Of the potential between stages where these are coloured."""
 
 
 class TimelineCanvas(CurveCanvas):
@@ -117,16 +119,17 @@ class TimelineCanvas(CurveCanvas):
         if not plot.by_li or curve is None:
             return
         named = set()
-        for stage in plot.coloured_by:
+        for stage, x, y in plot.parts(curve):
             style = Qt.PenStyle.SolidLine if stage.darkens else Qt.PenStyle.DashLine
             part = self._pg.PlotDataItem(
-                *plot.part(curve, stage),
+                x,
+                y,
                 pen=self._pg.mkPen(stage.colour, width=3, style=style),
                 connect="finite",
             )
             self.item.addItem(part)
             self.parts.append(part)
-            if stage.label not in named and np.isfinite(part.xData).any():
+            if stage.label not in named:
                 named.add(stage.label)
                 self.legend.addItem(part, stage.label)
         self.legend.setColumnCount(max(len(named), 1))
@@ -156,7 +159,10 @@ class TimelineCanvas(CurveCanvas):
         ):
             curve.setPen(self._pg.mkPen(colour, width=2))
             mark.setBrush(self._pg.mkBrush(colour))
-        self.left_curve.setPen(self._pg.mkPen(ink, width=1 if plot.by_li else 2))
+        if plot.by_li:
+            between = self._pg.mkColor(ink)
+            between.setAlphaF(BETWEEN_ALPHA)
+            self.left_curve.setPen(self._pg.mkPen(between, width=1))
         self.bands.show_stages(plot.stages, ink)
 
     def figure(self) -> Any:

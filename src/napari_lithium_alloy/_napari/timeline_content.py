@@ -12,8 +12,8 @@ from napari_lithium_alloy._napari.plots import Curve
 from napari_lithium_alloy._napari.timeline_plot import TIME, TimelinePlot
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.galvanostatic import li_content
-from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.stages import StageKind
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.stages import Stage, StageKind
 from napari_lithium_alloy.report import cell_stages
 
 SIGNALS = {
@@ -76,14 +76,17 @@ def _content(experiment: Experiment, times_s: FloatArray) -> FloatArray:
 def _against_li(plot: TimelinePlot, experiment: Experiment) -> TimelinePlot:
     """The same curves against Li content, from the first origin on and within the recording.
 
-    Each cycle starts anew at its origin: lithium coming and leaving draw a loop.
+    Each cycle starts anew at its origin: lithium coming and leaving draw a loop. What flows while
+    an SEI forms goes into no alloy and is left out.
     """
+    stages = cell_stages(experiment.stages, tuple(StageKind))
     curves, times = [], {}
     for curve in plot.curves:
         inside = (curve.x >= plot.x_range[0]) & (curve.x <= plot.x_range[1])
         at_s, y = _broken(curve.x[inside], curve.y[inside], experiment.origins_s())
         times[curve.name] = at_s
-        curves.append(Curve(name=curve.name, x=_content(experiment, at_s), y=y))
+        x = np.where(_in_sei(stages, at_s), np.nan, _content(experiment, at_s))
+        curves.append(Curve(name=curve.name, x=x, y=y))
     known = plot.li_content[np.isfinite(plot.li_content)]
     margin = MARGIN * (float(np.ptp(known)) or 1.0)
     return replace(
@@ -94,8 +97,17 @@ def _against_li(plot: TimelinePlot, experiment: Experiment) -> TimelinePlot:
         x_range=(float(known.min()) - margin, float(known.max()) + margin),
         by_li=True,
         times_s=times,
-        coloured_by=cell_stages(experiment.stages, tuple(StageKind)),
+        coloured_by=stages,
     )
+
+
+def _in_sei(stages: Sequence[Stage], times_s: FloatArray) -> BoolArray:
+    """(N,) True from the end of the stage before an SEI to the SEI's own end."""
+    inside = np.zeros(len(times_s), dtype=bool)
+    for sei in (s for s in stages if s.kind is StageKind.SEI):
+        begin_s = max((s.end_s for s in stages if s.end_s <= sei.start_s), default=-np.inf)
+        inside |= (times_s > begin_s) & (times_s < sei.end_s)
+    return inside
 
 
 def _broken(

@@ -11,6 +11,7 @@ from napari_lithium_alloy._napari.stage_bands import SPANS, stage_label
 from napari_lithium_alloy._napari.timeline_plot import TimelinePlot, li_ticks
 from napari_lithium_alloy.io.figures.page import colour_on_paper
 
+MOST_COLUMNS = 8
 LETTER = 0.011
 """Width of a letter in a figure, as a share of its axis."""
 
@@ -74,15 +75,12 @@ def _colour_parts(figure: Any, left: Any, plot: TimelinePlot) -> None:
     """The potential's stages in their colours, dashed where lithium leaves."""
     curve = next((c for c in plot.curves if c.name != plot.right), None)
     named: dict[str, Any] = {}
-    for stage in plot.coloured_by if curve is not None else ():
-        x, y = plot.part(curve, stage)
-        if np.isfinite(x).any():
-            (line,) = left.plot(
-                x, y, "-" if stage.darkens else "--", color=colour_on_paper(stage), linewidth=2
-            )
-            named.setdefault(stage.label, line)
+    for stage, x, y in [] if curve is None else plot.parts(curve):
+        dash = "-" if stage.darkens else "--"
+        (line,) = left.plot(x, y, dash, color=colour_on_paper(stage), linewidth=2)
+        named.setdefault(stage.label, line)
     if named:
         figure.legend(
-            named.values(), named, loc="outside lower center", ncols=len(named), frameon=False,
-            fontsize=7,
+            named.values(), named, loc="outside lower center", ncols=min(len(named), MOST_COLUMNS),
+            frameon=False, fontsize=7,
         )  # fmt: skip

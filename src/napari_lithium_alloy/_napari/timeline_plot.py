@@ -60,11 +60,15 @@ class TimelinePlot(Plot):
         """What is below the plot."""
         return self.li_label if self.by_li else TIME
 
-    def part(self, curve: Curve, stage: Stage) -> tuple[FloatArray, FloatArray]:
-        """The part of a curve against Li content that lies in a stage; NaN breaks it."""
-        times = self.times_s[curve.name]
-        inside = (times >= stage.start_s) & (times <= stage.end_s)
-        return curve.x[inside], curve.y[inside]
+    def parts(self, curve: Curve) -> list[tuple[Stage, FloatArray, FloatArray]]:
+        """Stages and x and y of a curve against Li content in them, where it is drawn."""
+        times, found = self.times_s[curve.name], []
+        for stage in self.coloured_by:
+            inside = (times >= stage.start_s) & (times <= stage.end_s)
+            x, y = curve.x[inside], curve.y[inside]
+            if (np.isfinite(x) & np.isfinite(y)).sum() > 1:
+                found.append((stage, x, y))
+        return found
 
     def point_at(self, curve: Curve, time_s: float) -> tuple[float, float]:
         """Where a curve against Li content is at a time; NaN where it isn't drawn then."""

@@ -56,12 +56,16 @@ def open_experiment(path: Path | str) -> Experiment:
     AlloyError
         If something is missing, mistyped or cannot be read; the sentence names file and key.
     """
-    where = Path(path).expanduser()
-    if where.is_dir() and (where / FILE_NAME).is_file():
-        where = where / FILE_NAME
+    where = recording_file_in(Path(path).expanduser())
     if where.suffix.lower() == ".toml":
         return _from_toml(where)
     return Experiment(name=stem_of(where), recordings=open_stack(where), source=str(where))
+
+
+def recording_file_in(path: Path) -> Path:
+    """The recording.toml in a folder that holds one, else the path itself."""
+    own = path / FILE_NAME
+    return own if path.is_dir() and own.is_file() else path
 
 
 def inputs_of(experiment: Experiment) -> list[Path]:

@@ -65,6 +65,7 @@ class Timeline(PlotDock):
             "are colours of the potential (dashed while Li leaves) and each cycle is a loop"
         )
         self.axis.currentIndexChanged.connect(self.draw)
+        self.axis.activated.connect(self._axis_chosen)
         self.clock = TimelineClock(self)
         self.clock.box.points.toggled.connect(self._points_toggled)
         self.potential_button = QPushButton("Potential…")
@@ -159,8 +160,9 @@ class Timeline(PlotDock):
             return
         known, potential = opened.field_signal, opened.experiment.potential
         lacking = known is None or not known.is_of(opened)
-        wanted = (opened.recording, opened.normalization, potential and potential.times_s)
-        if all(a is b for a, b in zip(wanted, self._tried, strict=False)) and self._tried:
+        read = potential and (potential.source, tuple(potential.columns.items()))
+        wanted = (opened.recording, opened.normalization, read)
+        if wanted == self._tried:
             return
         self._tried = wanted
         if potential is not None and (lacking or self.clock.wanted(opened)):
@@ -259,6 +261,13 @@ class Timeline(PlotDock):
                 self.save()
 
     # Plot
+
+    def _axis_chosen(self, index: int) -> None:
+        against_li = (
+            "Stages are colours of the potential, dashed while Li leaves; choose Time (s) to drag "
+            "their bounds."
+        )
+        self.status.setText(against_li if index else "")
 
     def draw(self) -> None:
         """Draw what is known of the current recording."""

@@ -25,11 +25,14 @@ from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.opening import open_layers
+from napari_lithium_alloy._napari.potential_dialog import choose_columns
 from napari_lithium_alloy._napari.results import take_result
 from napari_lithium_alloy._napari.session import MODE_KEY
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.io.cyclers import ColumnsNotToldError
+from napari_lithium_alloy.io.recording_file import recording_file_in
 from napari_lithium_alloy.pipeline import AnalysisResult, analyze, write_result
 
 OWN_KEY = "Lithium alloy workspace"
@@ -161,9 +164,14 @@ class Workspace(Dock):
         self._open_asked(QFileDialog.getExistingDirectory(self, "Open folder"))
 
     def _open_asked(self, path: str) -> None:
-        if path:
-            with self.errors_shown():
+        if not path:
+            return
+        with self.errors_shown():
+            try:
                 self.open_recording(Path(path))
+            except ColumnsNotToldError as error:
+                if choose_columns(self, recording_file_in(Path(path)), error.path):
+                    self.open_recording(Path(path))
 
     # The whole analysis
 
