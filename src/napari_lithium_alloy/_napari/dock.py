@@ -70,6 +70,7 @@ class Dock(QWidget):
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session = session_of(self.viewer)
         self._worker: Any = None
+        self._work: Work[Any] | None = None
         self._done: Callable[[Any], None] | None = None
         self._connected = False
         self._taken: Opened | None = None
@@ -231,7 +232,7 @@ class Dock(QWidget):
 
         if self.busy:
             raise AlloyError("An analysis is running; cancel it or wait for it to end.")
-        self._done = done
+        self._done, self._work = done, work
         self._worker = create_worker(_guarded, work, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self._show_progress)
         self._worker.returned.connect(self._returned)
@@ -287,7 +288,9 @@ class Dock(QWidget):
         notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def _stopped(self) -> None:
-        self._worker = self._done = None
+        if self._work is not None:
+            self._work.close()  # a worker that was stopped leaves it open, and files with it
+        self._worker = self._done = self._work = None
         self._show_busy(False)
 
     def _show_busy(self, busy: bool) -> None:

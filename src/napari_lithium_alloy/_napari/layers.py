@@ -28,9 +28,21 @@ if TYPE_CHECKING:
 METADATA_KEY = "napari-lithium-alloy"
 LayerTuple = tuple[Any, dict[str, Any], str]
 Kind = Literal[
-    "counts", "stack", "map", "onset", "onset_sd", "rgb", "sites", "pores", "pore_tracks", "regions"
+    "counts",
+    "stack",
+    "map",
+    "onset",
+    "onset_sd",
+    "rgb",
+    "montage",
+    "sites",
+    "pores",
+    "pore_tracks",
+    "regions",
 ]
 REGION_COLOUR = "#ff6a00"
+MONTAGE_APART = 1.05
+"""Where a montage begins, in units of the field's width."""
 QUANTITY_NAMES = {
     "transmittance": "Transmittance",
     "absorbance": "Absorbance",
@@ -213,6 +225,28 @@ def rgb_layer(
         "metadata": provenance(recording, "rgb", slot, steps),
     }
     return rgb, attributes, "image"
+
+
+def montage_layer(
+    recording: Recording,
+    picture: NDArray[np.uint8],
+    side_px: float,
+    steps: Sequence[Step],
+) -> LayerTuple:
+    """A montage (Y, X, 3) to the right of the field; `side_px`: its pixels' side in the field's."""
+    placed = placement(recording, 2)
+    size = placed["scale"][0]
+    placed["scale"] = (size * side_px, size * side_px)
+    placed["translate"] = (0.0, size * recording.field_shape[1] * MONTAGE_APART)
+    attributes = {
+        **placed,
+        "name": _named("Montage", recording),
+        "rgb": True,
+        "interpolation2d": "linear",  # its text stays legible from afar
+        "multiscale": False,
+        "metadata": provenance(recording, "montage", "", steps),
+    }
+    return picture, attributes, "image"
 
 
 def sites_layer(

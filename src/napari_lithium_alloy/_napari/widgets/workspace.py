@@ -13,27 +13,23 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QMessageBox,
     QPushButton,
     QWidget,
 )
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
-from napari_lithium_alloy._napari.from_layers import regions_of
-from napari_lithium_alloy._napari.label_store import make_labels
-from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.opening import open_layers
+from napari_lithium_alloy._napari.pictures import Pictures, ask_folder
 from napari_lithium_alloy._napari.potential_dialog import choose_columns
 from napari_lithium_alloy._napari.results import take_result
 from napari_lithium_alloy._napari.session import MODE_KEY
+from napari_lithium_alloy._napari.whole_work import analysed
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.progress import Work
-from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.io.cyclers import ColumnsNotToldError
 from napari_lithium_alloy.io.recording_file import recording_file_in
-from napari_lithium_alloy.pipeline import AnalysisResult, analyze, write_result
+from napari_lithium_alloy.pipeline import AnalysisResult, write_result
 
 OWN_KEY = "Lithium alloy workspace"
 DOCKS = {
@@ -71,6 +67,7 @@ class Workspace(Dock):
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
+        self.pictures = Pictures(self)
         return column(buttons, self.facts)
 
     def _lay_out(self) -> None:
@@ -84,6 +81,7 @@ class Workspace(Dock):
         )
         self.tables.export_button.clicked.disconnect()
         self.tables.export_button.clicked.connect(self._ask_export_all)
+        self.tables.layout().addWidget(self.pictures.box)
 
     # Docks
 
@@ -151,6 +149,7 @@ class Workspace(Dock):
         opened = self.session.current
         self.facts.setText("" if opened is None else "\n".join(_facts(opened)))
         self.run_button.setEnabled(opened is not None)
+        self.pictures.box.setEnabled(opened is not None)
 
     def show_tables(self) -> None:
         opened = self.session.current
@@ -177,23 +176,15 @@ class Workspace(Dock):
 
     def run(self) -> None:
         opened = self.session.need_current()
-        if opened.recording.mode is None:
-            raise AlloyError(
-                f"It is not known whether {opened.name} was recorded in trans or epi; set its mode "
-                "in the Normalization dock."
-            )
+        work = analysed(self.session, opened)
         self.status.setText("Analysing…")
-        work = _analysed(opened, self._regions(opened))
-        self.start(work, functools.partial(self._show, opened))
+        self.start(work, functools.partial(self.show_result, opened))
 
-    def _regions(self, opened: Opened) -> list[Region]:
-        """Regions drawn by hand, else those given with the recording."""
-        for layer in self.viewer.layers:
-            if kind_of(layer) == "regions" and self.session.opened_of(layer) is opened:
-                return regions_of(layer, opened.recording)
-        return list(opened.experiment.regions)
+    def take(self, opened: Opened) -> None:
+        self.pictures.box.form.value = opened.config.montage
 
-    def _show(self, opened: Opened, result: AnalysisResult) -> None:
+    def show_result(self, opened: Opened, result: AnalysisResult) -> None:
+        """Show a whole analysis: its layers, tables and notes."""
         take_result(self.session, opened, result)
         n = len(result.tables)
         self.status.setText(
@@ -216,19 +207,10 @@ class Workspace(Dock):
         return written
 
     def _ask_export_all(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder for the results")
-        if not chosen:
-            return
-        folder, overwrite = Path(chosen), False
-        if any(folder.iterdir()):
-            answer = QMessageBox.question(
-                self, "Export all", f"{folder.name} is not empty. Replace results in it?"
-            )
-            if answer != QMessageBox.StandardButton.Yes:
-                return
-            overwrite = True
-        with self.errors_shown():
-            self.export_all(folder, overwrite=overwrite)
+        asked = ask_folder(self, "results")
+        if asked is not None:
+            with self.errors_shown():
+                self.export_all(asked[0], overwrite=asked[1])
 
 
 def _menu_key(name: str) -> str:
@@ -249,15 +231,3 @@ def _facts(opened: Opened) -> list[str]:
         f"{len(stages)} stages" if stages else "no stages given",
         *([f"{MODE_KEY}: trans or epi"] if len(opened.experiment.recordings) > 1 else []),
     ]
-
-
-def _analysed(opened: Opened, regions: list[Region]) -> Work[AnalysisResult]:
-    others = [r for r in opened.experiment.recordings if r.source != opened.recording.source]
-    experiment = opened.experiment.replace(
-        recordings=(opened.recording, *others), regions=tuple(regions)
-    )
-    return (
-        yield from analyze(
-            experiment, opened.config, recording_name=opened.name, make_labels=make_labels
-        )
-    )

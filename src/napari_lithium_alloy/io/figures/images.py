@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.colorcode import (
     ColorCodeParameters,
@@ -18,6 +19,7 @@ from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.io.figures.page import (
+    CM_PER_INCH,
     DOUBLE_CM,
     SINGLE_CM,
     SITE_GREEN,
@@ -33,41 +35,84 @@ from napari_lithium_alloy.io.figures.page import (
 LABEL_CM = 0.6
 """Width of the rows' labels."""
 GAP_CM = 0.08
+LEAST_COLUMNS = 4
+"""With fewer images a row the figure is narrower instead of its images larger."""
+LEAST_SIDE_PX = 160
+"""Smaller images are magnified on a screen, so that labels fit."""
 
 
 def montage_figure(montage: Montage) -> Any:
     """Images with time stamps, progress labels and a scale bar, a row a stage (Fig. 1B)."""
-    n_columns = max(len(row.images) for row in montage.rows)
-    shape = montage.rows[0].images.shape[1:]
-    side = (DOUBLE_CM - LABEL_CM) / max(n_columns, 4) - GAP_CM
-    height = side * shape[0] / shape[1]
     with style():
-        size = (
-            LABEL_CM + n_columns * (side + GAP_CM),
-            len(montage.rows) * (height + GAP_CM),
+        return _draw_tiles(montage, label=LABEL_CM, side=_side_cm(montage), gap=GAP_CM)
+
+
+def _side_cm(montage: Montage) -> float:
+    return (DOUBLE_CM - LABEL_CM) / max(_n_columns(montage), LEAST_COLUMNS) - GAP_CM
+
+
+def _n_columns(montage: Montage) -> int:
+    return max(len(row.images) for row in montage.rows)
+
+
+def montage_picture(montage: Montage) -> tuple[NDArray[np.uint8], int]:
+    """The same as pixels, an image's own pixels kept, for a screen.
+
+    Returns
+    -------
+    picture : numpy.ndarray
+        (Y, X, 3) uint8.
+    magnified : int
+        Pixels of the picture a side of one of the montage's.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    shape = montage.rows[0].images.shape[1:]
+    magnified = -(-LEAST_SIDE_PX // min(shape))
+    cm_of_px = _side_cm(montage) / (magnified * shape[1])
+    with style():
+        figure = _draw_tiles(
+            montage,
+            label=cm_of_px * round(LABEL_CM / cm_of_px),
+            side=cm_of_px * magnified * shape[1],
+            gap=cm_of_px * max(1, round(GAP_CM / cm_of_px)),
         )
-        figure = new_figure(*size)
-        figure.set_layout_engine("none")
-        for i, row in enumerate(montage.rows):
-            bottom = (len(montage.rows) - 1 - i) * (height + GAP_CM)
-            figure.text(
-                0.5 * LABEL_CM / size[0], (bottom + height / 2) / size[1], row.label,
-                rotation=90, ha="center", va="center", color=colour_on_paper(row.stage),
-                fontweight="bold",
-            )  # fmt: skip
-            for j, image in enumerate(row.grey()):
-                left = LABEL_CM + j * (side + GAP_CM)
-                axes = figure.add_axes(
-                    (left / size[0], bottom / size[1], side / size[0], height / size[1])
-                )
-                show_image(axes, image)
-                _stamp(
-                    axes,
-                    f"{_seconds(row.times_s[j])} s ({row.progress_labels[j]})",
-                    row.alloyed_labels[j],
-                )
-                if i == j == 0:
-                    scale_bar(axes, shape, montage.pixel_size_um)
+        figure.set_dpi(CM_PER_INCH / cm_of_px)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy(), magnified
+
+
+def _draw_tiles(montage: Montage, *, label: float, side: float, gap: float) -> Any:
+    """A figure of all images; width of labels and images and the gap between these in cm."""
+    shape = montage.rows[0].images.shape[1:]
+    height = side * shape[0] / shape[1]
+    size = (
+        label + _n_columns(montage) * (side + gap),
+        len(montage.rows) * (height + gap),
+    )
+    figure = new_figure(*size)
+    figure.set_layout_engine("none")
+    for i, row in enumerate(montage.rows):
+        bottom = (len(montage.rows) - 1 - i) * (height + gap)
+        figure.text(
+            0.5 * label / size[0], (bottom + height / 2) / size[1], row.label,
+            rotation=90, ha="center", va="center", color=colour_on_paper(row.stage),
+            fontweight="bold",
+        )  # fmt: skip
+        for j, image in enumerate(row.grey()):
+            left = label + j * (side + gap)
+            axes = figure.add_axes(
+                (left / size[0], bottom / size[1], side / size[0], height / size[1])
+            )
+            show_image(axes, image)
+            _stamp(
+                axes,
+                f"{_seconds(row.times_s[j])} s ({row.progress_labels[j]})",
+                row.alloyed_labels[j],
+            )
+            if i == j == 0:
+                scale_bar(axes, shape, montage.pixel_size_um)
     return figure
 
 
