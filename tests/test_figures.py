@@ -1,5 +1,6 @@
 """Saved figures: their sizes, their texts, their curves, and that nothing else is touched."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -25,7 +26,11 @@ from napari_lithium_alloy.io.figures.curves import (
     cycling_figure,
     potential_figure,
 )
-from napari_lithium_alloy.io.figures.images import montage_figure, onset_figure
+from napari_lithium_alloy.io.figures.images import (
+    montage_figure,
+    montage_picture,
+    onset_figure,
+)
 from napari_lithium_alloy.io.figures.page import (
     bar_length_um,
     check_figures_out,
@@ -215,6 +220,23 @@ def test_cells_start_at_zero_and_keep_their_distance(cell):
     assert {"cell #1", "cell #2", "Potential (V), curves 0.66 V apart"} <= texts(figure)
 
 
+def test_the_legend_is_read_row_by_row_in_the_order_of_stages(cell):
+    more = [
+        dataclasses.replace(STEP_2, step=n, start_s=t, end_s=t + 10)
+        for n, t in ((3, 100), (4, 120))
+    ]
+    other = dataclasses.replace(cell, name="cell #2", stages=[SEI, STEP_1, STEP_2, *more])
+    figure = cells_figure([cell, other])
+    (legend,) = figure.legends
+    figure.draw_without_rendering()
+    places = {
+        t.get_text(): (-round(t.get_window_extent().y0), t.get_window_extent().x0)
+        for t in legend.get_texts()
+    }
+    order = ["SEI", "step 1", "step 2", "step 3", "step 4", "deposition"]
+    assert sorted(places, key=places.get) == order
+
+
 def test_cycles_are_labelled(cell):
     figure = cycling_figure(cell, [("De1", 5, 187), ("Di1", 187, 189)])
     assert {"De1", "Di1", "Potential (V)", "Time (s)"} <= texts(figure)
@@ -307,3 +329,13 @@ print("matplotlib.pyplot" in sys.modules, matplotlib.rcParams.copy() == before)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["False", "True"]
     assert done.stderr == ""
+
+
+def test_a_montage_for_the_screen_keeps_its_pixels(montage):
+    picture, magnified = montage_picture(montage)
+    assert (picture.dtype, picture.shape[2], magnified) == (np.uint8, 3, 8)
+    side = 20 * magnified
+    bottom = picture[-side:, -side - 4 : -4, 0].astype(int)
+    middle = slice(side // 3, side // 2)
+    expected = montage.rows[-1].grey()[-1].repeat(8, 0).repeat(8, 1).astype(int)
+    assert np.abs(bottom[middle, middle] - expected[middle, middle]).max() <= 1

@@ -77,7 +77,7 @@ class ClockBox(QWidget):
         if not self.isEnabled():
             self.points.setChecked(False)
         words = [WAYS.get(clock.way, clock.way)]
-        words += [f"residual {residual_s:.2f} s"] if math.isfinite(residual_s) else []
+        words += [f"residual {residual_s:.2f} s (RMS)"] if math.isfinite(residual_s) else []
         self.fit.setText(", ".join(filter(None, words)))
 
     def _typed(self) -> None:

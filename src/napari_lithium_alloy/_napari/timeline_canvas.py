@@ -11,7 +11,13 @@ from qtpy.QtCore import Qt, Signal
 from napari_lithium_alloy._napari.plots import COLOURS, Curve, CurveCanvas
 from napari_lithium_alloy._napari.stage_bands import StageBands
 from napari_lithium_alloy._napari.timeline_paper import figure_of_timeline
-from napari_lithium_alloy._napari.timeline_plot import TimelinePlot, li_ticks, y_range
+from napari_lithium_alloy._napari.timeline_plot import (
+    HEADROOM,
+    LEGEND_ROOM,
+    TimelinePlot,
+    li_ticks,
+    y_range,
+)
 
 RIGHT_COLOUR = COLOURS[0]
 """Of the mean intensity and its axis; the potential has that of the text."""
@@ -67,7 +73,7 @@ class TimelineCanvas(CurveCanvas):
             x, y = ([], []) if curve is None else (curve.x, curve.y)
             item.setData(np.asarray(x, float), np.asarray(y, float), connect="finite")
             box = self.right_view if right else self.item.getViewBox()
-            shown = y_range(np.asarray(y, float))
+            shown = y_range(np.asarray(y, float), LEGEND_ROOM if plot.by_li else HEADROOM)
             if shown is not None:
                 box.setYRange(*shown, padding=0)
             self.item.showAxis("right" if right else "left", curve is not None)

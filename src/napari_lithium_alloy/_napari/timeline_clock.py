@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
-from napari_lithium_alloy._napari.clock_box import WAYS, ClockBox
+from napari_lithium_alloy._napari.clock_box import ClockBox
 from napari_lithium_alloy._napari.dock import Dock
 from napari_lithium_alloy._napari.field_signal import FieldSignal, moments_in
 from napari_lithium_alloy._napari.opened import Opened
@@ -121,10 +121,7 @@ class TimelineClock:
             self.box.points.setChecked(False)
         self._link_and_say(opened, found)
         if len(pairs) < PAIRS:
-            self._say(
-                f"{self.dock.status.text()} Click a second pair, first on the potential, for the "
-                "rate, or Points… again to keep this."
-            )
+            self._say("Click a second pair for the rate, too, or Points… again to keep this.")
 
     def _points_toggled(self, wanted: bool) -> None:
         self._cycler_s, self._pairs = None, []
@@ -157,10 +154,7 @@ class TimelineClock:
         clock = self.link(opened, clock)
         words = [f"Clock offset {clock.offset_s:.2f} s"]
         words += [f"rate {clock.rate:.6g}"] if clock.rate != 1 else []
-        words += [WAYS[clock.way]]
-        if math.isfinite(clock.residual_s):
-            words.append(f"steps coincide within {clock.residual_s:.1f} s (RMS)")
-        self._say(f"{', '.join([*words, *filter(None, [note])])}.")
+        self._say(f"{', '.join(words)}{f'; {note}' if note else ''}.")
 
     def _say(self, text: str) -> None:
         self.dock.status.setText(text)

@@ -13,8 +13,8 @@ from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
 
 TIME = "Time (s)"
-FOOTROOM, HEADROOM = 0.06, 0.2
-"""Beyond a curve's range, in units of it."""
+FOOTROOM, HEADROOM, LEGEND_ROOM = 0.06, 0.2, 0.35
+"""Beyond a curve's range, in units of it: below, for the stages' names, and for their legend."""
 ABOUT_TICKS = 20
 ORIGIN = 0.05
 """How far from 0, in units of a tick's step, x starts at the latest at an origin."""
@@ -111,11 +111,11 @@ def li_ticks(
     return kept
 
 
-def y_range(values: FloatArray) -> tuple[float, float] | None:
-    """All of a curve and, above it, room for the names of the stages; None for no values."""
+def y_range(values: FloatArray, headroom: float) -> tuple[float, float] | None:
+    """All of a curve with room above it, in units of its range; None for no values."""
     known = values[np.isfinite(values)]
     if not known.size:
         return None
     low, high = float(known.min()), float(known.max())
     span = high - low or 1.0
-    return low - FOOTROOM * span, high + HEADROOM * span
+    return low - FOOTROOM * span, high + headroom * span

@@ -263,11 +263,7 @@ class Timeline(PlotDock):
     # Plot
 
     def _axis_chosen(self, index: int) -> None:
-        against_li = (
-            "Stages are colours of the potential, dashed while Li leaves; choose Time (s) to drag "
-            "their bounds."
-        )
-        self.status.setText(against_li if index else "")
+        self.status.setText("Bounds of stages are dragged against time." if index else "")
 
     def draw(self) -> None:
         """Draw what is known of the current recording."""

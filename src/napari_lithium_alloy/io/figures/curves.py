@@ -11,7 +11,7 @@ import pandas as pd
 
 from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.core.stages import Stage, StageKind
 from napari_lithium_alloy.io.figures.page import (
     CM_PER_INCH,
     DOUBLE_CM,
@@ -146,14 +146,23 @@ def potential_figure(
     return figure
 
 
-def _legend_below(figure: Any, panels: Sequence[Any]) -> None:
-    """One legend under all panels, each name once, in as many columns as fit."""
-    named: dict[str, Any] = {}
+def _legend_below(figure: Any, panels: Sequence[Any], stages: Sequence[Stage] = ()) -> None:
+    """One legend under all panels, each name once, in as many columns as fit.
+
+    Names of stages come in the order in which lithium passes through them.
+    """
+    kinds = list(StageKind)
+    ordered = sorted(stages, key=lambda s: (kinds.index(s.kind), s.step or 0))
+    named: dict[str, Any] = dict.fromkeys(s.label for s in ordered)
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(name, handle)
+            named[name] = named.get(name) or handle
+    named = {name: handle for name, handle in named.items() if handle is not None}
     n_columns = int(figure.get_figwidth() * CM_PER_INCH / LEGEND_ENTRY_CM)
-    figure.legend(named.values(), named, loc="outside lower center", ncols=n_columns)
+    # matplotlib fills column by column; names are read row by row.
+    names = [name for column in range(n_columns) for name in list(named)[column::n_columns]]
+    handles = [named[name] for name in names]
+    figure.legend(handles, names, loc="outside lower center", ncols=n_columns)
 
 
 def draw_coloured(
@@ -232,7 +241,7 @@ def cells_figure(cells: Sequence[CellCurve]) -> Any:
             if len(cells) > 1:
                 _name_cell(axes, cell, lift)
         axes.set_ylabel(POTENTIAL if len(cells) == 1 else f"{POTENTIAL}, curves {step:.2g} V apart")
-        _legend_below(figure, [axes])
+        _legend_below(figure, [axes], [s for c in cells for s in c.stages])
     return figure
 
 
