@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from napari_lithium_alloy.core.colorcode import ColorCodeParameters
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
+from napari_lithium_alloy.core.correction import CorrectionParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.montage import MontageParameters
@@ -21,8 +22,12 @@ from napari_lithium_alloy.core.recording import Recording
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisConfig:
-    """Parameters of every analysis; each is a table of that name under `[analysis]`."""
+    """Parameters of every analysis; each is a table of that name under `[analysis]`.
 
+    `correction` may also stand alone, as `[correction]`.
+    """
+
+    correction: CorrectionParameters = field(default_factory=CorrectionParameters)
     normalization: NormalizationParameters = field(default_factory=NormalizationParameters)
     onset: OnsetParameters = field(default_factory=OnsetParameters)
     color_code: ColorCodeParameters = field(default_factory=ColorCodeParameters)
@@ -43,13 +48,12 @@ class AnalysisConfig:
         known = {f.name: getattr(cls(), f.name) for f in dataclasses.fields(cls)}
         chosen = {}
         for name, values in tables.items():
-            if name == "correction":
-                continue
             if name not in known:
                 raise AlloyError(
                     f"There is no analysis.{name} in recording.toml; there are: {', '.join(known)}."
                 )
-            chosen[name] = _replaced(known[name], f"analysis.{name}", values)
+            where = name if name == "correction" else f"analysis.{name}"
+            chosen[name] = _replaced(known[name], where, values)
         return cls(**chosen)
 
 

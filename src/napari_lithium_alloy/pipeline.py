@@ -6,7 +6,7 @@ Docks and command line call the same core functions; this is their order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from napari_lithium_alloy.core.complementarity import (
     stage_images,
     step_pairs,
 )
-from napari_lithium_alloy.core.correction import clipping_level, frame_quality
+from napari_lithium_alloy.core.correction import Correction, corrected
+from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
 from napari_lithium_alloy.core.cycles import LEAVING, PristinePores, cycles_table
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
+from napari_lithium_alloy.core.frame_quality import clipping_level, frame_quality
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
 from napari_lithium_alloy.core.onset import OnsetMap, onset_map, onset_summary
@@ -71,9 +73,13 @@ class AnalysisResult:
     Attributes
     ----------
     experiment, recording, config, reference
-        What it was made from; the experiment with the stages found where none were given.
+        What it was made from; the experiment with the stages found where none were given, the
+        recording with its corrections taken out.
+    as_read : Recording
+        The recording as it was read.
+    correction : Correction
     film : numpy.ndarray
-        (Y, X) True where there is film.
+        (Y, X) True where there is film that every frame shows.
     regions : list of Region
         Regions of the curves.
     tables : dict of str to pandas.DataFrame
@@ -89,6 +95,8 @@ class AnalysisResult:
     experiment: Experiment
     recording: Recording
     config: AnalysisConfig
+    as_read: Recording
+    correction: Correction
     reference: Reference
     film: BoolArray
     regions: list[Region] = field(default_factory=list)
@@ -130,25 +138,32 @@ def analyze(
     recording = experiment.recording(recording_name)
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
-    recording, clipping = _with_clipping(recording)
+    as_read, clipping = _with_clipping(_with_dark(recording, config))
+    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 700)
+    recording = corrected(as_read, correction)
     reference = reference_frame(
-        recording, config.normalization, current_starts_s=experiment.current_starts_s()
+        recording,
+        replace(config.normalization, dark_counts=None),
+        current_starts_s=experiment.current_starts_s(),
     )
-    film = film_of(recording, reference)
     result = AnalysisResult(
         experiment=experiment,
         recording=recording,
         config=config,
+        as_read=as_read,
+        correction=correction,
         reference=reference,
-        film=film,
-        notes=[*recording.notes, reference.note, *clipping, *_notes(experiment)],
+        film=film_of(recording, reference),
+        notes=[*recording.notes, *clipping, *correction.notes, reference.note],
     )
+    result.did("measure_correction", config.correction, done=correction.done)
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
     )
     parts = (_detected, _onsets, _curves, _sites, _pores, _pairs)
     for i, work in enumerate(parts):
-        yield from part(work(result, make_labels), i * HUNDRED, (i + 1) * HUNDRED, len(parts) * 100)
+        begin = (i + 1) * HUNDRED
+        yield from part(work(result, make_labels), begin, begin + HUNDRED, 7 * HUNDRED)
     result.tables |= stage_tables(result.experiment)
     _cycles(result)
     return result
@@ -157,11 +172,14 @@ def analyze(
 def found_stages(
     experiment: Experiment, recording: Recording, reference: Reference, film: BoolArray
 ) -> Work[list[Stage]]:
-    """Stages of the cell and of the field, from the potential and the field's mean signal."""
-    curves = yield from region_curves(recording, reference, valid=film)
+    """Stages of the cell and of the field, from the potential and the field's signal."""
+    curves = yield from region_curves(recording, reference, valid=film, with_spread=True)
     signal = "relative_reflectance" if recording.mode == "epi" else "absorbance"
     return detect_stages(
-        experiment.potential, recording.times_s, curves[signal].to_numpy(dtype=float)
+        experiment.potential,
+        recording.times_s,
+        curves[signal].to_numpy(dtype=float),
+        spread=curves["spread"].to_numpy(dtype=float),
     )
 
 
@@ -190,6 +208,26 @@ def _detected(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         )
 
 
+def measured_correction(
+    experiment: Experiment, recording: Recording, config: AnalysisConfig
+) -> Work[Correction]:
+    """What is wrong with a recording's frames, with what else is known of the experiment."""
+    potential = experiment.potential
+    return measure_correction(
+        recording,
+        config.correction,
+        regions=experiment.regions,
+        current_starts_s=experiment.current_starts_s(),
+        switches_s=() if potential is None else potential.switches_s().tolist(),
+    )
+
+
+def _with_dark(recording: Recording, config: AnalysisConfig) -> Recording:
+    """The recording with the dark level chosen for the analysis."""
+    dark = config.normalization.dark_counts
+    return recording if dark is None else recording.replace(dark_counts=dark)
+
+
 def _with_clipping(recording: Recording) -> tuple[Recording, list[str]]:
     """The recording with the counts at which it clips, where the frames show them, and a note."""
     level = clipping_level(recording)
@@ -209,13 +247,6 @@ def _check_known(experiment: Experiment, recording: Recording) -> None:
     needs_size = {StageKind.DEPOSITION, *LEAVING} & {s.kind for s in experiment.stages}
     if needs_size:
         recording.pixel_size("Measuring sites and pores")
-
-
-def _notes(experiment: Experiment) -> list[str]:
-    notes = []
-    if "correction" in experiment.analysis:
-        notes.append("The [correction] of recording.toml is not applied by this version.")
-    return notes
 
 
 def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
@@ -252,7 +283,7 @@ def _curves(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     )
     regions = {r.name: r.vertices_px for r in result.regions}
     result.did("region_curves", result.config.normalization, regions=regions)
-    quality = frame_quality(recording)
+    quality = frame_quality(result.as_read, result.correction)
     result.tables["corrections"] = yield from part(quality, HUNDRED, 2 * HUNDRED, 2 * HUNDRED)
 
 

@@ -15,9 +15,10 @@ from scipy.sparse.linalg import spsolve
 
 from napari_lithium_alloy.core.feature_tracks import FeatureTracks
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.smoothing import robust_sd
 
 LEAST_FRAMES = 8
-FLOOR_PX = 0.02
+FLOOR_PX = 0.01
 """What a fit does not say of its error: interpolation, and the patch's own change."""
 MOST_CHI2 = 3.0
 MOST_RMS_PX = 0.5
@@ -25,7 +26,8 @@ SEEDS = 24
 STILL_PX = 0.15
 LEAST_COVERED = 0.6
 LOOSE_SD_PX = 0.5
-"""Of a step over which no patch of the film was followed."""
+"""Of a shift that is as good as unknown."""
+LEAST_STEP_PX = 0.005
 ROUNDS = 8
 
 
@@ -195,17 +197,19 @@ def _solve(table: _Table, moving: BoolArray) -> _Solution:
     places = int(number.max(initial=-1)) + 1
     position, information = table.position[rows], table.information[rows]
     fixed = sparse.diags(np.r_[1e8, 1e8, np.full(2 * (n + places) - 2, 1e-9)])
-    held = fixed + _loose_steps(n, places)
+    stiffness = np.full(n - 1, 1 / LOOSE_SD_PX**2)
     weighted = information
     for _ in range(4):
-        left = _normal_matrix(frame, number, weighted, n, places) + held
+        left = _normal_matrix(frame, number, weighted, n, places) + _tied(stiffness, places)
         right = _right_side(frame, number, weighted, position, n, places)
-        answer = spsolve(left.tocsc(), right).reshape(-1, 2)
+        answer = spsolve((left + fixed).tocsc(), right).reshape(-1, 2)
         path = answer[:n]
         away = position - path[frame] - answer[n:][number]
         chi2 = np.einsum("ri,rij,rj->r", away, information, away)
         weighted = information / (1 + chi2 / 9)[:, None, None]
-    variance, known = _variances(frame, weighted, n)
+        variance, known = _variances(frame, weighted, n)
+        if known.any():
+            stiffness = _stiffness(path, float(np.median(variance[known])))
     return _Solution(path=path, variance=variance, known=known)
 
 
@@ -239,21 +243,30 @@ def _right_side(
     return right.ravel()
 
 
-def _loose_steps(n: int, places: int) -> sparse.coo_matrix:
-    """Hold neighbouring frames loosely together.
+def _tied(stiffness: FloatArray, places: int) -> sparse.coo_matrix:
+    """Hold each frame to the one before, by a stiffness (T - 1,) in px^-2.
 
-    It matters only where no patch of the film was followed, or only along an edge. What else can
-    be followed there, such as fronts, says nothing of the film's own path.
+    What is not fixed to the film, such as fronts, says nothing of its path; where nothing else
+    is seen the path is bridged.
     """
+    n = len(stiffness) + 1
     t = np.arange(1, n)
     entries = []
     for axis in (0, 1):
         a, b = 2 * (t - 1) + axis, 2 * t + axis
         signs = ((a, a, 1), (b, b, 1), (a, b, -1), (b, a, -1))
-        entries += [(np.full(n - 1, sign / LOOSE_SD_PX**2), p, q) for p, q, sign in signs]
+        entries += [(sign * stiffness, p, q) for p, q, sign in signs]
     values, rows, columns = (np.concatenate(e) for e in zip(*entries, strict=True))
     size = 2 * (n + places)
     return sparse.coo_matrix((values, (rows, columns)), shape=(size, size))
+
+
+def _stiffness(path: FloatArray, variance: float) -> FloatArray:
+    """(T - 1,) inverse variance of the film's own steps, with jumps let free."""
+    steps = np.diff(path, axis=0)
+    seen = robust_sd(steps) ** 2
+    own = max(seen - 2 * variance, seen / 4, LEAST_STEP_PX**2)
+    return np.asarray(1 / (own + (steps**2).sum(axis=1) / 9))
 
 
 def _variances(frame: IntArray, information: FloatArray, n: int) -> tuple[FloatArray, BoolArray]:

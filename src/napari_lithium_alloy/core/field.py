@@ -16,10 +16,19 @@ LEAST_GLASS_WIDTH_PX = 5
 
 
 def film_of(recording: Recording, reference: Reference) -> BoolArray:
-    """(Y, X) True where there is film; bare glass is told in transmitted light only."""
-    if recording.mode == "trans":
-        return film_mask(reference.image)
-    return np.ones(recording.field_shape, dtype=bool)
+    """(Y, X) True where there is film that every frame shows.
+
+    Bare glass is told in transmitted light only.
+    """
+    everywhere = np.ones(recording.field_shape, dtype=bool)
+    film = film_mask(reference.image) if recording.mode == "trans" else everywhere
+    return film if recording.common is None else film & recording.common
+
+
+def glass_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:
+    """(Y, X) True on bare glass of a trans recording, less a margin beside the film."""
+    glass = ~film_mask(reference_image, margin_px=1) & np.isfinite(reference_image)
+    return np.asarray(ndimage.binary_erosion(glass, iterations=margin_px + 1, border_value=1))
 
 
 def film_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:

@@ -200,10 +200,24 @@ class PotentialCurve:
 
     def current_starts_s(self) -> float | None:
         """Recording time at which current first flows (over 5 % of its largest), or None."""
-        if self.current_ma is None or not np.any(self.current_ma):
+        direction = self._direction()
+        if direction is None or not direction.any():
             return None
-        flows = np.abs(self.current_ma) > 0.05 * np.abs(self.current_ma).max()
-        return float(self.recording_times_s[np.argmax(flows)])
+        return float(self.recording_times_s[np.argmax(direction != 0)])
+
+    def switches_s(self) -> FloatArray:
+        """Recording times at which current starts, stops or reverses; none without a current."""
+        direction = self._direction()
+        if direction is None:
+            return np.zeros(0)
+        return np.asarray(self.recording_times_s[1:][np.diff(direction) != 0])
+
+    def _direction(self) -> FloatArray | None:
+        """(N,) sign of the current, 0 where it is under 5 % of its largest."""
+        if self.current_ma is None:
+            return None
+        flows = np.abs(self.current_ma) > 0.05 * np.abs(self.current_ma).max(initial=0)
+        return np.asarray(np.sign(self.current_ma) * flows)
 
 
 def _at(times_s: FloatArray, known_s: FloatArray, values: FloatArray) -> FloatArray:

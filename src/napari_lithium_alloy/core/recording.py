@@ -45,6 +45,12 @@ class Recording:
         The camera's reading without light, counts; None: not known, taken as 0 and said so.
     saturation_counts : float or None
         Counts at and above which a pixel is clipped.
+    flat : (Y, X) array or None
+        Relative light of an empty field, mean 1; None: not known.
+    common : (Y, X) array or None
+        True where every frame shows the sample, once drift is corrected; None: everywhere.
+    corrections : tuple of str
+        What is corrected in these frames, in the order it was done.
     window : callable or None
         Reads part of one frame without dask; None: through `frames`.
     mapped : numpy.ndarray or None
@@ -73,6 +79,9 @@ class Recording:
     mode: Mode | None = None
     dark_counts: float | FloatArray | None = None
     saturation_counts: float | None = None
+    flat: FloatArray | None = None
+    common: BoolArray | None = None
+    corrections: tuple[str, ...] = ()
     window: Window | None = None
     mapped: NDArray[Any] | None = None
     source: str = ""
@@ -93,12 +102,12 @@ class Recording:
             raise AlloyError(
                 f"{self.name}: the pixel size is {size} um; give a positive pixel_size_um."
             )
-        dark = self.dark_counts
-        if isinstance(dark, np.ndarray) and dark.shape != self.field_shape:
-            raise AlloyError(
-                f"{self.name}: the dark frame is {dark.shape}, the frames are {self.field_shape}; "
-                "give a dark frame of the same camera region."
-            )
+        for what, picture in (("dark frame", self.dark_counts), ("flat field", self.flat)):
+            if isinstance(picture, np.ndarray) and picture.shape != self.field_shape:
+                raise AlloyError(
+                    f"{self.name}: the {what} is {picture.shape}, the frames are "
+                    f"{self.field_shape}; give a {what} of the same camera region."
+                )
 
     @property
     def n_frames(self) -> int:

@@ -51,6 +51,7 @@ def open_stack(
     pixel_size_um: float | None = None,
     mode: Mode | None = None,
     dark: float | Path | str | None = None,
+    flat: Path | str | None = None,
     saturation_counts: float | None = None,
     name: str | None = None,
 ) -> tuple[Recording, ...]:
@@ -77,6 +78,9 @@ def open_stack(
         None: from the file's or folder's name, if that has the word.
     dark : float or path, optional
         Counts without light: a number, or an image file whose frames are averaged.
+    flat : path, optional
+        An image file of the empty field, whose frames are averaged; the dark level is taken off
+        it, too.
     saturation_counts : float, optional
         None: from the bit depth.
     name : str, optional
@@ -108,6 +112,8 @@ def open_stack(
         changes["saturation_counts"] = saturation_counts
     if dark is not None:
         changes["dark_counts"] = _dark_counts(dark)
+    if flat is not None:
+        changes["flat"] = _flat_field(Path(flat), changes.get("dark_counts", 0.0))
     return tuple(r.replace(**changes) for r in recordings)
 
 
@@ -326,8 +332,36 @@ def _side_um(stack: Stack, path: Path) -> float | None:
 def _dark_counts(dark: float | Path | str) -> float | FloatArray:
     if isinstance(dark, (int, float)):
         return float(dark)
-    recording = open_stack(dark)[0]
+    return _mean_frame(dark)
+
+
+def _flat_field(path: Path, dark: float | FloatArray) -> FloatArray:
+    """Relative light of the empty field, mean 1; 1 where it shows none.
+
+    Raises
+    ------
+    AlloyError
+        If it is nowhere brighter than the dark level.
+    """
+    picture = _mean_frame(path)
+    if np.ndim(dark) and np.shape(dark) != picture.shape:
+        raise AlloyError(
+            f"{path.name} is {picture.shape}, the dark frame {np.shape(dark)}; give both of the "
+            "same camera region."
+        )
+    light = picture - dark
+    lit = light > 0
+    if not lit.any():
+        raise AlloyError(
+            f"{path.name} is nowhere brighter than the dark level; give a flat field taken with "
+            "the lamp on."
+        )
+    return np.where(lit, light / light[lit].mean(), 1.0)
+
+
+def _mean_frame(path: Path | str) -> FloatArray:
+    recording = open_stack(path)[0]
     total = np.zeros(recording.field_shape)
     for t in range(recording.n_frames):
         total += recording.read(t)
-    return total / recording.n_frames
+    return np.asarray(total / recording.n_frames)

@@ -27,7 +27,7 @@ TOP_KEYS = (
     *("stages", "regions", "analysis", "correction"),
 )
 IMAGE_KEYS = (
-    *("path", "pixel_size_um", "frame_interval_s", "times", "dark"),
+    *("path", "pixel_size_um", "frame_interval_s", "times", "dark", "flat"),
     *("position", "channel", "z"),
 )
 FILM_KEYS = (
@@ -146,6 +146,7 @@ def _recordings(
         pixel_size_um=section.number("pixel_size_um", positive=True),
         mode=mode,
         dark=_dark(section),
+        flat=section.path("flat"),
         saturation_counts=saturation,
         name=f"{name} {mode}",
     )

@@ -5,7 +5,7 @@ import pytest
 from planted import recording_of
 from scipy import ndimage
 
-from napari_lithium_alloy.core.correction import frame_quality
+from napari_lithium_alloy.core.frame_quality import frame_quality
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.tables import TABLES
 
