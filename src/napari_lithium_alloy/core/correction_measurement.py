@@ -1,0 +1,251 @@
+"""What is wrong with each frame of a recording: bad pixels, drift, flat field, lamp."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from napari_lithium_alloy.core.correction import (
+    Correction,
+    CorrectionParameters,
+    common_field,
+    corrected,
+    moved_mask,
+)
+from napari_lithium_alloy.core.drift import Shifts, shifts_of
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_features
+from napari_lithium_alloy.core.field import film_mask, glass_mask
+from napari_lithium_alloy.core.illumination import (
+    LEAST_REFERENCE_PX,
+    LampGain,
+    bad_pixels,
+    gain_of_region,
+    gain_without_region,
+    smooth_illumination,
+)
+from napari_lithium_alloy.core.photometry import (
+    NormalizationParameters,
+    Reference,
+    dark_level,
+    reference_frame,
+)
+from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
+
+LEAST_DRIFT_PX, LEAST_DRIFT_SIGMAS = 0.1, 4.0
+LEAST_GAIN_CHANGE = 3e-4
+KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.5
+LEAST_COMMON = 0.2
+BLURRED_CONTRAST = 0.75
+NEIGHBOURS = 5
+
+
+def measure_correction(
+    recording: Recording,
+    parameters: CorrectionParameters | None = None,
+    *,
+    regions: Sequence[Region] = (),
+    current_starts_s: float | None = None,
+    switches_s: Sequence[float] = (),
+) -> Work[Correction]:
+    """Measure bad pixels, drift and lamp of a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+        As it was read, not corrected before.
+    parameters : CorrectionParameters, optional
+    regions : sequence of Region
+        Among them the one `reference_region` names.
+    current_starts_s : float, optional
+        When current first flows.
+    switches_s : sequence of float
+        When current starts, stops or reverses.
+
+    Returns
+    -------
+    Correction
+        Nothing is corrected where the measurement cannot carry it; `notes` say so.
+
+    Raises
+    ------
+    AlloyError
+        If the recording is corrected already, or there is no region of the name given.
+    """
+    parameters = parameters or CorrectionParameters()
+    if recording.corrections:
+        raise AlloyError(f"{recording.name} is corrected already; measure the frames as recorded.")
+    n, shape = recording.n_frames, recording.field_shape
+    none = np.zeros(shape, dtype=bool)
+    dark = dark_level(recording)
+    bad = bad_pixels(recording, dark) if parameters.bad_pixels else none
+    steady = Correction(
+        parameters=parameters,
+        shifts=None,
+        shift_px=np.zeros((n, 2)),
+        lamp=LampGain(gain=np.ones(n), source="none", note=""),
+        flat=None,
+        bad=bad,
+        common=~none,
+        trusted=np.ones(n, dtype=bool),
+        notes=_bad_note(bad),
+    )
+    if parameters.drift and n > 1:
+        tracks = yield from part(track_features(corrected(recording, steady)), 0, n, 2 * n)
+        steady = _with_drift(steady, shifts_of(tracks), tracks)
+    reference = reference_frame(
+        corrected(recording, steady),
+        NormalizationParameters(dark_counts=0.0),
+        current_starts_s=current_starts_s,
+    )
+    steady = _with_flat(steady, recording, reference)
+    if parameters.lamp != "none" and n > 1:
+        work = _lamp(recording, steady, reference, regions, current_starts_s, switches_s)
+        lamp = yield from part(work, n, 2 * n, 2 * n)
+        steady = _with_lamp(steady, lamp)
+    return steady
+
+
+def _bad_note(bad: BoolArray) -> tuple[str, ...]:
+    count = int(bad.sum())
+    return (f"{count} hot or dead pixels are replaced by their neighbours.",) if count else ()
+
+
+def _with_drift(steady: Correction, shifts: Shifts, tracks: FeatureTracks) -> Correction:
+    """The correction with the drift taken out, where it is known and there is any."""
+    known = shifts.sd_px < KNOWN_SD_PX
+    path = shifts.shift_px
+    notes = [shifts.note] if shifts.note else []
+    span = float(np.ptp(path[known], axis=0).max()) if known.any() else 0.0
+    least = max(LEAST_DRIFT_PX, LEAST_DRIFT_SIGMAS * float(np.median(shifts.sd_px)))
+    moves = False
+    if known.mean() < LEAST_KNOWN:
+        notes.append("The drift is not known in most frames and is not corrected.")
+    elif span < least:
+        notes.append(f"The sample drifts by less than {least:.2g} px; that is not corrected.")
+    else:
+        moves = True
+        notes.append(f"The sample drifts by up to {span:.1f} px; that is corrected.")
+    shift = path if moves else np.zeros_like(path)
+    common = common_field(shift, steady.common.shape)
+    if common.mean() < LEAST_COMMON:
+        notes.append(
+            f"Only {100 * common.mean():.0f} % of the field is in view in all frames; what is "
+            "measured there is all there is."
+        )
+    trusted = ~blurred_frames(tracks) & (known | (not moves))
+    if not trusted.all():
+        notes.append(f"{int((~trusted).sum())} frames are too blurred or unsteady to trust.")
+    return dataclasses.replace(
+        steady,
+        shifts=shifts,
+        shift_px=shift,
+        common=common,
+        trusted=trusted,
+        notes=(*steady.notes, *notes),
+    )
+
+
+def _with_flat(steady: Correction, recording: Recording, reference: Reference) -> Correction:
+    if steady.parameters.flat_field == "none":
+        return steady
+    if recording.flat is not None:
+        return dataclasses.replace(steady, flat=recording.flat.astype(np.float32))
+    if not steady.moves:
+        return steady
+    note = "The flat field is the smooth illumination of the pristine film, taken to be even."
+    flat = smooth_illumination(reference.image, _film(recording, reference, steady.common))
+    return dataclasses.replace(steady, flat=flat, notes=(*steady.notes, note))
+
+
+def _film(recording: Recording, reference: Reference, common: BoolArray) -> BoolArray:
+    return film_mask(reference.image) & common if recording.mode == "trans" else common
+
+
+def _with_lamp(steady: Correction, lamp: LampGain) -> Correction:
+    if float(np.std(lamp.gain)) < LEAST_GAIN_CHANGE:
+        lamp = dataclasses.replace(lamp, gain=np.ones_like(lamp.gain))
+        note = "The lamp is steady; its gain is not corrected."
+        return dataclasses.replace(steady, lamp=lamp, notes=(*steady.notes, note))
+    return dataclasses.replace(steady, lamp=lamp, notes=(*steady.notes, lamp.note))
+
+
+def _lamp(
+    recording: Recording,
+    steady: Correction,
+    reference: Reference,
+    regions: Sequence[Region],
+    current_starts_s: float | None,
+    switches_s: Sequence[float],
+) -> Work[LampGain]:
+    """Gain of the lamp from a region that does not change, else from the film itself."""
+    region, name = _reference_region(recording, steady, reference, regions)
+    film = _film(recording, reference, steady.common)
+    flat = steady.flat
+    if flat is None:
+        flat = smooth_illumination(reference.image, _film(recording, reference, steady.common))
+    plain = dataclasses.replace(steady, shift_px=np.zeros_like(steady.shift_px), flat=flat)
+    light = corrected(recording, plain)
+    levels = np.full(recording.n_frames, np.nan)
+    for t in range(recording.n_frames):
+        seen = light.read(t)
+        moved = moved_mask(film if region is None else region, steady.shift_px[t])
+        inside = seen[moved]
+        if region is None:
+            inside = np.log(inside[inside > 0])
+            levels[t] = float(inside.mean()) if inside.size else np.nan
+        elif inside.size >= LEAST_REFERENCE_PX:
+            levels[t] = float(np.median(inside))
+        yield t + 1, recording.n_frames
+    if region is not None:
+        return gain_of_region(levels, reference.frames, name)
+    return gain_without_region(
+        recording.times_s, levels, current_starts_s=current_starts_s, switches_s=switches_s
+    )
+
+
+def _reference_region(
+    recording: Recording, steady: Correction, reference: Reference, regions: Sequence[Region]
+) -> tuple[BoolArray | None, str]:
+    """(Y, X) what does not change, where the sample was first, and what it is."""
+    parameters, shape = steady.parameters, recording.field_shape
+    if parameters.lamp == "flicker":
+        return None, ""
+    if parameters.reference_region:
+        named = next((r for r in regions if r.name == parameters.reference_region), None)
+        if named is None:
+            raise AlloyError(
+                f"There is no region {parameters.reference_region} to steady the lamp by; draw "
+                "it, or name one of [[regions]] as correction.reference_region."
+            )
+        return named.mask(shape), named.name
+    if recording.mode != "trans":
+        return None, ""
+    glass = glass_mask(reference.image)
+    limit = recording.saturation_counts
+    if limit is not None:
+        dark = np.broadcast_to(np.asarray(reference.dark, dtype=np.float32), shape)
+        glass &= reference.image < 0.95 * (limit - dark)
+    return (glass, "bare glass") if glass.sum() >= LEAST_REFERENCE_PX else (None, "")
+
+
+def blurred_frames(tracks: FeatureTracks) -> BoolArray:
+    """(T,) True where patches have lost contrast against the frames around."""
+    blurred = np.zeros(tracks.n_frames, dtype=bool)
+    ratios: list[list[float]] = [[] for _ in range(tracks.n_frames)]
+    order = np.lexsort((tracks.frame, tracks.patch))
+    starts = np.flatnonzero(np.diff(tracks.patch[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        contrast = tracks.contrast[rows]
+        if len(rows) < 2 * NEIGHBOURS:
+            continue
+        usual = ndimage.median_filter(contrast, 2 * NEIGHBOURS + 1, mode="nearest")
+        for t, ratio in zip(tracks.frame[rows], contrast / usual, strict=True):
+            ratios[t].append(float(ratio))
+    for t, some in enumerate(ratios):
+        blurred[t] = bool(some) and float(np.median(some)) < BLURRED_CONTRAST
+    return blurred

@@ -1,0 +1,248 @@
+"""What is the camera's and the lamp's, not the film's: bad pixels, flat field, gain of the lamp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.smoothing import robust_sd
+
+SAMPLED_FRAMES = 16
+BAD_SHARE, BAD_SIGMAS = 0.2, 8.0
+"""A bad pixel differs from its neighbours' median by both: share of the light, and noise."""
+FAST_FRAMES = (7, 9, 11, 15)
+"""Frames whose smooth course is the film's; what departs from it is the lamp's flicker."""
+LEAST_REFERENCE_PX = 100
+LEAST_REST_FRAMES = 5
+TILE_PX = 16
+
+GainSource = Literal["reference", "rest", "flicker", "none"]
+
+
+def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
+    """(Y, X) True at pixels that differ from their neighbours by more than optics can make it.
+
+    In nearly all frames, and brighter or darker.
+
+    Parameters
+    ----------
+    recording : Recording
+    dark : float or numpy.ndarray
+        Dark level, counts.
+    """
+    n = recording.n_frames
+    frames = np.unique(np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int))
+    odd = np.zeros(recording.field_shape, dtype=int)
+    for t in frames:
+        light = recording.read(int(t)).astype(np.float32) - np.asarray(dark, dtype=np.float32)
+        around = _median_of_neighbours(light)
+        away = light - around
+        noise = robust_sd(away - np.median(away))
+        least = np.maximum(BAD_SIGMAS * noise, BAD_SHARE * np.abs(around))
+        odd += np.where(np.isfinite(light), np.abs(away) > least, True)
+    return np.asarray(odd >= 0.9 * len(frames))
+
+
+def without_bad(light: Float32Array, bad: BoolArray) -> Float32Array:
+    """The same picture with bad pixels replaced by the median of their good neighbours."""
+    if not bad.any():
+        return light
+    repaired = light.copy()
+    known = np.where(bad, np.nan, light)
+    padded = np.pad(known, 1, constant_values=np.nan)
+    y, x = np.nonzero(bad)
+    around = np.stack([padded[y + i, x + j] for i in range(3) for j in range(3)])
+    some = np.isfinite(around).any(axis=0)
+    repaired[y[some], x[some]] = np.nanmedian(around[:, some], axis=0)
+    return repaired
+
+
+def _median_of_neighbours(light: Float32Array) -> Float32Array:
+    ring = np.ones((3, 3), dtype=bool)
+    ring[1, 1] = False
+    return np.asarray(ndimage.median_filter(light, footprint=ring, mode="reflect"))
+
+
+def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:
+    """(Y, X) illumination, mean 1: the second-order surface that fits an even film's light.
+
+    Parameters
+    ----------
+    light : numpy.ndarray
+        (Y, X) counts less dark of the pristine film.
+    film : numpy.ndarray
+        (Y, X) True where there is film.
+    """
+    y, x, level = _tile_levels(light, film)
+    shape = light.shape
+    if len(level) < 12:
+        return np.ones(shape, dtype=np.float32)
+    design = _second_order((y + 0.5) / shape[0] - 0.5, (x + 0.5) / shape[1] - 0.5)
+    weight = np.ones(len(level))
+    for _ in range(5):
+        root = np.sqrt(weight)[:, None]
+        found = np.linalg.lstsq(design * root, level * root[:, 0], rcond=None)[0]
+        left = level - design @ found
+        weight = 1 / (1 + (left / max(3 * robust_sd(left), 1e-6)) ** 2)
+    rows, columns = (np.arange(n) / n - 0.5 for n in shape)
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    surface = np.exp(_second_order(*grid) @ found)
+    return np.asarray(surface / surface.mean(), dtype=np.float32)
+
+
+def _tile_levels(light: FloatArray, film: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Centres of tiles that are mostly film, and the logarithm of their median light."""
+    rows, columns, levels = [], [], []
+    tile = max(4, min(TILE_PX, min(light.shape) // 6))
+    for y in range(0, light.shape[0] - tile + 1, tile):
+        for x in range(0, light.shape[1] - tile + 1, tile):
+            window = slice(y, y + tile), slice(x, x + tile)
+            known = light[window][film[window] & (light[window] > 0)]
+            if known.size > tile**2 / 2:
+                rows.append(y + tile / 2)
+                columns.append(x + tile / 2)
+                levels.append(float(np.log(np.median(known))))
+    return np.array(rows), np.array(columns), np.array(levels)
+
+
+def _second_order(y: FloatArray, x: FloatArray) -> FloatArray:
+    return np.stack([np.ones_like(y), y, x, y * y, y * x, x * x], axis=-1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LampGain:
+    """Brightness of the lamp in each frame relative to the reference frames.
+
+    Attributes
+    ----------
+    gain : numpy.ndarray
+        (T,) what each frame's light is divided by.
+    source : {"reference", "rest", "flicker", "none"}
+        What told it: a region that does not change, the rest before current (and flicker
+        after it), flicker alone, nothing.
+    note : str
+        What the user should know, in one sentence.
+    """
+
+    gain: FloatArray
+    source: GainSource
+    note: str
+
+
+def gain_of_region(levels: FloatArray, frames: IntArray, name: str) -> LampGain:
+    """Gain from the mean light of a region that does not change; NaN frames are interpolated.
+
+    Parameters
+    ----------
+    levels : numpy.ndarray
+        (T,) mean light of the region, after the flat field; NaN where it was not in view.
+    frames : numpy.ndarray
+        Indices of the reference frames.
+    name : str
+        What the region is, for the note.
+
+    Raises
+    ------
+    AlloyError
+        If the region is in view in no reference frame.
+    """
+    start = levels[frames]
+    if not np.isfinite(start).any():
+        raise AlloyError(
+            f"The lamp's reference region ({name}) is not in view before current flows; draw one "
+            "that is."
+        )
+    gain = levels / np.nanmean(start)
+    known = np.isfinite(gain)
+    t = np.arange(len(gain))
+    missing = int((~known).sum())
+    note = f"Lamp: its gain is that of {name}, which does not change."
+    if missing:
+        note += f" In {missing} frames it was out of view; the gain there is interpolated."
+    return LampGain(gain=np.interp(t, t[known], gain[known]), source="reference", note=note)
+
+
+def gain_without_region(
+    times_s: FloatArray,
+    levels: FloatArray,
+    *,
+    current_starts_s: float | None = None,
+    switches_s: Sequence[float] = (),
+) -> LampGain:
+    """What of the gain can be told from the film alone.
+
+    While no current flows the film does not change, and its light is the lamp's. After that the
+    lamp's slow drift and an even darkening of the film are the same thing; only what departs from
+    a smooth course over a few frames is the lamp's.
+
+    Parameters
+    ----------
+    times_s : numpy.ndarray
+        (T,) seconds.
+    levels : numpy.ndarray
+        (T,) mean logarithm of the film's light, over the same part of the film in each frame.
+    current_starts_s : float, optional
+        When current first flows.
+    switches_s : sequence of float
+        When current starts, stops or reverses: there the film's course may have a corner.
+    """
+    resting = np.zeros(len(times_s), dtype=bool)
+    if current_starts_s is not None:
+        resting = times_s < current_starts_s
+    breaks = sorted({*switches_s, *([] if current_starts_s is None else [current_starts_s])})
+    log_gain = flicker(times_s, levels, breaks)
+    slow = (
+        "Slow drift of the lamp and an even change of the film cannot be told apart without bare "
+        "glass, so it is not corrected."
+    )
+    if resting.sum() < LEAST_REST_FRAMES:
+        note = f"Lamp: only its flicker from frame to frame is corrected. {slow}"
+        return LampGain(gain=np.exp(log_gain), source="flicker", note=note)
+    level = levels - levels[resting].mean()
+    log_gain[resting] = level[resting]
+    log_gain[~resting] += (level - flicker(times_s, levels, breaks))[resting][-1]
+    note = f"Lamp: corrected in full before current flows, after that its flicker only. {slow}"
+    return LampGain(gain=np.exp(log_gain), source="rest", note=note)
+
+
+def flicker(times_s: FloatArray, levels: FloatArray, breaks_s: Sequence[float] = ()) -> FloatArray:
+    """(T,) departure of each level from the parabola through the frames around it.
+
+    Of the lengths in `FAST_FRAMES` that one is taken which best foretells a level from the
+    others around it. Pieces between breaks are fitted on their own; in pieces too short to tell,
+    and where a level is not known, the departure is 0.
+    """
+    fits = [_departures(times_s, levels, breaks_s, n) for n in FAST_FRAMES]
+    foretold = [float((left_out**2).sum()) for _, left_out in fits]
+    return fits[int(np.argmin(foretold))][0]
+
+
+def _departures(
+    times_s: FloatArray, levels: FloatArray, breaks_s: Sequence[float], frames: int
+) -> tuple[FloatArray, FloatArray]:
+    """(T,) departures from the parabola with the level itself, and without it."""
+    away, left_out = np.zeros((2, len(times_s)))
+    piece = np.searchsorted(np.asarray(breaks_s, dtype=float), times_s, side="right")
+    known = np.isfinite(levels)
+    for number in np.unique(piece):
+        at = np.flatnonzero((piece == number) & known)
+        size = min(frames, len(at))
+        if size < LEAST_REST_FRAMES:
+            continue
+        first = np.clip(np.arange(len(at)) - size // 2, 0, len(at) - size)
+        window = at[first[:, None] + np.arange(size)]
+        since = times_s[window] - times_s[at][:, None]
+        since = since / np.abs(since).max(axis=1, keepdims=True)
+        design = np.stack([np.ones_like(since), since, since**2], axis=-1)
+        weights = np.linalg.pinv(design)[:, 0]
+        away[at] = levels[at] - (weights * levels[window]).sum(axis=1)
+        own = weights[np.arange(len(at)), np.arange(len(at)) - first]
+        left_out[at] = away[at] / np.maximum(1 - own, 0.05)
+    return away, left_out
