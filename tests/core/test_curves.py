@@ -93,6 +93,16 @@ def test_epi_curves_hold_reflectance_and_no_absorbance():
     assert inside.iloc[-1] == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize(("mode", "expected"), [("trans", 0.11), ("epi", 0.2533 * 0.8013)])
+def test_the_spread_of_a_half_alloyed_region(mode, expected):
+    counts = np.full((2, 4, 10), 1100.0)
+    counts[1, :, 5:] = 100 + 1000 * 10**-0.22
+    cell = recording_of(counts, dark_counts=100.0, mode=mode)
+    reference = reference_frame(cell, current_starts_s=1.0)
+    spread = finish(region_curves(cell, reference, with_spread=True))["spread"]
+    assert spread.to_list() == pytest.approx([0, expected], abs=1e-3)
+
+
 def test_two_regions_of_one_name_are_refused():
     cell, _ = front(n_frames=8)
     twice = [box("here", 0, 0, 2, 2), box("here", 5, 5, 2, 2)]

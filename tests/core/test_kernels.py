@@ -31,6 +31,7 @@ def test_sums_over_an_aperture_are_numpys(dtype):
         light[weight != 0].sum(),
         (light * weight)[weight > 0].sum(),
         np.log((light * weight)[lit]).sum(),
+        (np.log((light * weight)[lit]) ** 2).sum(),
         lit.sum(),
     )
     found = aperture_sums(counts, dark, weight.astype(np.float32))
@@ -44,4 +45,5 @@ def test_what_lies_outside_an_aperture_may_be_anything():
     weight = np.zeros_like(counts)
     weight[1:, :20] = 0.02
     found = aperture_sums(counts, np.zeros_like(counts), weight)
-    assert found == pytest.approx((16000, 320, 160 * np.log(2), 160), rel=1e-6)
+    expected = (16000, 320, 160 * np.log(2), 160 * np.log(2) ** 2, 160)
+    assert found == pytest.approx(expected, rel=1e-6)

@@ -24,7 +24,7 @@ class FieldSignal:
     Attributes
     ----------
     curves : pandas.DataFrame
-        The columns of the table `curves` that come from the picture, a row a frame.
+        What `region_curves` gives of the field and its spread, a row a frame.
     recording, normalization, current_starts_s
         What it was measured of, and its reference.
     """
@@ -60,7 +60,8 @@ def field_signal(opened: Opened) -> Work[FieldSignal]:
         return known
     recording, normalization = opened.recording, opened.normalization
     starts_s, reference = opened.experiment.current_starts_s(), opened.reference()
-    curves = yield from region_curves(recording, reference, valid=opened.film(reference))
+    film = opened.film(reference)
+    curves = yield from region_curves(recording, reference, valid=film, with_spread=True)
     return FieldSignal(
         curves=curves,
         recording=recording,
@@ -78,12 +79,18 @@ def _signal_of(opened: Opened, signal: FieldSignal) -> FloatArray:
 def detected_in(opened: Opened) -> Work[tuple[FieldSignal, list[Stage]]]:
     """The field's mean, and the stages that it and the potential show."""
     signal = yield from field_signal(opened)
-    values = _signal_of(opened, signal)
-    return signal, detect_stages(opened.experiment.potential, opened.recording.times_s, values)
+    stages = detect_stages(
+        opened.experiment.potential,
+        opened.recording.times_s,
+        _signal_of(opened, signal),
+        spread=signal.values("spread"),
+    )
+    return signal, stages
 
 
 def moments_in(opened: Opened, potential: PotentialCurve) -> Work[tuple[FieldSignal, Moments]]:
     """The field's mean, and what happens when in it and in the potential."""
     signal = yield from field_signal(opened)
     values = _signal_of(opened, signal)
-    return signal, moments_of(potential, opened.recording.times_s, values)
+    spread = signal.values("spread")
+    return signal, moments_of(potential, opened.recording.times_s, values, spread=spread)

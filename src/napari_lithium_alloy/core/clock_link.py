@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.galvanostatic import ClockLink, PotentialCurve
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import FloatArray, Recording
 from napari_lithium_alloy.core.stage_detection import detect_stages
+from napari_lithium_alloy.core.stages import Stage
 
 WITHIN_S = 300.0
 """Largest offset that is looked for."""
@@ -41,7 +42,13 @@ class Moments:
     reach_s: float
 
 
-def moments_of(potential: PotentialCurve, times_s: FloatArray, signal: FloatArray) -> Moments:
+def moments_of(
+    potential: PotentialCurve,
+    times_s: FloatArray,
+    signal: FloatArray,
+    *,
+    spread: FloatArray | None = None,
+) -> Moments:
     """Bounds of stages in the potential and its current, and in the mean signal.
 
     Parameters
@@ -50,21 +57,20 @@ def moments_of(potential: PotentialCurve, times_s: FloatArray, signal: FloatArra
         The link of its clock plays no part.
     times_s, signal : numpy.ndarray
         (T,) seconds and the field's mean absorbance, relative reflectance or counts.
+    spread : numpy.ndarray, optional
+        (T,) standard deviation of the signal over the field's pixels.
     """
     unlinked = potential.linked(ClockLink())
-    picture = _bounds(None, times_s, signal)
+    picture = _bounds(detect_stages(None, times_s, signal, spread=spread))
     return Moments(
-        cycler_s=_bounds(unlinked, None, None),
+        cycler_s=_bounds(detect_stages(unlinked)),
         # The recording's own ends are no bounds of a stage.
         picture_s=picture[(picture > times_s[0]) & (picture < times_s[-1])],
         reach_s=float(np.clip(REACH * np.ptp(times_s), LEAST_REACH_S, MOST_REACH_S)),
     )
 
 
-def _bounds(
-    potential: PotentialCurve | None, times_s: FloatArray | None, signal: FloatArray | None
-) -> FloatArray:
-    stages = detect_stages(potential, times_s, signal)
+def _bounds(stages: Sequence[Stage]) -> FloatArray:
     return np.unique([t for s in stages for t in (s.start_s, s.end_s)])
 
 

@@ -34,6 +34,7 @@ def region_curves(
     *,
     valid: BoolArray | None = None,
     with_field: bool = True,
+    with_spread: bool = False,
 ) -> Work[pd.DataFrame]:
     """Mean counts, transmittance (or reflectance) and absorbance of regions, frame by frame.
 
@@ -49,6 +50,9 @@ def region_curves(
         The film; pixels outside count for no region.
     with_field : bool
         Whether the whole field comes first.
+    with_spread : bool
+        Whether there is a column spread: the standard deviation over the region's pixels of
+        their absorbance, in epi (to first order) of their relative reflectance.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def region_curves(
     if not with_field and recording.mapped is None:
         kept = kept_reader(recording, [a.window for a in apertures if a.n_pixels])
         read = yield from part(kept, 0, n, 2 * n)
-    values = np.full((n, len(names), 3), np.nan)
+    values = np.full((n, len(names), 4), np.nan)
     for t in range(n):
         for i, aperture in enumerate(apertures):
             if aperture.n_pixels:
@@ -90,6 +94,8 @@ def region_curves(
         "relative_reflectance": values[..., 1] if epi else unknown,
         "absorbance": unknown if epi else values[..., 2],
     }
+    if with_spread:
+        columns["spread"] = values[..., 3] * (values[..., 1] if epi else 1 / LN_10)
     return pd.DataFrame(
         {
             "time_s": np.repeat(recording.times_s, len(names)),
@@ -123,19 +129,22 @@ class _Aperture:
         weight = 1 / np.where(known, image, 1)
         self._weight = np.where(known, weight, np.where(inside, -1, 0)).astype(np.float32)
 
-    def means(self, counts: NDArray[Any]) -> tuple[float, float, float]:
-        """Mean counts, mean ratio to the reference, and mean absorbance."""
+    def means(self, counts: NDArray[Any]) -> tuple[float, float, float, float]:
+        """Mean counts, ratio to the reference and absorbance, and SD of the ratio's logarithm."""
         from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 
         if counts.dtype not in COMPILED_FOR:
             counts = counts.astype(np.float32)
         counts = np.ascontiguousarray(counts)
-        light, weighted, logarithm, n_lit = aperture_sums(counts, self._dark, self._weight)
+        light, weighted, logarithm, squares, n_lit = aperture_sums(counts, self._dark, self._weight)
         nan = float("nan")
+        mean = logarithm / n_lit if n_lit else nan
+        variance = max(squares / n_lit - mean**2, 0.0) if n_lit else nan
         return (
             light / self.n_pixels + self._mean_dark,
             weighted / self._n_known if self._n_known else nan,
-            -logarithm / n_lit / LN_10 if n_lit else nan,
+            -mean / LN_10,
+            variance**0.5,
         )
 
 

@@ -17,8 +17,8 @@ _ONE = np.float32(1)
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def aperture_sums(
     counts: NDArray[Any], dark: NDArray[np.float32], weight: NDArray[np.float32]
-) -> tuple[float, float, float, float]:
-    """Sums of light, of light times weight, and of the latter's logarithm, where there is light.
+) -> tuple[float, float, float, float, float]:
+    """Sums of light, of light times weight, and of the latter's logarithm and its square.
 
     Sums within a row are of single precision, in several lanes; those over rows of double.
 
@@ -31,22 +31,25 @@ def aperture_sums(
 
     Returns
     -------
-    light, weighted, logarithm, lit : float
-        The three sums, and how many pixels the logarithm's is over.
+    light, weighted, logarithm, squares, lit : float
+        The four sums, and over how many pixels, those with light, the logarithm's are.
     """
-    light, weighted, logarithm, lit = 0.0, 0.0, 0.0, 0.0
+    light, weighted, logarithm, squares, lit = 0.0, 0.0, 0.0, 0.0, 0.0
     for y in range(counts.shape[0]):
-        row_light = row_weighted = row_logarithm = row_lit = _ZERO
+        row_light = row_weighted = row_logarithm = row_squares = row_lit = _ZERO
         for x in range(counts.shape[1]):
             w = weight[y, x]
             value = np.float32(counts[y, x]) - dark[y, x]
             row_light += value if w != _ZERO else _ZERO
             row_weighted += value * w if w > _ZERO else _ZERO
             known = (w > _ZERO) & (value > _ZERO)
-            row_logarithm += log32(value * w) if known else _ZERO
+            logged = log32(value * w) if known else _ZERO
+            row_logarithm += logged
+            row_squares += logged * logged
             row_lit += _ONE if known else _ZERO
         light += float(row_light)
         weighted += float(row_weighted)
         logarithm += float(row_logarithm)
+        squares += float(row_squares)
         lit += float(row_lit)
-    return light, weighted, logarithm, lit
+    return light, weighted, logarithm, squares, lit
