@@ -218,11 +218,13 @@ def _within(start: int, stop: int, size: int) -> slice:
 
 
 def _resampled(light: Float32Array, start: FloatArray, shape: tuple[int, ...]) -> Float32Array:
-    known = np.where(np.isfinite(light), light, 0)
+    unknown = ~np.isfinite(light)
+    known = np.where(unknown, 0, light) if unknown.any() else light
     moved = ndimage.affine_transform(
         known, np.ones(2), offset=start, output_shape=shape, order=3, mode="nearest"
-    )
-    return np.asarray(moved, dtype=np.float32)
+    ).astype(np.float32)
+    touched = _touched(unknown if unknown.any() else None, start, shape)
+    return moved if touched is None else np.where(touched, np.float32(np.nan), moved)
 
 
 def _touched(

@@ -38,7 +38,7 @@ from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
 
 LEAST_DRIFT_PX, LEAST_DRIFT_SIGMAS = 0.1, 4.0
 LEAST_GAIN_CHANGE = 3e-4
-KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.5
+KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.7
 LEAST_COMMON = 0.2
 BLURRED_CONTRAST = 0.75
 NEIGHBOURS = 5

@@ -24,7 +24,8 @@ MOST_CHI2 = 3.0
 MOST_RMS_PX = 0.5
 SEEDS = 24
 STILL_PX = 0.15
-LEAST_COVERED = 0.6
+LEAST_COVERED, APART_PX = 0.8, 30.0
+"""What moves is the film only if it is seen in this share of the frames, this far apart."""
 LOOSE_SD_PX = 0.5
 """Of a shift that is as good as unknown."""
 LEAST_STEP_PX = 0.005
@@ -72,15 +73,25 @@ def shifts_of(tracks: FeatureTracks) -> Shifts:
     Shifts
     """
     table = _Table.of(tracks)
-    moving, still = table.film()
-    solution = _solve(table, moving)
+    nothing = np.zeros(len(table.lengths), dtype=bool)
+    still = table.still()
+    film, solution = _extended(table, table.largest_moving(still), without=still)
+    if still.any() and not table.is_film(film):
+        film, solution = _extended(table, still, without=nothing)
+    return _shifts(table, film, still & ~film, solution)
+
+
+def _extended(table: _Table, film: BoolArray, without: BoolArray) -> tuple[BoolArray, _Solution]:
+    """The path of some tracks, and all tracks that go along with it."""
+    solution = _solve(table, film)
     for _ in range(ROUNDS):
-        joined = table.moving_with(solution) & ~still
-        if (joined == moving).all():
+        along = table.moving_with(solution)
+        joined = film | (along & ~without)
+        if (joined == film).all():
             break
-        moving = joined | moving
-        solution = _solve(table, moving)
-    return _shifts(table, moving, still, solution)
+        film = joined
+        solution = _solve(table, film)
+    return film | along, solution
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,35 +123,39 @@ class _Table:
             lengths=np.bincount(number, minlength=0),
         )
 
-    def film(self) -> tuple[BoolArray, BoolArray]:
-        """Tracks that make the film's path, and those that stand still while it moves."""
-        n = len(self.lengths)
-        none = np.zeros(n, dtype=bool)
-        if not n:
-            return none, none
-        still = self._agreeing(np.zeros((self.n_frames, 2)), np.ones(self.n_frames, dtype=bool))
-        best, best_score = none, 0.0
+    def still(self) -> BoolArray:
+        """(N,) True for tracks that stay where they are on the sensor."""
+        path = np.zeros((self.n_frames, 2))
+        return self._agreeing(path, np.ones(self.n_frames, dtype=bool))
+
+    def largest_moving(self, still: BoolArray) -> BoolArray:
+        """(N,) True for the tracks, in all the longest, that move alike but do not stand still."""
+        best, longest = np.zeros(len(self.lengths), dtype=bool), 0.0
         for seed in np.argsort(-self._held() * self.lengths, kind="stable")[:SEEDS]:
             if still[seed]:
                 continue
             path, seen = self._path_of(int(seed))
-            with_it = self._agreeing(path, seen) & ~still
-            with_it[seed] = True
-            score = float(self.lengths[with_it].sum())
-            if score > best_score:
-                best, best_score = with_it, score
-        moves = best.sum() > 1 and self._covered(best) >= LEAST_COVERED
-        if moves or not still.any():
-            return best, still & moves
-        return still, none
+            along = self._agreeing(path, seen) & ~still
+            along[seed] = True
+            length = float(self.lengths[along].sum())
+            if length > longest:
+                best, longest = along, length
+        return best
+
+    def is_film(self, tracks: BoolArray) -> bool:
+        """Whether tracks can be the film's: seen most of the time, and at more than one place."""
+        rows = tracks[self.track]
+        covered = len(np.unique(self.frame[rows])) / self.n_frames
+        places = _weighted_means(
+            self.track[rows], self.position[rows], self.information[rows], len(tracks)
+        )[tracks]
+        wide = float(np.ptp(places, axis=0).max(initial=0)) if len(places) > 1 else 0.0
+        return covered >= LEAST_COVERED and wide >= APART_PX
 
     def _held(self) -> FloatArray:
         """(N,) share of each track's frames in which it is held in both directions."""
         both = np.linalg.eigvalsh(self.information)[:, 0] > 1 / LOOSE_SD_PX**2
         return np.bincount(self.track, both, minlength=len(self.lengths)) / self.lengths
-
-    def _covered(self, some: BoolArray) -> float:
-        return len(np.unique(self.frame[some[self.track]])) / self.n_frames
 
     def _path_of(self, track: int) -> tuple[FloatArray, BoolArray]:
         rows = self.track == track

@@ -42,11 +42,11 @@ def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     odd = np.zeros(recording.field_shape, dtype=int)
     for t in frames:
         light = recording.read(int(t)).astype(np.float32) - np.asarray(dark, dtype=np.float32)
-        around = _median_of_neighbours(light)
+        around = _median_of_neighbours(np.where(np.isfinite(light), light, 0))
         away = light - around
-        noise = robust_sd(away - np.median(away))
+        noise = robust_sd(away[np.isfinite(away)])
         least = np.maximum(BAD_SIGMAS * noise, BAD_SHARE * np.abs(around))
-        odd += np.where(np.isfinite(light), np.abs(away) > least, True)
+        odd += np.isfinite(light) & (np.abs(away) > least)
     return np.asarray(odd >= 0.9 * len(frames))
 
 
