@@ -132,7 +132,7 @@ def test_curves_against_li_content_are_a_loop(viewer, timeline, opened):
     assert canvas.parts == []
 
 
-def test_the_cursor_is_at_the_x_of_the_frame_shown(viewer, timeline, opened):
+def test_the_cursor_is_at_the_x_of_the_frame_shown_and_clicks_find_it(viewer, timeline, opened):
     timeline.axis.setCurrentIndex(1)
     canvas = timeline.canvas
     stages = {s.key: s for s in opened.experiment.stages}
@@ -151,14 +151,8 @@ def test_the_cursor_is_at_the_x_of_the_frame_shown(viewer, timeline, opened):
     viewer.dims.set_point(0, stages["cycle1_SEI"].start_s)
     assert not canvas.cursor.isVisible()
     assert len(canvas.left_mark.points()) == 0
-
-
-def test_a_click_against_li_content_goes_to_the_nearest_point_of_a_curve(viewer, timeline, opened):
-    timeline.axis.setCurrentIndex(1)
-    canvas, potential = timeline.canvas, timeline.canvas.plot.curves[0]
     canvas.resize(700, 300)
-    box = canvas.item.getViewBox()
-    stages = {s.key: s for s in opened.experiment.stages}
+    box, potential = canvas.item.getViewBox(), canvas.plot.curves[0]
     for key in ("cycle1_step1", "cycle1_dealloying1"):
         time_s = (stages[key].start_s + stages[key].end_s) / 2
         scene = box.mapViewToScene(QPointF(*canvas.plot.point_at(potential, time_s)))
@@ -399,7 +393,8 @@ def test_a_typed_offset_shifts_the_potential(viewer, timeline, opened):
     assert f"E = {potential.potential_at(at)[0]:.3f} V" in overlay
 
 
-def test_a_typed_rate_stretches_the_potential(timeline, opened):
+def test_typed_rate_and_offset_with_their_residual(timeline, opened):
+    assert timeline.clock.box.fit.text().startswith("residual ")
     curve = opened.experiment.potential
     timeline.clock.box.rate.setValue(1.01)
     now = opened.experiment.potential
@@ -408,12 +403,9 @@ def test_a_typed_rate_stretches_the_potential(timeline, opened):
     assert np.allclose(timeline.canvas.plot.curves[0].x, expected)
     steps = [s for s in opened.steps if s.name == "link_clock"]
     assert [s.parameters["rate"] for s in steps] == [1.01]
-
-
-def test_the_residual_is_shown_and_kept(timeline, opened):
-    box, planted = timeline.clock.box, opened.experiment.potential.clock_offset_s
-    assert box.fit.text().startswith("residual ")
-    before = float(box.fit.text().split()[1])
+    timeline.clock.box.rate.setValue(1.0)
+    box, planted = timeline.clock.box, curve.clock_offset_s
+    before = float(box.fit.text().split()[2])
     box.offset.setValue(planted + 2.0)
     residual_s = opened.experiment.potential.clock_residual_s
     assert residual_s > before
