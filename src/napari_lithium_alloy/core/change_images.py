@@ -1,0 +1,263 @@
+"""How two recordings of one field change with time, on the same times, in a few images each.
+
+The logarithm of a frame less the mean logarithm over all times keeps what changes and loses what
+is fixed to the sensor (illumination, dust), as long as the frames are not shifted back. A few
+combinations of the times that hold most of the change in both recordings stand for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.photometry import dark_level, lit
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+
+MOST_SIDE_PX = 512
+"""Longer fields are binned: a shift is found to far less than a pixel."""
+MOST_TIMES = 64
+LEAST_TIMES = 4
+SEGMENTS, SEGMENT_TIMES, SEGMENT_COMPONENTS = 4, 8, 4
+"""Times are cut into so many parts of at least so many times, each told by so many images: within
+a part the film moves little. Where a part holds too little signal the times stay together."""
+SEGMENT_SIGNAL = 10.0
+COMPONENTS = 8
+FINEST_PX = 1.5
+"""Standard deviation of the smoothing, in pixels of the coarser recording."""
+COARSEST_SHARE = 0.1
+"""Of the shorter side of the smaller field: structure much longer than this is taken away."""
+PAUSE = 2.5
+"""Frames further apart than so many median intervals are not interpolated between."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChangeImages:
+    """Change of one recording in a few combinations of its times.
+
+    Attributes
+    ----------
+    images : numpy.ndarray
+        (K, Y, X) float32, band-passed; 0 where not valid.
+    valid : numpy.ndarray
+        (Y, X) pixels that are known and not clipped at all times.
+    pixel_um, origin_um : float
+        Spacing of the pixels, and where the centre of the first one lies (both axes).
+    segment : numpy.ndarray
+        (K,) number of the part of the times each image is from.
+    signal : float
+        Power of the strongest combination over that of noise, median of the parts.
+    """
+
+    images: FloatArray
+    valid: BoolArray
+    pixel_um: float
+    origin_um: float
+    segment: IntArray
+    signal: float
+
+
+def change_images(
+    fixed: Recording, moving: Recording, *, most_times: int = MOST_TIMES
+) -> Work[tuple[ChangeImages, ChangeImages, FloatArray]]:
+    """Change of both recordings in the same combinations of the same times.
+
+    Parameters
+    ----------
+    fixed, moving : Recording
+    most_times : int
+        The times are those of the frames of the slower recording, evenly chosen; the other one
+        is interpolated between its two frames around each.
+
+    Returns
+    -------
+    fixed, moving : ChangeImages
+    times_s : numpy.ndarray
+        The times used.
+
+    Raises
+    ------
+    AlloyError
+        If a pixel size is not known, or the recordings share too few times.
+    """
+    times = common_times(fixed, moving, most_times)
+    pixel = [r.pixel_size("Aligning recordings") for r in (fixed, moving)]
+    sides = [s * max(r.field_shape) for r, s in zip((fixed, moving), pixel, strict=True)]
+    goal = max(max(s, side / MOST_SIDE_PX) for s, side in zip(pixel, sides, strict=True))
+    bins = [max(1, round(goal / s)) for s in pixel]
+    coarsest_um = COARSEST_SHARE * min(
+        s * min(r.field_shape) for r, s in zip((fixed, moving), pixel, strict=True)
+    )
+    stacks, masks = [], []
+    for i, recording in enumerate((fixed, moving)):
+        spacing = bins[i] * pixel[i]
+        widths = FINEST_PX * goal / spacing, max(coarsest_um, 4 * FINEST_PX * goal) / spacing
+        stack, valid = yield from _logarithms(recording, times, bins[i], i)
+        stacks.append(_band_passed(stack, valid, widths))
+        masks.append(valid)
+    images, segment, signals = _combined(stacks, masks)
+    found = [
+        ChangeImages(
+            images=images[i],
+            valid=masks[i],
+            pixel_um=bins[i] * pixel[i],
+            origin_um=(bins[i] - 1) / 2 * pixel[i],
+            segment=segment,
+            signal=signals[i],
+        )
+        for i in (0, 1)
+    ]
+    return found[0], found[1], times
+
+
+def common_times(fixed: Recording, moving: Recording, most_times: int) -> FloatArray:
+    """Times of frames of the slower recording at which the other one is known, too.
+
+    Raises
+    ------
+    AlloyError
+        If there are fewer than four.
+    """
+    start = max(fixed.times_s[0], moving.times_s[0])
+    end = min(fixed.times_s[-1], moving.times_s[-1])
+    slower, other = (fixed, moving) if _rate(fixed) <= _rate(moving) else (moving, fixed)
+    times = slower.times_s
+    times = times[(times >= start) & (times <= end)]
+    near = np.abs(times[:, None] - other.times_s[None]).min(axis=1, initial=np.inf)
+    if other.n_frames > 1:
+        times = times[near <= PAUSE / 2 * other.frame_interval_s]
+    if len(times) < LEAST_TIMES:
+        raise AlloyError(
+            f"{fixed.name} and {moving.name} share only {len(times)} times, and at least "
+            f"{LEAST_TIMES} are needed to align them; check their clocks, or align by landmarks."
+        )
+    chosen = np.linspace(0, len(times) - 1, min(len(times), most_times)).round().astype(int)
+    return np.asarray(times[chosen])
+
+
+def _rate(recording: Recording) -> float:
+    return recording.n_frames / max(float(np.ptp(recording.times_s)), 1e-9)
+
+
+def _logarithms(
+    recording: Recording, times_s: FloatArray, bins: int, turn: int
+) -> Work[tuple[FloatArray, BoolArray]]:
+    """(N, Y, X) logarithm of the light at these times, and the pixels known in all of them."""
+    stack: list[FloatArray] = []
+    valid = _wholly(
+        np.ones(recording.field_shape, bool) if recording.common is None else recording.common,
+        bins,
+    )
+    for n, time_s in enumerate(times_s):
+        image: FloatArray = np.zeros((1, 1))
+        for frame, weight in _frames_around(recording, float(time_s)):
+            log, known = _logarithm(recording, frame, bins)
+            image, valid = image + np.float32(weight) * log, np.asarray(valid & known)
+        stack.append(image.astype(np.float32))
+        yield turn * len(times_s) + n + 1, 2 * len(times_s)
+    return np.stack(stack), valid
+
+
+def _frames_around(recording: Recording, time_s: float) -> list[tuple[int, float]]:
+    """The frames before and after a time with their weights; the nearest one across a pause."""
+    times = recording.times_s
+    after = int(np.clip(np.searchsorted(times, time_s), 1, max(len(times) - 1, 1)))
+    gap = times[after] - times[after - 1]
+    share = float(np.clip((time_s - times[after - 1]) / gap, 0, 1))
+    if gap > PAUSE * recording.frame_interval_s:
+        share = float(round(share))
+    return [(f, w) for f, w in ((after - 1, 1 - share), (after, share)) if w > 0]
+
+
+def _logarithm(recording: Recording, frame: int, bins: int) -> tuple[FloatArray, BoolArray]:
+    counts = recording.read(frame)
+    known = np.asarray(np.isfinite(counts))
+    if recording.saturation_counts is not None:
+        known &= counts < recording.saturation_counts
+    light = counts.astype(np.float32) - np.asarray(dark_level(recording), dtype=np.float32)
+    light = np.where(known, light, np.float32(0))
+    if bins > 1:
+        light = _binned(light, bins).mean(axis=(1, 3))
+    return np.log(lit(light, recording.frames.dtype)), _wholly(known, bins)
+
+
+def _binned(image: NDArray[Any], bins: int) -> NDArray[Any]:
+    """(Y, b, X, b) view of an image without the rest at its far edges."""
+    rows, columns = (n // bins for n in image.shape)
+    return image[: rows * bins, : columns * bins].reshape(rows, bins, columns, bins)
+
+
+def _wholly(inside: BoolArray, bins: int) -> BoolArray:
+    """Binned pixels all of whose parts are inside."""
+    return np.asarray(_binned(inside, bins).all(axis=(1, 3)))
+
+
+def _band_passed(stack: FloatArray, valid: BoolArray, widths_px: tuple[float, float]) -> FloatArray:
+    """Stack without what is finer or coarser than two widths, 0 where not valid.
+
+    Averages are over valid pixels only (normalized convolution).
+    """
+    known = valid.astype(np.float32)
+    fine_known = np.maximum(ndimage.gaussian_filter(known, widths_px[0]), 1e-3)
+    coarse_known = np.maximum(_smoothed_coarsely(known, widths_px[1]), 1e-3)
+    for image in stack:
+        image *= valid
+        fine = ndimage.gaussian_filter(image, widths_px[0]) / fine_known
+        coarse = _smoothed_coarsely(image, widths_px[1]) / coarse_known
+        image[...] = np.where(valid, fine - coarse, 0)
+    return stack
+
+
+def _smoothed_coarsely(image: FloatArray, width_px: float) -> FloatArray:
+    """Nearly a Gaussian of this width: three running means, whose cost does not grow with it."""
+    for _ in range(3):
+        image = ndimage.uniform_filter(image, 2 * round(width_px) + 1)
+    return image
+
+
+def _combined(
+    stacks: list[FloatArray], masks: list[BoolArray]
+) -> tuple[list[FloatArray], IntArray, list[float]]:
+    """Images of both recordings, the part of the times each is from, and their signal."""
+    n = len(stacks[0])
+    parts = min(SEGMENTS, n // SEGMENT_TIMES)
+    if parts > 1:
+        tried = _in_parts(stacks, masks, parts, SEGMENT_COMPONENTS)
+        if min(tried[2]) >= SEGMENT_SIGNAL:
+            return tried
+    return _in_parts(stacks, masks, 1, min(COMPONENTS, n - 1))
+
+
+def _in_parts(
+    stacks: list[FloatArray], masks: list[BoolArray], parts: int, components: int
+) -> tuple[list[FloatArray], IntArray, list[float]]:
+    images: list[list[FloatArray]] = [[], []]
+    signals: list[list[float]] = [[], []]
+    for times in np.array_split(np.arange(len(stacks[0])), parts):
+        changes = [stack[times] - stack[times].mean(axis=0) for stack in stacks]
+        grams = [_gram(c, m) for c, m in zip(changes, masks, strict=True)]
+        total = sum(g / max(float(np.trace(g)), 1e-30) for g in grams)
+        basis = np.linalg.eigh(total)[1][:, ::-1][:, :components].astype(np.float32)
+        for i in (0, 1):
+            images[i].append(np.tensordot(basis.T, changes[i], axes=1))
+            signals[i].append(_signal(grams[i]))
+    segment = np.repeat(np.arange(parts), components)
+    medians = [float(np.median(s)) for s in signals]
+    return [np.concatenate(i) for i in images], segment, medians
+
+
+def _gram(change: FloatArray, valid: BoolArray) -> FloatArray:
+    flat = change.reshape(len(change), -1)
+    return np.asarray(flat @ flat.T / max(int(valid.sum()), 1), dtype=float)
+
+
+def _signal(gram: FloatArray) -> float:
+    """Power of the strongest combination over the median of all, which holds noise."""
+    powers = np.linalg.eigvalsh(gram)
+    strongest = float(powers[-1])
+    return strongest / max(float(np.median(powers)), 1e-12 * strongest, 1e-30)
