@@ -89,6 +89,20 @@ def test_columns_of_a_file(tmp_path):
         columns_of(tmp_path / "d.csv")
 
 
+@pytest.mark.parametrize("names", ["time\tE\tI", "Zeit\tSpannung\tStrom"])
+def test_units_in_a_line_of_their_own(tmp_path, names):
+    (tmp_path / "a.txt").write_text(f"run 7\n{names}\nmin\tmV\tA\n0\t500\t0.01\n1\t400\t0.02\n")
+    header = tuple(f"{n}/{u}" for n, u in zip(names.split(), ("min", "mV", "A"), strict=True))
+    found, told = columns_of(tmp_path / "a.txt")
+    assert found == header
+    chosen = {} if told else dict(zip(("time", "potential", "current"), header, strict=True))
+    curve = read_potential(tmp_path / "a.txt", columns=chosen)
+    assert curve.times_s.tolist() == [0, 60]
+    assert curve.potential_v.tolist() == [0.5, 0.4]
+    assert curve.current_ma.tolist() == [10, 20]
+    assert tuple(curve.columns.values()) == header
+
+
 def test_wrong_choices_are_said(tmp_path):
     (tmp_path / "b.txt").write_text(NUMBERS)
     with pytest.raises(AlloyError, match="furlong is no unit of time; give s, ms, min, h"):

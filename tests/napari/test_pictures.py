@@ -13,7 +13,6 @@ from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
 
-
 QUICK = ("montage_cycle1_lithiation", "cells")
 
 

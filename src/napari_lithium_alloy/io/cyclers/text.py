@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.io.cyclers.choice import UNITS
 from napari_lithium_alloy.io.cyclers.columns import looks_like_header
 from napari_lithium_alloy.io.numerals import to_number, to_stamp, writes_day_first
 from napari_lithium_alloy.io.text_tables import (
@@ -19,9 +20,12 @@ from napari_lithium_alloy.io.text_tables import (
     split_line,
     table_at,
 )
+from napari_lithium_alloy.io.units import factor
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".mpt", ".dta", ".dat", ".asc")
 PREAMBLE_LINES = 500
+LEAST_UNITS = 2
+"""Units that a line needs to be one of units."""
 BIOLOGIC = re.compile(r"^Nb header lines\s*:\s*(\d+)", re.MULTILINE)
 BIOLOGIC_START = re.compile(r"^Acquisition started on\s*:\s*(.+)", re.MULTILINE)
 GAMRY = "EXPLAIN"
@@ -70,7 +74,22 @@ def _plain(text: str, path: Path, columns: Mapping[str, str]) -> TextTable:
         above = _line_over_columns(lines)
     if above is None:
         return parse_table(text, path)
-    return table_at(lines, path, at=above, delimiter=delimiters_in(lines[above])[0])
+    delimiter = delimiters_in(lines[above])[0]
+    return _named(table_at(lines, path, at=above, delimiter=delimiter), lines[:above], delimiter)
+
+
+def _named(table: TextTable, over: Sequence[str], delimiter: str) -> TextTable:
+    """The table with the names of the line above where its header is a line of units."""
+    units, above = table.header, next((line for line in reversed(over) if line.strip()), "")
+    names = split_line(above, delimiter)
+    if sum(map(_is_unit, units)) < LEAST_UNITS or len(names) < len(units):
+        return table
+    pairs = zip(names, units, strict=False)
+    return replace(table, header=tuple(f"{n}/{u}" if n and u else n or u for n, u in pairs))
+
+
+def _is_unit(text: str) -> bool:
+    return any(factor(text, units) is not None for units in UNITS.values())
 
 
 def _line_over_numbers(lines: Sequence[str]) -> int | None:
