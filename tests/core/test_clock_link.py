@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.clock_link import (
     clock_of_points,
     clock_of_stamps,
     clock_step,
+    coinciding,
     moments_of,
     suggest_clock,
     with_residual,
@@ -87,6 +88,8 @@ def test_the_residual_is_what_steps_still_differ_by():
     assert with_residual(ClockLink(offset_s=7, rate=2), moments).residual_s == 0
     assert with_residual(ClockLink(offset_s=9, rate=2), moments).residual_s == pytest.approx(1)
     assert math.isnan(with_residual(ClockLink(offset_s=7), moments).residual_s)
+    assert coinciding(ClockLink(offset_s=7, rate=2), moments) == (3, 4)
+    assert coinciding(ClockLink(offset_s=700, rate=2), moments) == (0, 4)
 
 
 # Points

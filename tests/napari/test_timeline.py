@@ -410,8 +410,12 @@ def test_typed_rate_and_offset_with_their_residual(timeline, opened):
     residual_s = opened.experiment.potential.clock_residual_s
     assert residual_s > before
     assert residual_s == pytest.approx(np.hypot(before, 2.0), abs=1.0)
-    assert box.fit.text() == f"typed, residual {residual_s:.2f} s (RMS)"
+    assert box.fit.text().startswith(f"typed, residual {residual_s:.2f} s, ")
+    assert box.fit.text().endswith(" steps")
     assert timeline.status.text() == f"Clock offset {planted + 2:.2f} s."
+    box.offset.setValue(planted - 5000)
+    assert box.fit.text().startswith("typed, only 0 of ")
+    assert math.isnan(opened.experiment.potential.clock_residual_s)
 
 
 def test_a_suggested_offset_is_the_planted_one(timeline, opened, gold, finished):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QWidget
 
@@ -44,7 +42,8 @@ class ClockBox(QWidget):
         )
         self.fit = QLabel()
         self.fit.setToolTip(
-            "Root mean square by which steps of potential and picture still differ in time"
+            "Residual: root mean square by which steps of the picture still differ in time from "
+            "those of the potential, over the steps that have a counterpart"
         )
         self._lay_out()
 
@@ -66,8 +65,8 @@ class ClockBox(QWidget):
         for box in (self.offset, self.rate):
             box.valueChanged.connect(self._typed)
 
-    def show_link(self, clock: ClockLink | None, residual_s: float = math.nan) -> None:
-        """Show a link and how well it fits; None where there is no potential."""
+    def show_link(self, clock: ClockLink | None, fit: str = "") -> None:
+        """Show a link and, in words, how well it fits; None where there is no potential."""
         self.setEnabled(clock is not None)
         clock = ClockLink() if clock is None else clock
         for box, value in ((self.offset, clock.offset_s), (self.rate, clock.rate)):
@@ -76,9 +75,7 @@ class ClockBox(QWidget):
             box.blockSignals(False)
         if not self.isEnabled():
             self.points.setChecked(False)
-        words = [WAYS.get(clock.way, clock.way)]
-        words += [f"residual {residual_s:.2f} s (RMS)"] if math.isfinite(residual_s) else []
-        self.fit.setText(", ".join(filter(None, words)))
+        self.fit.setText(", ".join(filter(None, (WAYS.get(clock.way, clock.way), fit))))
 
     def _typed(self) -> None:
         self.typed.emit(self.offset.value(), self.rate.value())

@@ -14,6 +14,7 @@ from napari_lithium_alloy.core.clock_link import (
     clock_of_points,
     clock_of_stamps,
     clock_step,
+    coinciding,
     suggest_clock,
     with_residual,
 )
@@ -52,10 +53,12 @@ class TimelineClock:
             self.box.show_link(None)
             return
         known = self.moments(opened)
-        residual_s = potential.clock_residual_s
-        if known is not None:
-            residual_s = with_residual(potential.clock, known).residual_s
-        self.box.show_link(potential.clock, residual_s)
+        if known is None:
+            residual_s = potential.clock_residual_s
+            fit = f"residual {residual_s:.2f} s" if math.isfinite(residual_s) else ""
+        else:
+            fit = _fit(potential.clock, known)
+        self.box.show_link(potential.clock, fit)
 
     def wanted(self, opened: Opened) -> bool:
         """Whether it is still to be found what happens when in picture and potential."""
@@ -158,6 +161,15 @@ class TimelineClock:
 
     def _say(self, text: str) -> None:
         self.dock.status.setText(text)
+
+
+def _fit(clock: ClockLink, moments: Moments) -> str:
+    """How well a link fits, in words."""
+    n, of = coinciding(clock, moments)
+    residual_s = with_residual(clock, moments).residual_s
+    if not math.isfinite(residual_s):
+        return f"only {n} of {of} steps coincide"
+    return f"residual {residual_s:.2f} s, {n} of {of} steps"
 
 
 def with_potential(opened: Opened) -> PotentialCurve:

@@ -111,6 +111,11 @@ def with_residual(clock: ClockLink, moments: Moments) -> ClockLink:
     return dataclasses.replace(clock, residual_s=residual_s)
 
 
+def coinciding(clock: ClockLink, moments: Moments) -> tuple[int, int]:
+    """How many moments of the picture coincide with one of the potential, and out of how many."""
+    return len(_matched(moments, clock.offset_s, clock.rate)), len(moments.picture_s)
+
+
 def _matched(moments: Moments, offset_s: float, rate: float) -> FloatArray:
     """(M,) seconds by which the moments that coincide differ, each with its nearest, used once."""
     if not (moments.cycler_s.size and moments.picture_s.size):
