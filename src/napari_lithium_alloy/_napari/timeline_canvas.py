@@ -24,6 +24,7 @@ RIGHT_COLOUR = COLOURS[0]
 LETTER_PX = 6
 """Below the lower label: pyqtgraph cuts what hangs below its line."""
 MARK_PX = 10
+LEGEND_ENTRY_PX = 92
 BETWEEN_ALPHA = 0.35
 """Of the potential between stages where these are coloured."""
 
@@ -138,7 +139,7 @@ class TimelineCanvas(CurveCanvas):
             if stage.label not in named:
                 named.add(stage.label)
                 self.legend.addItem(part, stage.label)
-        self.legend.setColumnCount(max(len(named), 1))
+        self._fit_legend()
 
     def follow_theme(self) -> None:
         super().follow_theme()
@@ -179,7 +180,13 @@ class TimelineCanvas(CurveCanvas):
     def _knows_li(self) -> bool:
         return bool(np.isfinite(self.plot.li_content).any())
 
+    def _fit_legend(self) -> None:
+        """As many names in a row as the plot's width has room for."""
+        columns = int(self.item.getViewBox().width() // LEGEND_ENTRY_PX)
+        self.legend.setColumnCount(max(1, min(len(self.legend.items), columns)))
+
     def _align(self) -> None:
+        self._fit_legend()
         self.right_view.setGeometry(self.item.getViewBox().sceneBoundingRect())
         self.right_view.linkedViewChanged(self.item.getViewBox(), self.right_view.XAxis)
 

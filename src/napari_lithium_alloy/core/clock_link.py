@@ -23,6 +23,7 @@ REACH = 0.01
 """How far two moments may lie apart to be one, as a share of the recording's length."""
 LEAST_REACH_S, MOST_REACH_S = 3.0, 8.0
 LEAST_MATCHES = 3
+REFINEMENTS = 5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,8 +78,8 @@ def _bounds(stages: Sequence[Stage]) -> FloatArray:
 def suggest_clock(moments: Moments, rate: float = 1.0) -> ClockLink:
     """The link of this rate for which most moments of both coincide.
 
-    Every pairing of two moments proposes an offset; that with most matches and, among equals, the
-    least residual is taken and refined to the median of its matches.
+    Every pairing of two moments proposes an offset. Each match counts the more the closer it is;
+    the best proposal is refined to the median of its matches until that stays.
 
     Raises
     ------
@@ -86,21 +87,27 @@ def suggest_clock(moments: Moments, rate: float = 1.0) -> ClockLink:
         If fewer than three moments of both can be matched within 300 s.
     """
     proposals = (moments.cycler_s[:, np.newaxis] - rate * moments.picture_s).ravel()
-    best: FloatArray = np.empty(0)
-    best_rank = (LEAST_MATCHES - 1, -math.inf)
-    for proposal in proposals[np.abs(proposals) <= WITHIN_S]:
-        matched = _matched(moments, float(proposal), rate)
-        rank = (len(matched), -float(np.std(matched)) if len(matched) else -math.inf)
-        if rank > best_rank:
-            best, best_rank = proposal + rate * matched, rank
-    if not best.size:
+    best_s, best = 0.0, 0.0
+    for proposal_s in proposals[np.abs(proposals) <= WITHIN_S]:
+        score = _score(_matched(moments, float(proposal_s), rate), moments.reach_s)
+        if score > best:
+            best_s, best = float(proposal_s), score
+    if not best:
         raise AlloyError(
             "Fewer than three steps of the picture have a counterpart in the potential within "
             f"{WITHIN_S:g} s; set the clock offset by hand or by two points."
         )
-    return with_residual(
-        ClockLink(offset_s=float(np.median(best)), rate=rate, way="steps"), moments
-    )
+    for _ in range(REFINEMENTS):
+        best_s += rate * float(np.median(_matched(moments, best_s, rate)))
+    return with_residual(ClockLink(offset_s=best_s, rate=rate, way="steps"), moments)
+
+
+def _score(matched_s: FloatArray, reach_s: float) -> float:
+    """How much matches count together, 1 each at most; 0 for too few."""
+    if len(matched_s) < LEAST_MATCHES:
+        return 0.0
+    apart = matched_s - np.median(matched_s)
+    return float(np.sum(np.maximum(1 - (apart / reach_s) ** 2, 0.0)))
 
 
 def with_residual(clock: ClockLink, moments: Moments) -> ClockLink:
