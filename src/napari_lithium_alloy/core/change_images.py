@@ -43,11 +43,13 @@ class ChangeImages:
     Attributes
     ----------
     images : numpy.ndarray
-        (K, Y, X) float32, band-passed; 0 where not valid.
+        (K, Y, X) float32, smoothed; 0 where not valid. For `without_coarse`.
     valid : numpy.ndarray
         (Y, X) pixels that are known and not clipped at all times.
     pixel_um, origin_um : float
         Spacing of the pixels, and where the centre of the first one lies (both axes).
+    coarse_px : float
+        Structure of about this width and wider says little of the place.
     segment : numpy.ndarray
         (K,) number of the part of the times each image is from.
     signal : float
@@ -58,6 +60,7 @@ class ChangeImages:
     valid: BoolArray
     pixel_um: float
     origin_um: float
+    coarse_px: float
     segment: IntArray
     signal: float
 
@@ -93,20 +96,24 @@ def change_images(
     coarsest_um = COARSEST_SHARE * min(
         s * min(r.field_shape) for r, s in zip((fixed, moving), pixel, strict=True)
     )
-    stacks, masks = [], []
+    stacks, masks, grams, coarse_px = [], [], [], []
     for i, recording in enumerate((fixed, moving)):
         spacing = bins[i] * pixel[i]
-        widths = FINEST_PX * goal / spacing, max(coarsest_um, 4 * FINEST_PX * goal) / spacing
         stack, valid = yield from _logarithms(recording, times, bins[i], i)
-        stacks.append(_band_passed(stack, valid, widths))
+        stack -= stack.mean(axis=0)
+        _smooth(stack, valid, FINEST_PX * goal / spacing)
+        coarse_px.append(max(coarsest_um, 4 * FINEST_PX * goal) / spacing)
+        grams.append(_gram(without_coarse(stack, valid, coarse_px[i]), valid))
+        stacks.append(stack)
         masks.append(valid)
-    images, segment, signals = _combined(stacks, masks)
+    basis, segment, signals = _combinations(grams)
     found = [
         ChangeImages(
-            images=images[i],
+            images=np.tensordot(basis.T, stacks[i], axes=1),
             valid=masks[i],
             pixel_um=bins[i] * pixel[i],
             origin_um=(bins[i] - 1) / 2 * pixel[i],
+            coarse_px=coarse_px[i],
             segment=segment,
             signal=signals[i],
         )
@@ -197,63 +204,65 @@ def _wholly(inside: BoolArray, bins: int) -> BoolArray:
     return np.asarray(_binned(inside, bins).all(axis=(1, 3)))
 
 
-def _band_passed(stack: FloatArray, valid: BoolArray, widths_px: tuple[float, float]) -> FloatArray:
-    """Stack without what is finer or coarser than two widths, 0 where not valid.
-
-    Averages are over valid pixels only (normalized convolution).
-    """
-    known = valid.astype(np.float32)
-    fine_known = np.maximum(ndimage.gaussian_filter(known, widths_px[0]), 1e-3)
-    coarse_known = np.maximum(_smoothed_coarsely(known, widths_px[1]), 1e-3)
+def _smooth(stack: FloatArray, valid: BoolArray, width_px: float) -> None:
+    """Smooth in place over valid pixels only (normalized convolution), 0 elsewhere."""
+    share = np.maximum(ndimage.gaussian_filter(valid.astype(np.float32), width_px), 1e-3)
     for image in stack:
-        image *= valid
-        fine = ndimage.gaussian_filter(image, widths_px[0]) / fine_known
-        coarse = _smoothed_coarsely(image, widths_px[1]) / coarse_known
-        image[...] = np.where(valid, fine - coarse, 0)
-    return stack
+        image[...] = np.where(valid, ndimage.gaussian_filter(image * valid, width_px) / share, 0)
 
 
-def _smoothed_coarsely(image: FloatArray, width_px: float) -> FloatArray:
+def without_coarse(images: FloatArray, inside: BoolArray, width_px: float) -> FloatArray:
+    """(N, Y, X) less their means over about a width, of pixels inside only; 0 elsewhere.
+
+    Pictures that are to be compared need the same `inside`: the means are those of what is there.
+    """
+    share = np.maximum(_running_mean(inside.astype(np.float32), width_px), 1e-3)
+    return np.stack(
+        [np.where(inside, i - _running_mean(i * inside, width_px) / share, 0) for i in images]
+    )
+
+
+def _running_mean(image: FloatArray, width_px: float) -> FloatArray:
     """Nearly a Gaussian of this width: three running means, whose cost does not grow with it."""
     for _ in range(3):
-        image = ndimage.uniform_filter(image, 2 * round(width_px) + 1)
+        image = ndimage.uniform_filter(image, 2 * round(width_px) + 1, mode="constant")
     return image
 
 
-def _combined(
-    stacks: list[FloatArray], masks: list[BoolArray]
-) -> tuple[list[FloatArray], IntArray, list[float]]:
-    """Images of both recordings, the part of the times each is from, and their signal."""
-    n = len(stacks[0])
+def _gram(change: FloatArray, valid: BoolArray) -> FloatArray:
+    """(N, N) mean products of the times over valid pixels."""
+    flat = change.reshape(len(change), -1)
+    return np.asarray(flat @ flat.T / max(int(valid.sum()), 1), dtype=float)
+
+
+def _combinations(grams: list[FloatArray]) -> tuple[FloatArray, IntArray, list[float]]:
+    """Combinations of the times, the part of the times each is of, and both signals.
+
+    Each has a sum of 0 over the times, so that what does not change is lost.
+    """
+    n = len(grams[0])
     parts = min(SEGMENTS, n // SEGMENT_TIMES)
     if parts > 1:
-        tried = _in_parts(stacks, masks, parts, SEGMENT_COMPONENTS)
+        tried = _in_parts(grams, parts, SEGMENT_COMPONENTS)
         if min(tried[2]) >= SEGMENT_SIGNAL:
             return tried
-    return _in_parts(stacks, masks, 1, min(COMPONENTS, n - 1))
+    return _in_parts(grams, 1, min(COMPONENTS, n - 1))
 
 
 def _in_parts(
-    stacks: list[FloatArray], masks: list[BoolArray], parts: int, components: int
-) -> tuple[list[FloatArray], IntArray, list[float]]:
-    images: list[list[FloatArray]] = [[], []]
-    signals: list[list[float]] = [[], []]
-    for times in np.array_split(np.arange(len(stacks[0])), parts):
-        changes = [stack[times] - stack[times].mean(axis=0) for stack in stacks]
-        grams = [_gram(c, m) for c, m in zip(changes, masks, strict=True)]
-        total = sum(g / max(float(np.trace(g)), 1e-30) for g in grams)
-        basis = np.linalg.eigh(total)[1][:, ::-1][:, :components].astype(np.float32)
-        for i in (0, 1):
-            images[i].append(np.tensordot(basis.T, changes[i], axes=1))
-            signals[i].append(_signal(grams[i]))
-    segment = np.repeat(np.arange(parts), components)
-    medians = [float(np.median(s)) for s in signals]
-    return [np.concatenate(i) for i in images], segment, medians
-
-
-def _gram(change: FloatArray, valid: BoolArray) -> FloatArray:
-    flat = change.reshape(len(change), -1)
-    return np.asarray(flat @ flat.T / max(int(valid.sum()), 1), dtype=float)
+    grams: list[FloatArray], parts: int, components: int
+) -> tuple[FloatArray, IntArray, list[float]]:
+    n = len(grams[0])
+    basis = np.zeros((n, parts * components), dtype=np.float32)
+    signals = np.zeros((parts, len(grams)))
+    for k, times in enumerate(np.array_split(np.arange(n), parts)):
+        centre = np.eye(len(times)) - 1 / len(times)
+        own = [centre @ g[np.ix_(times, times)] @ centre for g in grams]
+        total = sum(g / max(float(np.trace(g)), 1e-30) for g in own)
+        vectors = np.linalg.eigh(total)[1][:, ::-1][:, :components]
+        basis[times, k * components : (k + 1) * components] = vectors
+        signals[k] = [_signal(g) for g in own]
+    return basis, np.repeat(np.arange(parts), components), np.median(signals, axis=0).tolist()
 
 
 def _signal(gram: FloatArray) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from napari_lithium_alloy.core.change_images import COARSEST_SHARE, ChangeImages
+from napari_lithium_alloy.core.change_images import ChangeImages, without_coarse
 from napari_lithium_alloy.core.landmarks import Kind
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 
@@ -96,7 +96,7 @@ def search(fixed: ChangeImages, moving: ChangeImages, angles_deg: Sequence[float
         score = _scores(target, in_target, turned, in_turned, fixed.segment)
         at = np.unravel_index(int(np.argmax(score)), score.shape)
         shift = [int(k) - n * (k > n // 2) for k, n in zip(at, score.shape, strict=True)]
-        width = COARSEST_SHARE * min(*in_target.shape, *in_turned.shape)
+        width = fixed.coarse_px / bins
         tried.append(
             Found(
                 linear=onto @ back,
@@ -130,7 +130,8 @@ def _resampled(
         images.valid.astype(np.float32), linear, offset, shape, order=1, mode="constant"
     )
     valid = known > 0.99
-    return np.stack(stack) * valid, valid, linear, offset
+    width = images.coarse_px / ratio
+    return without_coarse(np.stack(stack), valid, width), valid, linear, offset
 
 
 def _scores(
@@ -249,8 +250,11 @@ class _System:
         overlap = float(inside.mean())
         if overlap < LEAST_OVERLAP / 4:
             return None
-        target, source = fixed.images[:, inside], seen[:, inside]
-        weights, gain, misfit = _robust_gain(target, source, fixed.segment)
+        seen = without_coarse(seen, inside, fixed.coarse_px)
+        wanted = without_coarse(fixed.images, inside, fixed.coarse_px)
+        inside = ndimage.binary_erosion(inside)  # slopes need both neighbours
+        target = wanted[:, inside]
+        weights, gain, misfit = _robust_gain(target, seen[:, inside], fixed.segment)
         place = np.argwhere(inside).T - ((np.array(shape) - 1) / 2)[:, None]
         down, right = (gain @ np.gradient(seen, axis=a)[:, inside] for a in (1, 2))
         moved = [down, right]
