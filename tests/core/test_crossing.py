@@ -16,10 +16,19 @@ AS_IT_IS = {"smoothing_px": 0.0, "smoothing_frames": 0.0}
 
 
 def crossing_of(traces, times, threshold=0.5, sustained=3):
-    """Crossings of (N, T) traces, as a single row of pixels."""
-    frames = (f[None].astype(np.float32) for f in np.asarray(traces, float).T)
-    level = np.full((1, len(traces)), threshold, np.float32)
-    return finish(first_crossing(frames, np.asarray(times, float), level, sustained))
+    """Crossings of (N, T) traces of the logarithm of light, as a single row of pixels."""
+    counts = np.exp(np.asarray(traces, float)).T[:, np.newaxis].astype(np.float32)
+    level = np.full((1, len(traces)), np.exp(threshold), np.float32)
+    work = first_crossing(
+        counts,
+        np.asarray(times, float),
+        level,
+        sustained,
+        dark=np.zeros_like(level),
+        least=1e-6,
+        falls=False,
+    )
+    return finish(work)
 
 
 def naive_crossing(trace, times, threshold, sustained):

@@ -1,16 +1,16 @@
 """Onset-time map: when each pixel alloyed, in seconds.
 
 Absorbance crosses a fraction f of its rise where dark-subtracted counts cross
-base^(1-f) * top^f, so the frames are streamed once, smoothed, and compared with one threshold
-image; no stack of absorbances is ever held. Smoothing acts on the logarithm, because smoothing
-counts across a front delays where its absorbance seems to cross (as the point spread does, which
-is corrected where it is known).
+base^(1-f) * top^f, so counts are compared with one threshold image, and logarithms are taken only
+in the few frames around each pixel's crossing; no stack of absorbances is ever held. They are
+taken of the light and not of its mean over pixels, because smoothing counts across a front delays
+where its absorbance seems to cross (as the point spread does, which is corrected where it is
+known).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Literal
@@ -18,23 +18,29 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from napari_lithium_alloy.core.crossing import Crossing, blur_delay_s, first_crossing
+from napari_lithium_alloy.core.crossing import blur_delay_s, first_crossing
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
-from napari_lithium_alloy.core.progress import Work
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import (
-    frame_noise,
-    noise_left,
-    smooth_within,
-    time_kernel,
-)
+from napari_lithium_alloy.core.onset_fit import Estimate, Scene, chosen_in_time, fitted, scene_of
+from napari_lithium_alloy.core.onset_light import measured_levels, window_light
+from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, wide_mean
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
 
-HALF = 0.5
+__all__ = [
+    "HALF",
+    "OnsetMap",
+    "OnsetParameters",
+    "OnsetReason",
+    "Polarity",
+    "alloyed_fraction",
+    "onset_map",
+    "onset_summary",
+]
 
 Polarity = Literal["darkens", "brightens"]
 
@@ -61,48 +67,6 @@ _REASON_TEXTS = {
     OnsetReason.WITHIN_NOISE: "within noise",
     OnsetReason.OUTSIDE: "outside the common field",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnsetParameters:
-    """How an onset is told.
-
-    Attributes
-    ----------
-    fraction : float
-        Share of a pixel's own rise that it has to cross, 0 to 1.
-    smoothing_px, smoothing_frames : float or None
-        Standard deviations of the Gaussian smoothing; None: chosen from the noise.
-    level_frames : int
-        Frames whose mean is each end of the rise.
-    sustained_frames : int
-        Frames a pixel has to stay beyond the fraction.
-    min_snr : float
-        Smallest rise in units of its own noise.
-    min_rise_fraction : float
-        Smallest rise in units of the field's median rise.
-    polarity : {"auto", "darkens", "brightens"}
-        Whether counts fall or rise; auto: from the stage and the recording's mode.
-    psf_sigma_px : float or None
-        Standard deviation of the point spread, pixels, whose delay is then taken out; None: not
-        known, nothing is taken out.
-    """
-
-    fraction: float = 0.5
-    smoothing_px: float | None = None
-    smoothing_frames: float | None = None
-    level_frames: int = 5
-    sustained_frames: int = 3
-    min_snr: float = 5.0
-    min_rise_fraction: float = 0.2
-    polarity: Literal["auto", "darkens", "brightens"] = "auto"
-    psf_sigma_px: float | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fraction < 1:
-            raise AlloyError(
-                f"The onset fraction is {self.fraction:g}; give one between 0 and 1, such as 0.5."
-            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -155,19 +119,6 @@ class OnsetMap:
         return {r.text: int((self.reason == r).sum()) for r in OnsetReason}
 
 
-@dataclass(eq=False)
-class _Levels:
-    """Logarithms of counts at both ends of the window and at the crossing, the rise positive."""
-
-    base: Float32Array
-    top: Float32Array
-    threshold: Float32Array
-    noise: float
-    """Standard deviation of a smoothed frame, natural-log units."""
-    level_noise: float
-    """Standard deviation of a level."""
-
-
 def onset_map(
     recording: Recording,
     start_s: float,
@@ -215,13 +166,23 @@ def onset_map(
             f"For an onset map no pixel of {recording.name} shows film; choose a larger field."
         )
     falls = _counts_fall(recording, parameters, darkens)
-    light = _Light(recording, dark_level(recording) if dark is None else dark, valid, falls)
-    parameters, levels = _levels(light, frames, parameters)
-    smooth_frames = light.smoothed(frames, parameters)
-    crossing = yield from first_crossing(
-        smooth_frames, recording.times_s[frames], levels.threshold, parameters.sustained_frames
+    level = dark_level(recording) if dark is None else dark
+    reading = window_light(recording, frames, dark=level, falls=falls, valid=valid)
+    light = yield from part(reading, 0, 100, 300)
+    levels = measured_levels(recording, frames, light, parameters.level_frames)
+    scene = scene_of(light, levels, parameters)
+    chosen, width = yield from part(chosen_in_time(scene), 100, 150, 300)
+    psf_px = parameters.psf_sigma_px or 0.0
+    work = (
+        fitted(replace(scene, parameters=chosen), width, psf_px)
+        if chosen.smoothing_px or chosen.smoothing_frames or chosen.smoothing_px is None
+        else _exact(scene, psf_px)
     )
-    return _classified(crossing, levels, parameters, valid, (start_s, end_s), falls)
+    smoothing, estimate = yield from part(work, 150, 300, 300)
+    chosen = replace(chosen, smoothing_px=smoothing)
+    return _classified(
+        scene, chosen, estimate, (start_s, end_s), float(recording.times_s[frames[0]])
+    )
 
 
 def _counts_fall(recording: Recording, parameters: OnsetParameters, darkens: bool) -> bool:
@@ -230,169 +191,80 @@ def _counts_fall(recording: Recording, parameters: OnsetParameters, darkens: boo
     return darkens != (recording.mode == "epi")
 
 
-@dataclass(eq=False)
-class _Light:
-    """Log counts of a recording with the sought change positive, smoothed within the field."""
-
-    recording: Recording
-    dark: float | FloatArray
-    valid: BoolArray
-    falls: bool
-
-    def frame(self, t: int, sigma_px: float) -> Float32Array:
-        counts = self.recording.read(t).astype(np.float32) - np.asarray(self.dark, np.float32)
-        log = np.log(lit(counts, self.recording.frames.dtype))
-        return smooth_within(-log if self.falls else log, self.valid, sigma_px)
-
-    def smoothed(self, frames: IntArray, parameters: OnsetParameters) -> Iterator[Float32Array]:
-        """Frames smoothed in space and time, each read once."""
-        kernel = time_kernel(parameters.smoothing_frames or 0.0)
-        half = len(kernel) // 2
-        last = len(frames) - 1
-        held: deque[Float32Array] = deque()
-        held_from = 0
-        for i in range(len(frames)):
-            low, high = max(0, i - half), min(last, i + half)
-            while held_from + len(held) <= high:
-                t = int(frames[held_from + len(held)])
-                held.append(self.frame(t, parameters.smoothing_px or 0.0))
-            while held_from < low:
-                held.popleft()
-                held_from += 1
-            weights = kernel[low - i + half : high - i + half + 1]
-            parts = (w * f for w, f in zip(weights / weights.sum(), held, strict=True))
-            yield np.asarray(sum(parts), dtype=np.float32)
-
-
-def _levels(
-    light: _Light, frames: IntArray, parameters: OnsetParameters
-) -> tuple[OnsetParameters, _Levels]:
-    """Levels before and after, with the smoothing chosen from the noise where none is given."""
-    base_frames, top_frames = _level_frames(light.recording, frames, parameters.level_frames)
-    base_raw = [light.frame(int(t), 0.0) for t in base_frames]
-    top_raw = [light.frame(int(t), 0.0) for t in top_frames]
-    noise = max(frame_noise(base_raw, light.valid), frame_noise(top_raw, light.valid))
-    rises = np.asarray(np.mean(top_raw, axis=0) - np.mean(base_raw, axis=0), np.float32)
-    rise = float(np.percentile(smooth_within(rises, light.valid, 2.0)[light.valid], 90))
-    chosen = _chosen_smoothing(parameters, noise, rise)
-    sigma = chosen.smoothing_px or 0.0
-    base, top = (
-        np.asarray(np.mean([light.frame(int(t), sigma) for t in some], axis=0), dtype=np.float32)
-        for some in (base_frames, top_frames)
+def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
+    """Crossings of light that needs no smoothing, frame by frame."""
+    light, levels, fraction = scene.light, scene.levels, scene.parameters.fraction
+    sign = -1 if light.falls else 1
+    crossing = yield from first_crossing(
+        light.counts,
+        light.times,
+        np.asarray(np.exp(sign * scene.threshold) + light.dark, dtype=np.float32),
+        scene.parameters.sustained_frames,
+        dark=light.dark,
+        least=light.least,
+        falls=light.falls,
     )
-    threshold = base + np.float32(parameters.fraction) * (top - base)
-    in_space = noise * noise_left(sigma)
-    kernel = time_kernel(chosen.smoothing_frames or 0.0)
-    n = min(len(base_frames), len(top_frames))
-    return chosen, _Levels(
-        base=base,
-        top=top,
-        threshold=np.asarray(threshold, dtype=np.float32),
-        noise=in_space * float(np.sqrt((kernel**2).sum())),
-        level_noise=in_space / np.sqrt(n),
+    noise = np.hypot(levels.noise, levels.level_noise(fraction))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sd = noise / np.abs(crossing.slope)
+    delay = blur_delay_s(
+        np.where(crossing.found, crossing.time_s, np.nan),
+        crossing.slope,
+        levels.top - levels.base,
+        psf_sigma_px=psf_px if fraction == HALF else 0.0,
+        falls=light.falls,
     )
-
-
-def _level_frames(
-    recording: Recording, frames: IntArray, level_frames: int
-) -> tuple[IntArray, IntArray]:
-    """Frames up to the window's start and around its end.
-
-    Fewer where the window is short, and none from beyond a pause.
-    """
-    n = int(np.clip(len(frames) // 8, 1, level_frames))
-    first, last = int(frames[0]), int(frames[-1])
-    base_end = max(first, n - 1)
-    top_start = min(last - (n - 1) // 2 - (n - 1) % 2, recording.n_frames - n)
-    times = recording.times_s
-    reach = (n + 0.5) * float(np.median(np.diff(times[frames])))
-    base, top = (
-        some[np.abs(times[some] - times[bound]) <= reach]
-        for some, bound in (
-            (np.arange(base_end - n + 1, base_end + 1), first),
-            (np.arange(top_start, top_start + n), last),
-        )
-    )
-    return base, top
-
-
-def _chosen_smoothing(
-    parameters: OnsetParameters, noise: float, rise: float, *, wanted: float = 0.02
-) -> OnsetParameters:
-    """As little smoothing as brings the noise to a share `wanted` of the field's rise.
-
-    Space first, up to 2.5 px, since a front is smoother in space than in time; then time.
-    """
-    aim = wanted * max(rise, 1e-6)
-    px, frames = parameters.smoothing_px, parameters.smoothing_frames
-    if px is None:
-        px = float(np.clip(noise / aim / (2 * np.sqrt(np.pi)), 0.7, 2.5)) if noise > aim else 0.0
-    if frames is None:
-        left = noise * noise_left(px)
-        frames = float(np.clip((left / aim) ** 2 / (2 * np.sqrt(np.pi)), 0, 1.5))
-        frames = frames if frames >= 0.4 else 0.0
-    return replace(parameters, smoothing_px=round(px, 2), smoothing_frames=round(frames, 2))
+    return 0.0, Estimate(time=crossing.time_s, sd=sd.astype(np.float32), delay=delay)
 
 
 def _classified(
-    crossing: Crossing,
-    levels: _Levels,
+    scene: Scene,
     parameters: OnsetParameters,
-    valid: BoolArray,
+    estimate: Estimate,
     window_s: tuple[float, float],
-    falls: bool,
+    origin_s: float,
 ) -> OnsetMap:
-    rise = levels.top - levels.base
-    rise_noise = levels.level_noise * np.sqrt(2)
+    valid, levels = scene.light.valid, scene.levels
+    px = parameters.smoothing_px or 0.0
+    rise = smooth_within(levels.top - levels.base, valid, px)
+    rise_noise = levels.noise * noise_left(px) * np.sqrt(2 / levels.n_frames)
     significant = valid & (rise > 0) & (rise >= parameters.min_snr * rise_noise)
     typical = float(np.median(rise[significant])) if significant.any() else 0.0
     enough = significant & (rise >= parameters.min_rise_fraction * typical)
-    reached = enough & crossing.found
+    with np.errstate(invalid="ignore"):
+        early = enough & (estimate.time <= 0)
+        reached = enough & (estimate.time > 0) & (estimate.time <= scene.light.times[-1])
     reason = np.full(valid.shape, OnsetReason.NEVER, dtype=np.uint8)
     reason[~significant] = OnsetReason.WITHIN_NOISE
-    reason[(enough & crossing.from_start) | _already_there(levels, reached, valid)] = (
-        OnsetReason.BEFORE
-    )
+    reason[early | _already_there(scene, px, reached)] = OnsetReason.BEFORE
     reason[reached] = OnsetReason.REACHED
     reason[~valid] = OnsetReason.OUTSIDE
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level_part = levels.level_noise**2 * (
-            (1 - parameters.fraction) ** 2 + parameters.fraction**2
-        )
-        sd = np.sqrt(levels.noise**2 + level_part) / np.abs(crossing.slope)
-    onset_s = np.where(reached, crossing.time_s, np.nan)
-    if parameters.fraction == HALF:
-        onset_s = onset_s - blur_delay_s(
-            onset_s,
-            crossing.slope,
-            rise,
-            psf_sigma_px=parameters.psf_sigma_px or 0.0,
-            smoothing_px=parameters.smoothing_px or 0.0,
-            falls=falls,
-        )
-        onset_s = np.clip(onset_s, *window_s)
+    onset_s = np.clip(origin_s + (estimate.time - estimate.delay), *window_s)
+    known = reached & np.isfinite(estimate.sd)
     return OnsetMap(
-        onset_s=onset_s.astype(np.float32),
-        onset_sd_s=np.where(reached & np.isfinite(sd), sd, np.nan).astype(np.float32),
+        onset_s=np.where(reached, onset_s, np.nan).astype(np.float32),
+        onset_sd_s=np.where(known, estimate.sd, np.nan).astype(np.float32),
         amplitude=np.where(valid, rise / np.log(10), np.nan).astype(np.float32),
         reason=reason,
         start_s=window_s[0],
         end_s=window_s[1],
-        polarity="darkens" if falls else "brightens",
+        polarity="darkens" if scene.light.falls else "brightens",
         parameters=parameters,
     )
 
 
-def _already_there(levels: _Levels, reached: BoolArray, valid: BoolArray) -> BoolArray:
-    """Pixels that start beyond the level at which their surroundings cross."""
-    if not reached.any():
+def _already_there(scene: Scene, px: float, reached: BoolArray) -> BoolArray:
+    """Pixels that start beyond the level at which their surroundings, else the field, cross."""
+    valid = scene.light.valid
+    missing = valid & ~reached
+    if not reached.any() or not missing.any():
         return np.zeros_like(valid)
     sigma = max(valid.shape) / 8
-    around = ndimage.gaussian_filter(reached.astype(np.float32), sigma)
-    level = ndimage.gaussian_filter(np.where(reached, levels.threshold, 0), sigma)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = level / around
-    return np.asarray(valid & ~reached & (around > 1e-6) & (levels.base >= level))
+    cell = max(1, int(sigma // 4))
+    level = wide_mean(scene.threshold, reached, sigma, cell)
+    far = float(np.median(scene.threshold[reached]))
+    base = smooth_within(scene.levels.base, valid, px)
+    return np.asarray(missing & (base >= np.where(np.isfinite(level), level, far)))
 
 
 def alloyed_fraction(onset: OnsetMap, times_s: FloatArray) -> FloatArray:

@@ -143,15 +143,17 @@ def _frames(n: int) -> str:
 
 
 def lit(light: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
-    """Light of which a logarithm can be taken.
+    """Light of which a logarithm can be taken."""
+    return np.maximum(light, least_light(light, dtype))
 
-    At least half a count, or a small share of the mean where the file holds no whole counts.
-    """
+
+def least_light(light: FloatArray, dtype: np.dtype[Any]) -> float:
+    """Half a count, or a small share of the mean where the file holds no whole counts."""
     if dtype.kind in "ui":
-        return np.maximum(light, LEAST_COUNTS)
+        return LEAST_COUNTS
     known = light[np.isfinite(light)]
     mean = float(np.abs(known).mean()) if known.size else 0.0
-    return np.maximum(light, max(LEAST_SHARE * mean, float(np.finfo(np.float32).tiny)))
+    return max(LEAST_SHARE * mean, float(np.finfo(np.float32).tiny))
 
 
 def _per_frame(recording: Recording, function: Callable[[NDArray[Any]], Float32Array]) -> da.Array:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from scipy import ndimage
 
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 MAD_TO_SD = 1.4826
 """Of Gaussian noise: its standard deviation over the median of its size."""
+
+
+CUT = 3.0
+"""Standard deviations at which a Gaussian in space ends."""
 
 
 def robust_sd(values: FloatArray) -> float:
@@ -28,14 +33,59 @@ def time_kernel(sigma_frames: float) -> FloatArray:
 
 
 def smooth_within(image: Float32Array, valid: BoolArray, sigma_px: float) -> Float32Array:
-    """Gaussian smoothing that takes nothing from outside `valid`."""
+    """Gaussian smoothing that takes nothing from outside `valid`.
+
+    Parameters
+    ----------
+    image : (Y, X) float32 array
+    valid : (Y, X) bool array
+        Pixels outside are left as they are.
+    sigma_px : float
+        Standard deviation; the Gaussian is cut at three of them, and mirrored at the edges.
+    """
     if sigma_px <= 0:
         return image
     if valid.all():
-        return np.asarray(ndimage.gaussian_filter(image, sigma_px, mode="reflect", truncate=3))
-    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma_px, truncate=3)
-    inside = ndimage.gaussian_filter(np.where(valid, image, 0), sigma_px, truncate=3)
-    return np.where(valid, inside / np.maximum(weight, 1e-6), image).astype(np.float32)
+        return blurred(image, sigma_px)
+    weight = blurred(valid.astype(np.float32), sigma_px)
+    inside = blurred(np.where(valid, image, 0).astype(np.float32), sigma_px)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(valid, inside / weight, image)
+
+
+def blurred(image: Float32Array, sigma_px: float) -> Float32Array:
+    """(Y, X) float32 convolved with a Gaussian, cut at three standard deviations."""
+    from napari_lithium_alloy.core.kernels.images import blur
+
+    image = np.ascontiguousarray(image, dtype=np.float32)
+    half = int(np.ceil(CUT * sigma_px))
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    out = np.empty_like(image)
+    finish(by_rows(lambda rows: blur(image, weights, rows, out), len(image)))
+    return out
+
+
+def cell_means(image: FloatArray, cell: int) -> FloatArray:
+    """Means over squares of `cell` pixels; the last take the rows and columns left over."""
+    starts = [np.arange(max(n // cell, 1)) * cell for n in image.shape]
+    sizes = [np.diff(at, append=n) for at, n in zip(starts, image.shape, strict=True)]
+    totals = np.add.reduceat(np.add.reduceat(image, starts[0], axis=0), starts[1], axis=1)
+    return np.asarray(totals / np.multiply.outer(sizes[0], sizes[1]), dtype=np.float32)
+
+
+def wide_mean(image: Float32Array, valid: BoolArray, sigma_px: float, cell: int) -> Float32Array:
+    """Wide Gaussian mean of the valid pixels, made on means over cells; NaN far from them all."""
+    from napari_lithium_alloy.core.kernels.images import between_cells
+
+    weight = cell_means(valid.astype(np.float32), cell)
+    total = cell_means(np.where(valid, image, 0).astype(np.float32), cell)
+    weight, total = (blurred(part, sigma_px / cell) for part in (weight, total))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.asarray(total / weight, dtype=np.float32)
+    out = np.empty(image.shape, dtype=np.float32)
+    finish(by_rows(lambda rows: between_cells(mean, cell, rows, out), len(out)))
+    return out
 
 
 def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
@@ -47,6 +97,12 @@ def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
         return robust_sd(differences) / float(np.sqrt(2))
     across = np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]]
     return robust_sd(across) / float(np.sqrt(6))
+
+
+def common_noise(frames: list[Float32Array], valid: BoolArray) -> float:
+    """Standard deviation of what a frame has in all its pixels, as a flickering lamp's."""
+    steps = [float(np.median((b - a)[valid])) for a, b in itertools.pairwise(frames)]
+    return float(np.std(steps, ddof=1) / np.sqrt(2)) if len(steps) > 1 else 0.0
 
 
 def noise_left(sigma_px: float) -> float:

@@ -14,7 +14,7 @@ _ZERO = np.float32(0)
 _ONE = np.float32(1)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def aperture_sums(
     counts: NDArray[Any], dark: NDArray[np.float32], weight: NDArray[np.float32]
 ) -> tuple[float, float, float, float, float]:

@@ -1,0 +1,164 @@
+"""First sustained crossings of pixels, or of square cells of pixels, streamed through time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_ZERO = np.int32(0)
+_ONE = np.int32(1)
+LEAST = 1e-3
+"""Light below this is taken as this where a crossing is interpolated."""
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _cell_row(
+    counts: NDArray[Any], top: int, bottom: int, cell: int, strip: Any, totals: Any
+) -> None:
+    """Sums of one frame's counts over a row of cells; the last takes what is left over."""
+    first = counts[top]
+    for x in range(first.shape[0]):
+        strip[x] = np.float32(first[x])
+    for y in range(top + 1, bottom):
+        row = counts[y]
+        for x in range(row.shape[0]):
+            strip[x] += np.float32(row[x])
+    n = totals.shape[0]
+    for c in range(n):
+        totals[c] = strip[c * cell]
+    for x in range(1, cell):
+        for c in range(n):
+            totals[c] += strip[c * cell + x]
+    for x in range(n * cell, strip.shape[0]):
+        totals[n - 1] += strip[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def first_crossings(
+    counts: NDArray[Any],
+    threshold: NDArray[np.float32],
+    cell: int,
+    falls: bool,
+    needed: int,
+    rows: tuple[int, int],
+    run: NDArray[np.int32],
+    frame: NDArray[np.int32],
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+) -> None:
+    """Where each cell's summed counts first cross a threshold and stay for `needed` frames.
+
+    Branches are written as choices, so that the loop over cells becomes vector instructions.
+
+    Parameters
+    ----------
+    counts : (T, Y, X) array
+    threshold : (Y // cell, X // cell) float32 array
+        Of the counts summed over a cell.
+    cell : int
+        Side of a cell, pixels; a last cell takes the rows and columns that are left over.
+    falls : bool
+        Whether counts fall.
+    needed : int
+        Frames.
+    rows : (int, int)
+        First row of cells, and that after the last.
+    run : (rows, X // cell) int32 array
+        In: 0. Out: above 0 where there is a crossing; one in the last frames may be of fewer.
+    frame : (rows, X // cell) int32 array
+        Out: the first frame beyond the threshold.
+    before, after : (rows, X // cell) float32 arrays
+        Out: the sums of the frame before it and of that frame.
+    """
+    n_rows, n_columns = threshold.shape
+    sign = np.float32(-1) if falls else np.float32(1)
+    enough = np.int32(needed)
+    strip = np.empty(counts.shape[2], dtype=np.float32)
+    totals = np.empty(n_columns, dtype=np.float32)
+    last = np.zeros((rows[1] - rows[0], n_columns), dtype=np.float32)
+    for t in range(counts.shape[0]):
+        now = np.int32(t)
+        for r in range(rows[0], rows[1]):
+            bottom = counts.shape[1] if r == n_rows - 1 else (r + 1) * cell
+            _cell_row(counts[t], r * cell, bottom, cell, strip, totals)
+            i = r - rows[0]
+            level, previous = threshold[r], last[i]
+            runs, frames, lows, highs = run[i], frame[i], before[i], after[i]
+            for c in range(n_columns):
+                total, length = totals[c], runs[c]
+                beyond = sign * total >= sign * level[c]
+                starts = beyond & (length == _ZERO)
+                frames[c] = now if starts else frames[c]
+                lows[c] = previous[c] if starts else lows[c]
+                highs[c] = total if starts else highs[c]
+                grown = length + _ONE if beyond else _ZERO
+                runs[c] = length if length >= enough else grown
+                previous[c] = total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def cell_times(
+    counts: NDArray[Any],
+    times: NDArray[np.float64],
+    levels: tuple[NDArray[np.float32], NDArray[np.float32]],
+    crossing: tuple[int, int],
+    falls: bool,
+    row: int,
+    out: NDArray[np.float32],
+) -> None:
+    """When the cells of one row first cross, the logarithm of light straight between frames.
+
+    The first time where a cell starts beyond its threshold; NaN where it never crosses.
+    `levels` are the threshold and the dark counts summed over a cell, `crossing` the side of a
+    cell and the frames it has to stay.
+    """
+    n = out.shape[0]
+    run = np.zeros((1, n), dtype=np.int32)
+    frame = np.zeros((1, n), dtype=np.int32)
+    before = np.zeros((1, n), dtype=np.float32)
+    after = np.zeros((1, n), dtype=np.float32)
+    rows = (row, row + 1)
+    first_crossings(
+        counts, levels[0], crossing[0], falls, crossing[1], rows, run, frame, before, after
+    )
+    for c in range(n):
+        t = frame[0, c]
+        if run[0, c] == 0:
+            out[c] = np.nan
+        elif t == 0:
+            out[c] = times[0]
+        else:
+            dark = levels[1][row, c]
+            low = math.log(max(before[0, c] - dark, LEAST))
+            high = math.log(max(after[0, c] - dark, LEAST))
+            level = math.log(max(levels[0][row, c] - dark, LEAST))
+            out[c] = times[t - 1] + (times[t] - times[t - 1]) * (level - low) / (high - low)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def slopes_around(
+    counts: NDArray[Any],
+    times: NDArray[np.float64],
+    frame: NDArray[np.int32],
+    dark: NDArray[np.float32],
+    light: tuple[float, bool],
+    rows: tuple[int, int],
+    out: NDArray[np.float32],
+) -> None:
+    """Slope of each pixel's logarithm of light over the (up to) four frames around `frame`.
+
+    Positive the way that is looked for; `light` is the least light of which a logarithm is
+    taken, and whether light falls.
+    """
+    n = counts.shape[0]
+    sign = -1.0 if light[1] else 1.0
+    for y in range(rows[0], rows[1]):
+        for x in range(counts.shape[2]):
+            first, last = max(frame[y, x] - 2, 0), min(frame[y, x] + 1, n - 1)
+            low = math.log(max(np.float32(counts[first, y, x]) - dark[y, x], light[0]))
+            high = math.log(max(np.float32(counts[last, y, x]) - dark[y, x], light[0]))
+            out[y, x] = sign * (high - low) / (times[last] - times[first])

@@ -1,0 +1,216 @@
+"""Straight lines through each pixel's light around the time it is thought to alloy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.kernels.crossings import cell_times
+from napari_lithium_alloy.core.kernels.logarithm import log32
+
+_STEPS = 512
+REACH = 2.5
+"""Frames count up to this many standard deviations of the weights."""
+_WEIGHTS = np.exp(-0.5 * (np.arange(_STEPS + 2) * REACH / _STEPS) ** 2).astype(np.float32)
+LEAST_SPREAD = 1e-3
+"""Of the times of the frames that count, in units of the weights' variance."""
+FAR = 0.45
+"""A level further from the threshold than this share of the rise is not on the slope."""
+
+Light = tuple[np.float32, np.float32, np.float32]
+"""Dark counts, the least light of which a logarithm is taken, and -1 where light falls, else 1."""
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _log_light(count: Any, light: Light) -> np.float32:
+    return np.float32(light[2] * log32(max(np.float32(count) - light[0], light[1])))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _line(
+    counts: NDArray[Any],
+    times: NDArray[np.float64],
+    pixel: tuple[int, int],
+    at: float,
+    start: int,
+    sigma: float,
+    light: Light,
+) -> tuple[float, float, int]:
+    """Level and slope of a pixel's light at a time, and the first frame that counts.
+
+    Weights fall off as a Gaussian in time; with too few frames for a line in reach it is that
+    through the two nearest.
+    """
+    n = times.shape[0]
+    y, x = pixel
+    reach = REACH * sigma
+    scale = _STEPS / reach
+    while start > 0 and times[start - 1] >= at - reach:
+        start -= 1
+    while start < n - 1 and times[start] < at - reach:
+        start += 1
+    s0 = s1 = s2 = v0 = v1 = 0.0
+    t = start
+    while t < n and times[t] <= at + reach:
+        d = times[t] - at
+        weight = _WEIGHTS[int(abs(d) * scale + 0.5)]
+        value = weight * _log_light(counts[t, y, x], light)
+        s0 += weight
+        s1 += weight * d
+        s2 += weight * d * d
+        v0 += value
+        v1 += value * d
+        t += 1
+    spread = s0 * s2 - s1 * s1
+    if spread > LEAST_SPREAD * s0 * s0 * sigma * sigma:
+        return (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread, start
+    t = min(max(start, 1), n - 1)
+    while t < n - 1 and times[t] < at:
+        t += 1
+    low = _log_light(counts[t - 1, y, x], light)
+    slope = (_log_light(counts[t, y, x], light) - low) / (times[t] - times[t - 1])
+    return low + slope * (at - times[t - 1]), slope, start
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _nearest_line(
+    counts: NDArray[Any],
+    times: NDArray[np.float64],
+    pixel: tuple[int, int],
+    at: float,
+    start: int,
+    sigma: float,
+    light: Light,
+    aim: tuple[float, float],
+) -> tuple[float, float, float, int]:
+    """Time, what is missing to the threshold there, slope, and the first frame that counts.
+
+    A pixel whose light is far from its threshold walks along time until it comes near, or has
+    passed it: its surroundings alloyed at another time. `aim` is the threshold and how far is
+    far.
+    """
+    first, last = times[0], times[times.shape[0] - 1]
+    level, slope, start = _line(counts, times, pixel, at, start, sigma, light)
+    gap = aim[0] - level
+    was = gap
+    way = max(sigma, (last - first) / (times.shape[0] - 1))
+    way = way if gap > 0 else -way
+    while abs(gap) > aim[1] and gap * was > 0 and first <= at + way <= last:
+        at += way
+        level, slope, start = _line(counts, times, pixel, at, start, sigma, light)
+        was, gap = gap, aim[0] - level
+    return at, gap, slope, start
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _between(
+    above: NDArray[np.float32], below: NDArray[np.float32], fy: float, u: float, unknown: float
+) -> float:
+    """Bilinear between two rows of cells, of those whose value is known."""
+    j = min(max(math.floor(u), 0), above.shape[0] - 1)
+    k = min(j + 1, above.shape[0] - 1)
+    fx = min(max(u - j, 0.0), 1.0)
+    total = weights = 0.0
+    for value, weight in (
+        (above[j], (1 - fy) * (1 - fx)),
+        (above[k], (1 - fy) * fx),
+        (below[j], fy * (1 - fx)),
+        (below[k], fy * fx),
+    ):
+        if not math.isnan(value):
+            total += (weight + 1e-6) * value
+            weights += weight + 1e-6
+    return total / weights if weights > 0 else unknown
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _lines_of_row(
+    counts: NDArray[Any],
+    times: NDArray[np.float64],
+    levels: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    light: tuple[float, bool],
+    weights: tuple[float, float],
+    cells: NDArray[np.float32],
+    place: tuple[int, int],
+    found: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    """Lines of one row of cells, whose times and those of its neighbours are `cells`."""
+    row, cell = place
+    dark, threshold, rise = levels
+    time, missing, slope = found
+    least = np.float32(light[0])
+    sign = np.float32(-1) if light[1] else np.float32(1)
+    n = times.shape[0]
+    unknown = (times[0] + times[n - 1]) / 2
+    is_last = (row + 2) * cell > counts.shape[1]
+    bottom = counts.shape[1] if is_last else (row + 1) * cell
+    for y in range(row * cell, bottom):
+        v = min((y + 0.5) / cell - 0.5 - row, 0.5)
+        upper = 0 if v < 0 else 1
+        fy = v + 1 - upper
+        start = 0
+        for x in range(counts.shape[2]):
+            u = (x + 0.5) / cell - 0.5
+            at = _between(cells[upper], cells[upper + 1], fy, u, unknown)
+            of_pixel = (np.float32(dark[y, x]), least, sign)
+            aim = (float(threshold[y, x]), max(FAR * rise[y, x], 3 * weights[1]))
+            here, gap, rate, start = _nearest_line(
+                counts, times, (y, x), at, start, weights[0], of_pixel, aim
+            )
+            time[y, x], missing[y, x], slope[y, x] = here, gap, rate
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def lines_from_cells(
+    counts: NDArray[Any],
+    times: NDArray[np.float64],
+    cell_levels: tuple[NDArray[np.float32], NDArray[np.float32]],
+    levels: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    light: tuple[float, bool],
+    weights: tuple[float, float],
+    crossing: tuple[int, int],
+    rows: tuple[int, int],
+    cell_time: NDArray[np.float32],
+    found: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    """Find when each cell crosses, and fit a line to each of its pixels around that time.
+
+    Both are done for one row of cells after the other, while its counts are in the cache.
+
+    Parameters
+    ----------
+    counts : (T, Y, X) array
+    times : (T,) array
+    cell_levels : two (Y // cell, X // cell) float32 arrays
+        Threshold and dark counts, summed over a cell, the dark counts in the threshold.
+    levels : three (Y, X) float32 arrays
+        Dark counts; threshold and rise, in logarithms of light and positive the way looked for.
+    light : (float, bool)
+        Least light of which a logarithm is taken, and whether light falls.
+    weights : (float, float)
+        Standard deviation of the weights in time, and that of a line's level from noise.
+    crossing : (int, int)
+        Side of a cell, pixels, and frames it has to stay beyond its threshold.
+    rows : (int, int)
+        First row of cells, and that after the last.
+    cell_time : (Y // cell, X // cell) float32 array
+        Out: the cells' times; NaN where there is none.
+    found : three (Y, X) float32 arrays
+        Out: the time of each pixel's line; what is missing there to its threshold; its slope.
+    """
+    n_rows, n_columns = cell_time.shape
+    # Rows before, at and after the one whose lines are fitted.
+    cells = np.full((3, n_columns), np.nan, dtype=np.float32)
+    for r in range(max(rows[0] - 1, 0), rows[1] + 1):
+        cells[0], cells[1] = cells[1], cells[2]
+        cells[2] = np.nan
+        if r < n_rows:
+            cell_times(counts, times, cell_levels, crossing, light[1], r, cells[2])
+        if rows[0] <= r < rows[1]:
+            cell_time[r] = cells[2]
+        if r > rows[0]:
+            _lines_of_row(counts, times, levels, light, weights, cells, (r - 1, crossing[0]), found)

@@ -1,0 +1,367 @@
+"""Onset times of noisy pixels: a line through each pixel's light, then smoothing of the times.
+
+Squares of pixels tell when a place alloys; around that time a straight line is fitted to the
+logarithm of each pixel's own light, and its crossings of the pixel's threshold are smoothed in
+space. Smoothing times instead of pictures does not broaden a steep front, and it takes one look
+at the few frames around each pixel's rise instead of smoothing all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s
+from napari_lithium_alloy.core.onset_light import Levels, WindowLight
+from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.smoothing import (
+    cell_means,
+    noise_left,
+    smooth_within,
+    wide_mean,
+)
+
+CELL_PX = 4
+RISE_SIGMA_PX = 2.0
+"""Smoothing of the rise where it only scales something."""
+SLOPE_SIGMA_PX = 2.5
+SCATTER_SIGMA_PX = 6.0
+LEAST_SIGMA_FRAMES = 0.5
+"""Weights in time as narrow as this make the line that through the two nearest frames."""
+TYPICAL_ROWS = 8
+"""Rows of cells from which the typical rise is told."""
+WANTED_NOISE = 0.02
+"""Share of the rise to which noise is brought, at most, before it is left alone."""
+PX_PER_NOISE = 20.0
+LEAST_PX, MOST_PX = 0.7, 2.5
+MATCHED = 0.7
+"""Smoothing in time, of the rise's own width: nearly all of the gain of a matched filter."""
+BIAS_SHARE = 0.3
+"""Of the delay that is taken out, what is left of it (from synthetic recordings)."""
+SIGMAS_CLIPPED = 4.0
+
+Rows = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Estimate:
+    """Crossing times before they are sorted into reached and not.
+
+    Attributes
+    ----------
+    time : numpy.ndarray
+        (Y, X) seconds after the window's first frame; -inf before it, NaN never.
+    sd : numpy.ndarray
+        (Y, X) float32 standard deviation, seconds.
+    delay : numpy.ndarray
+        (Y, X) float32 to take from the time.
+    """
+
+    time: FloatArray
+    sd: Float32Array
+    delay: Float32Array
+
+
+@dataclass(eq=False)
+class Lines:
+    """A line a pixel.
+
+    Attributes
+    ----------
+    time, missing, slope : numpy.ndarray
+        (Y, X) float32 where the line was fitted, what its level misses to the threshold there,
+        and its slope per second.
+    cells : numpy.ndarray
+        Crossing times of the cells, NaN where there is none.
+    sigma : float
+        Standard deviation of the weights in time, seconds.
+    """
+
+    time: Float32Array
+    missing: Float32Array
+    slope: Float32Array
+    cells: Float32Array
+    sigma: float
+
+
+@dataclass(eq=False)
+class Scene:
+    """What the fits need of light and levels.
+
+    Attributes
+    ----------
+    light : WindowLight
+    levels : Levels
+    parameters : OnsetParameters
+    threshold, rise : numpy.ndarray
+        (Y, X) float32 of each pixel, the rise a little smoothed.
+    typical_rise : float
+    """
+
+    light: WindowLight
+    levels: Levels
+    parameters: OnsetParameters
+    threshold: Float32Array
+    rise: Float32Array
+    typical_rise: float
+
+    @property
+    def rising(self) -> BoolArray:
+        """(Y, X) where something happens."""
+        least = self.parameters.min_snr * self.levels.noise * noise_left(RISE_SIGMA_PX)
+        least *= math.sqrt(2 / self.levels.n_frames)
+        return np.asarray(self.light.valid & (self.rise > max(least, 0.2 * self.typical_rise)))
+
+
+def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) -> Scene:
+    """Threshold and rise of each pixel."""
+    change = levels.top - levels.base
+    rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
+    sample = rise[:: max(1, len(rise) // 256)][light.valid[:: max(1, len(rise) // 256)]]
+    return Scene(
+        light=light,
+        levels=levels,
+        parameters=parameters,
+        threshold=levels.base + np.float32(parameters.fraction) * change,
+        rise=rise,
+        typical_rise=float(np.percentile(sample, 90)) if sample.size else 0.0,
+    )
+
+
+def chosen_in_time(scene: Scene) -> Work[tuple[OnsetParameters, float]]:
+    """The smoothing in time, and the standard deviation of the rise in time (seconds).
+
+    Where it is not given: none where noise is small already, else as much as brings it down, at
+    most what suits the rise. Without any smoothing in time or asked for in space there is none
+    in space either.
+    """
+    given, interval = scene.parameters, scene.light.interval
+    aim = WANTED_NOISE * max(scene.typical_rise, 1e-6)
+    quiet = scene.levels.noise <= aim
+    px = 0.0 if given.smoothing_px is None and quiet else given.smoothing_px
+    frames = 0.0 if given.smoothing_frames is None and quiet else given.smoothing_frames
+    if (px, frames) == (0, 0):
+        return replace(given, smoothing_px=0.0, smoothing_frames=0.0), 0.0
+    width = yield from _typical_width(scene)
+    if frames is None:
+        needed = (scene.levels.noise / aim) ** 2 / (2 * math.sqrt(math.pi))
+        frames = round(min(needed, MATCHED * width / interval), 2)
+        frames = frames if frames >= LEAST_SIGMA_FRAMES else 0.0
+    return replace(given, smoothing_px=px, smoothing_frames=frames), width
+
+
+def _typical_width(scene: Scene) -> Work[float]:
+    """Standard deviation in time of a typical pixel's rise, seconds, from some rows of cells."""
+    interval, shape = scene.light.interval, scene.rise.shape
+    n_rows = max(shape[0] // _cell(shape), 1)
+    chosen = np.unique(np.linspace(0, n_rows - 1, 2 * TYPICAL_ROWS + 1)[1::2].astype(int))
+    lines = yield from _lines(scene, interval, [(int(r), int(r) + 1) for r in chosen])
+    cell = _cell(shape)
+    ratios = []
+    for r in chosen:
+        rows = slice(r * cell, (r + 1) * cell)
+        known = scene.rising[rows]
+        slope, rise = (
+            np.add.reduceat(
+                np.where(known, part[rows], 0).sum(axis=0), np.arange(0, shape[1], 4 * cell)
+            )
+            for part in (lines.slope, scene.rise)
+        )
+        ratios.append(rise[slope > 0] / slope[slope > 0])
+    ratio = np.concatenate(ratios)
+    seen = float(np.median(ratio)) / math.sqrt(2 * math.pi) if ratio.size else interval
+    return math.sqrt(max(seen**2 - interval**2, (0.2 * interval) ** 2))
+
+
+def _cell(shape: Sequence[int]) -> int:
+    return CELL_PX if min(shape) >= 2 * CELL_PX else 1
+
+
+def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> Work[Lines]:
+    """Lines of the pixels of all rows of cells, or of some."""
+    from napari_lithium_alloy.core.kernels.local_fits import lines_from_cells
+
+    light, shape = scene.light, scene.rise.shape
+    cell = _cell(shape)
+    cell_levels = _cell_levels(scene, cell)
+    time, missing, slope = (np.zeros(shape, dtype=np.float32) for _ in range(3))
+    cells = np.full(cell_levels[0].shape, np.nan, dtype=np.float32)
+    levels = (light.dark, scene.threshold, scene.rise)
+    needed = min(scene.parameters.sustained_frames, len(light.times))
+    noise = scene.levels.noise * _noise_left_in_time(sigma / light.interval)
+
+    def fit(rows: Rows) -> None:
+        how = (light.least, light.falls)
+        lines_from_cells(
+            *(light.counts, light.times, cell_levels, levels, how),
+            *((sigma, noise), (cell, needed), rows, cells, (time, missing, slope)),
+        )
+
+    if blocks is None:
+        yield from by_rows(fit, len(cells), most=16)
+    else:
+        yield from by_rows(lambda one: fit(blocks[one[0]]), len(blocks), most=1)
+    return Lines(time=time, missing=missing, slope=slope, cells=cells, sigma=sigma)
+
+
+def _cell_levels(scene: Scene, cell: int) -> tuple[Float32Array, Float32Array]:
+    """Threshold (with the dark counts in it) and dark counts, summed over each cell."""
+    shape = scene.rise.shape
+    sizes = [np.diff(np.arange(max(n // cell, 1)) * cell, append=n) for n in shape]
+    area = np.multiply.outer(*sizes).astype(np.float32)
+    base, top, dark = (
+        cell_means(part, cell)
+        for part in (scene.levels.base_light, scene.levels.top_light, scene.light.dark)
+    )
+    fraction, least = scene.parameters.fraction, scene.light.least
+    level = np.maximum(base, least) ** (1 - fraction) * np.maximum(top, least) ** fraction
+    return (
+        np.asarray(area * (level + dark), dtype=np.float32),
+        np.asarray(area * dark, dtype=np.float32),
+    )
+
+
+def _noise_left_in_time(sigma_frames: float) -> float:
+    """Share of white noise left in the level of a line."""
+    return min(1.0, 1 / math.sqrt(2 * math.sqrt(math.pi) * max(sigma_frames, 0.3)))
+
+
+def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estimate]]:
+    """Crossing times of all pixels, and the smoothing that was chosen.
+
+    Parameters
+    ----------
+    scene : Scene
+        Its parameters with the smoothing in time.
+    width : float
+        Standard deviation of a typical rise in time, seconds.
+    psf_px : float
+        That of the point spread, pixels; 0 where it is not known.
+    """
+    light, interval = scene.light, scene.light.interval
+    frames = scene.parameters.smoothing_frames or 0.0
+    sigma = max(frames, LEAST_SIGMA_FRAMES) * interval
+    lines = yield from _lines(scene, sigma)
+    rising = scene.rising
+    if not rising.any():
+        nothing = np.full(rising.shape, np.nan, dtype=np.float32)
+        return scene.parameters.smoothing_px or 0.0, Estimate(
+            time=nothing, sd=nothing, delay=nothing
+        )
+    slope = _smooth_slope(scene, lines, rising)
+    sd = _level_noise(scene, sigma) / slope
+    px = scene.parameters.smoothing_px
+    if px is None:
+        px = _chosen_in_space(scene, lines, float(np.median(sd[rising])), psf_px)
+    most = 2 * (sigma + width)
+    raw = lines.time + np.clip(lines.missing / slope, -most, most)
+    time = smooth_within(raw, rising, px)
+    halves = scene.parameters.fraction == HALF
+    delay = blur_delay_s(
+        np.where(rising, time, np.nan),
+        slope,
+        scene.rise,
+        psf_sigma_px=psf_px if halves else 0.0,
+        smoothing_px=px,
+        smoothing_s=sigma,
+        falls=light.falls,
+    )
+    delay += np.float32(ndtri(scene.parameters.fraction)) * (math.hypot(width, sigma) - width)
+    variance = _noise_variance(raw - time, rising, px, psf_px) if px else sd**2
+    variance += (scene.levels.flicker * _flicker_left(scene, sigma) / slope) ** 2
+    variance += _sampling_error(sigma / interval, width / interval) ** 2 * interval**2
+    variance += BIAS_SHARE**2 * wide_mean(delay**2, rising, GRADIENT_SIGMA_PX, _cell(time.shape))
+    return px, Estimate(time=time, sd=np.sqrt(variance), delay=delay)
+
+
+def _smooth_slope(scene: Scene, lines: Lines, rising: BoolArray) -> Float32Array:
+    """Slopes at the crossings, much smoother than a pixel's own and never near 0."""
+    smooth = smooth_within(lines.slope, rising, SLOPE_SIGMA_PX)
+    return np.maximum(smooth, np.float32(0.02 / lines.sigma) * np.maximum(scene.rise, 1e-6))
+
+
+def _level_noise(scene: Scene, sigma: float) -> float:
+    """Standard deviation of a line's level less the threshold, from noise."""
+    in_time = scene.levels.noise * _noise_left_in_time(sigma / scene.light.interval)
+    return math.hypot(in_time, scene.levels.level_noise(scene.parameters.fraction))
+
+
+def _flicker_left(scene: Scene, sigma: float) -> float:
+    fraction = scene.parameters.fraction
+    ends = ((1 - fraction) ** 2 + fraction**2) / scene.levels.n_frames
+    return math.sqrt(_noise_left_in_time(sigma / scene.light.interval) ** 2 + ends)
+
+
+def _chosen_in_space(scene: Scene, lines: Lines, raw_sd: float, psf_px: float) -> float:
+    """The smoothing in space at which noise and what bending of the front costs are least.
+
+    And not more than noise asks for.
+    """
+    bend = _bending(lines.cells, _cell(scene.rise.shape))
+    px = np.arange(LEAST_PX, MOST_PX + 0.01, 0.05)
+    noise = np.array([raw_sd**2 * _kernel_power(p, psf_px) for p in px])
+    bias = BIAS_SHARE * (px**2 + psf_px**2) / 2 * bend
+    best = float(px[np.argmin(noise + bias**2)])
+    asked = PX_PER_NOISE * scene.levels.noise / max(scene.typical_rise, 1e-6)
+    return round(float(np.clip(min(best, asked), LEAST_PX, MOST_PX)), 2)
+
+
+def _bending(cells: Float32Array, cell: int) -> float:
+    """Typical second derivative of the map of onsets, seconds per pixel squared."""
+    known = np.isfinite(cells)
+    if min(cells.shape) < 3 or not known.any():
+        return 0.0
+    smooth = smooth_within(np.where(known, cells, 0), known, GRADIENT_SIGMA_PX / cell)
+    smooth = np.where(known, smooth, np.nan)
+    around = smooth[:-2, 1:-1] + smooth[2:, 1:-1] + smooth[1:-1, :-2] + smooth[1:-1, 2:]
+    second = (around - 4 * smooth[1:-1, 1:-1]) / cell**2
+    second = second[np.isfinite(second)]
+    if not second.size:
+        return 0.0
+    most = np.percentile(np.abs(second), 95)
+    return float(np.sqrt(np.mean(np.clip(second, -most, most) ** 2)))
+
+
+def _kernel_power(px: float, psf_px: float) -> float:
+    """Share of white noise's variance left by smoothing and taking out its delay.
+
+    Of the kernel G(px) - c laplacian G(q) with c = (px^2 + psf^2)/2 and q^2 = px^2 plus the
+    variance of the smoothing of gradients, by Parseval's theorem.
+    """
+    c, q2 = (px**2 + psf_px**2) / 2, px**2 + GRADIENT_SIGMA_PX**2
+    return (1 / (2 * px**2) + 4 * c / (px**2 + q2) ** 2 + c**2 / q2**3) / (2 * math.pi)
+
+
+def _noise_variance(
+    scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
+) -> Float32Array:
+    """Variance of smoothed times, from how pixels scatter about their surroundings."""
+    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(scatter[::4][rising[::4]])))
+    square = np.clip(scatter, -most, most) ** 2
+    weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
+    weights /= weights.sum()
+    left = 1 - 2 * weights[8] ** 2 + float((weights**2).sum()) ** 2
+    power = _kernel_power(px, psf_px) / left
+    return wide_mean(square, rising, SCATTER_SIGMA_PX, _cell(square.shape)) * np.float32(power)
+
+
+def _sampling_error(sigma: float, width: float) -> float:
+    """What a line makes of a smooth rise seen in few frames: its typical error, in frames."""
+    phases = np.arange(16) / 16 - 0.5
+    reach = math.ceil(2.5 * sigma) + 1
+    steps = phases[:, np.newaxis] + np.arange(-reach, reach + 1)
+    weight = np.exp(-0.5 * (steps / sigma) ** 2) * (np.abs(steps) <= 2.5 * sigma)
+    value = ndtr(steps / max(width, 1e-3)) - 0.5
+    s0, s1, s2 = (np.sum(weight * steps**k, axis=1) for k in range(3))
+    v0, v1 = (np.sum(weight * value * steps**k, axis=1) for k in range(2))
+    spread = s0 * s2 - s1**2
+    level, slope = (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread
+    return float(np.sqrt(np.mean((level / np.mean(slope)) ** 2)))

@@ -1,0 +1,213 @@
+"""What an onset map reads of a recording: the frames of its window, and the levels at both ends."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.photometry import Float32Array, least_light
+from napari_lithium_alloy.core.progress import Work, finish
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.smoothing import common_noise, frame_noise
+
+COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
+"""Counts of other types become float32 first."""
+IN_MEMORY_BYTES = 128 * 2**20
+"""Larger copies of frames that cannot be mapped lie in a temporary file."""
+NOISE_ROWS = 96
+"""Rows of the field, evenly spread, that are enough to measure noise."""
+
+
+@dataclass(eq=False)
+class WindowLight:
+    """Counts of the frames looked at.
+
+    Attributes
+    ----------
+    counts : numpy.ndarray
+        (T, Y, X).
+    times : numpy.ndarray
+        (T,) seconds after the first of them.
+    dark : numpy.ndarray
+        (Y, X) float32 counts.
+    least : float
+        Light of which a logarithm is taken at least.
+    falls : bool
+        Whether counts fall; logarithms are positive the way looked for.
+    valid : numpy.ndarray
+        (Y, X) True where there is film.
+    """
+
+    counts: NDArray[Any]
+    times: FloatArray
+    dark: Float32Array
+    least: float
+    falls: bool
+    valid: BoolArray
+
+    @property
+    def interval(self) -> float:
+        """Median time between frames, seconds."""
+        return float(np.median(np.diff(self.times)))
+
+    def logarithm(self, counts: NDArray[Any], dark: Float32Array) -> Float32Array:
+        """Of the light, positive the way looked for."""
+        log = np.log(np.maximum(counts.astype(np.float32) - dark, np.float32(self.least)))
+        return np.asarray(-log if self.falls else log)
+
+
+@dataclass(eq=False)
+class Levels:
+    """Both ends of the rise, not smoothed.
+
+    Attributes
+    ----------
+    base, top : numpy.ndarray
+        (Y, X) float32 mean logarithms of light.
+    base_light, top_light : numpy.ndarray
+        (Y, X) float32 mean light, counts.
+    n_frames : int
+        Frames behind each end, the fewer of the two.
+    noise : float
+        Standard deviation of a pixel in a frame, in natural logarithms.
+    flicker : float
+        That of a whole frame, which is the lamp's.
+    """
+
+    base: Float32Array
+    top: Float32Array
+    base_light: Float32Array
+    top_light: Float32Array
+    n_frames: int
+    noise: float
+    flicker: float
+
+    def level_noise(self, fraction: float) -> float:
+        """Standard deviation of a pixel's threshold."""
+        return self.noise * math.sqrt(((1 - fraction) ** 2 + fraction**2) / self.n_frames)
+
+
+def window_light(
+    recording: Recording,
+    frames: IntArray,
+    *,
+    dark: float | FloatArray,
+    falls: bool,
+    valid: BoolArray,
+) -> Work[WindowLight]:
+    """The window's counts: a memory map, else each frame is read once and copied."""
+    counts = yield from _window_counts(recording, frames)
+    plane = np.zeros(recording.field_shape, dtype=np.float32)
+    plane += dark
+    times = recording.times_s[frames]
+    first = counts[0].astype(np.float32) - plane
+    return WindowLight(
+        counts=counts,
+        times=times - times[0],
+        dark=plane,
+        least=least_light(first, recording.frames.dtype),
+        falls=falls,
+        valid=valid,
+    )
+
+
+def _window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
+    window = slice(int(frames[0]), int(frames[-1]) + 1)
+    if recording.mapped is not None and recording.mapped.dtype in COMPILED_FOR:
+        return recording.mapped[window]
+    dtype = recording.frames.dtype
+    dtype = dtype if dtype in COMPILED_FOR else np.dtype(np.float32)
+    counts = _scratch((len(frames), *recording.field_shape), dtype)
+
+    def copy(block: tuple[int, int]) -> None:
+        for i in range(*block):
+            counts[i] = recording.read(int(frames[i]))
+
+    yield from by_rows(copy, len(frames), most=4)
+    return counts
+
+
+def _scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array in memory or, if it is large, in a file that vanishes with it."""
+    if math.prod(shape) * dtype.itemsize <= IN_MEMORY_BYTES:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile(prefix="lithium-alloy-") as file:
+        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+
+
+def measured_levels(
+    recording: Recording, frames: IntArray, light: WindowLight, level_frames: int
+) -> Levels:
+    """Levels before and after, and the noise of the frames they come from."""
+    ends = level_frame_indices(recording, frames, level_frames)
+    first, last = int(frames[0]), int(frames[-1])
+    dtype = light.counts.dtype
+    means, spread, common = [], [], []
+    some = slice(None, None, max(1, recording.field_shape[0] // NOISE_ROWS))
+    for indices in ends:
+        pictures = [
+            light.counts[t - first]
+            if first <= t <= last
+            else np.ascontiguousarray(recording.read(int(t)), dtype=dtype)
+            for t in indices
+        ]
+        means.append(_means(light, pictures))
+        rows = [light.logarithm(picture[some], light.dark[some]) for picture in pictures]
+        spread.append(frame_noise(rows, light.valid[some]))
+        common.append(common_noise(rows, light.valid[some]))
+    (base, base_light), (top, top_light) = means
+    return Levels(
+        base=base,
+        top=top,
+        base_light=base_light,
+        top_light=top_light,
+        n_frames=min(len(indices) for indices in ends),
+        noise=max(spread),
+        flicker=float(np.sqrt(np.mean(np.square(common)))),
+    )
+
+
+def _means(light: WindowLight, pictures: list[NDArray[Any]]) -> tuple[Float32Array, Float32Array]:
+    """Mean logarithm of light, and mean light."""
+    from napari_lithium_alloy.core.kernels.images import add_frame
+
+    sum_log, sum_light = (np.zeros(light.dark.shape, np.float32) for _ in range(2))
+
+    def add(rows: tuple[int, int]) -> None:
+        own = slice(*rows)
+        how = (light.least, light.falls)
+        for picture in pictures:
+            add_frame(picture[own], light.dark[own], how, sum_log[own], sum_light[own])
+
+    finish(by_rows(add, len(sum_log)))
+    n = np.float32(len(pictures))
+    return sum_log / n, sum_light / n
+
+
+def level_frame_indices(
+    recording: Recording, frames: IntArray, level_frames: int
+) -> tuple[IntArray, IntArray]:
+    """Frames up to the window's start and around its end.
+
+    Fewer where the window is short, and none from beyond a pause.
+    """
+    n = int(np.clip(len(frames) // 8, 1, level_frames))
+    first, last = int(frames[0]), int(frames[-1])
+    base_end = max(first, n - 1)
+    top_start = min(last - (n - 1) // 2 - (n - 1) % 2, recording.n_frames - n)
+    times = recording.times_s
+    reach = (n + 0.5) * float(np.median(np.diff(times[frames])))
+    base, top = (
+        some[np.abs(times[some] - times[bound]) <= reach]
+        for some, bound in (
+            (np.arange(base_end - n + 1, base_end + 1), first),
+            (np.arange(top_start, top_start + n), last),
+        )
+    )
+    return base, top
