@@ -126,7 +126,7 @@ def test_curves_against_li_content_are_a_loop(viewer, timeline, opened):
     pens = [part.opts["pen"] for part in canvas.parts]
     styles = {label: pen.style() for label, pen in zip(labels, pens, strict=True)}
     assert styles["step 1"] == Qt.PenStyle.SolidLine
-    assert styles["step 1'"] == styles["dissolution"] == Qt.PenStyle.DashLine
+    assert styles["step 1'"] == styles["dissolution"] == Qt.PenStyle.CustomDashLine
     timeline.axis.setCurrentIndex(0)
     assert len(canvas.bands.bands) == len(opened.experiment.stages)
     assert canvas.parts == []

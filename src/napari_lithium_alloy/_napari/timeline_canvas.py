@@ -25,7 +25,9 @@ LETTER_PX = 6
 """Below the lower label: pyqtgraph cuts what hangs below its line."""
 MARK_PX = 10
 LEGEND_ENTRY_PX = 92
-BETWEEN_ALPHA = 0.35
+DASH = (2.0, 2.0)
+"""Drawn and left out, in widths of the line."""
+BETWEEN_ALPHA = 0.25
 """Of the potential between stages where these are coloured."""
 
 
@@ -127,11 +129,11 @@ class TimelineCanvas(CurveCanvas):
             return
         named = set()
         for stage, x, y in plot.parts(curve):
-            style = Qt.PenStyle.SolidLine if stage.darkens else Qt.PenStyle.DashLine
+            dash = None if stage.darkens else DASH
             part = self._pg.PlotDataItem(
                 x,
                 y,
-                pen=self._pg.mkPen(stage.colour, width=3, style=style),
+                pen=self._pg.mkPen(stage.colour, width=3, dash=dash),
                 connect="finite",
             )
             self.item.addItem(part)
@@ -167,6 +169,7 @@ class TimelineCanvas(CurveCanvas):
             curve.setPen(self._pg.mkPen(colour, width=2))
             mark.setBrush(self._pg.mkBrush(colour))
         if plot.by_li:
+            self.legend.setBrush(self._pg.mkBrush(None))
             between = self._pg.mkColor(ink)
             between.setAlphaF(BETWEEN_ALPHA)
             self.left_curve.setPen(self._pg.mkPen(between, width=1))
