@@ -21,6 +21,7 @@ from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_featur
 from napari_lithium_alloy.core.field import film_mask, glass_mask
 from napari_lithium_alloy.core.illumination import (
     LEAST_REFERENCE_PX,
+    SAMPLED_FRAMES,
     LampGain,
     bad_pixels,
     gain_of_region,
@@ -225,7 +226,7 @@ def _reference_region(
         return named.mask(shape), named.name
     if recording.mode != "trans":
         return None, ""
-    glass = glass_mask(reference.image)
+    glass = glass_mask(reference.image) & ~burned_in(recording)
     limit = recording.saturation_counts
     if limit is not None:
         dark = np.broadcast_to(np.asarray(reference.dark, dtype=np.float32), shape)
@@ -233,19 +234,31 @@ def _reference_region(
     return (glass, "bare glass") if glass.sum() >= LEAST_REFERENCE_PX else (None, "")
 
 
+def burned_in(recording: Recording) -> BoolArray:
+    """(Y, X) True at pixels that never change, as a scale bar or time stamp in the picture."""
+    n = recording.n_frames
+    first = recording.read(0)
+    same = np.ones(recording.field_shape, dtype=bool)
+    for t in np.unique(np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int))[1:]:
+        same &= recording.read(int(t)) == first
+    return same if n > 1 else np.zeros_like(same)
+
+
 def blurred_frames(tracks: FeatureTracks) -> BoolArray:
-    """(T,) True where patches have lost contrast against the frames around."""
-    blurred = np.zeros(tracks.n_frames, dtype=bool)
-    ratios: list[list[float]] = [[] for _ in range(tracks.n_frames)]
+    """(T,) True where patches have lost contrast, or are all lost, against the frames around."""
+    n = tracks.n_frames
+    ratios: list[list[float]] = [[] for _ in range(n)]
+    missed = np.zeros(n, dtype=int)
     order = np.lexsort((tracks.frame, tracks.patch))
     starts = np.flatnonzero(np.diff(tracks.patch[order], prepend=-1))
     for rows in np.split(order, starts[1:]):
-        contrast = tracks.contrast[rows]
+        frames, contrast = tracks.frame[rows], tracks.contrast[rows]
         if len(rows) < 2 * NEIGHBOURS:
             continue
-        usual = ndimage.median_filter(contrast, 2 * NEIGHBOURS + 1, mode="nearest")
-        for t, ratio in zip(tracks.frame[rows], contrast / usual, strict=True):
+        usual = ndimage.median_filter(contrast, 2 * NEIGHBOURS + 1, mode="mirror")
+        missed[np.setdiff1d(np.arange(frames[0], frames[-1]), frames)] += 1
+        for t, ratio in zip(frames, contrast / usual, strict=True):
             ratios[t].append(float(ratio))
-    for t, some in enumerate(ratios):
-        blurred[t] = bool(some) and float(np.median(some)) < BLURRED_CONTRAST
-    return blurred
+    typical = np.array([np.median(some) if some else np.nan for some in ratios])
+    lost = np.isnan(typical) & (missed > 0)
+    return np.asarray(lost | (typical < BLURRED_CONTRAST))

@@ -24,8 +24,9 @@ MOST_CHI2 = 3.0
 MOST_RMS_PX = 0.5
 SEEDS = 24
 STILL_PX = 0.15
-LEAST_COVERED, APART_PX = 0.8, 30.0
-"""What moves is the film only if it is seen in this share of the frames, this far apart."""
+LEAST_COVERED, LEAST_TOGETHER, APART_PX = 0.8, 20, 30.0
+"""Where something stands still, what moves is the film only if it is seen in this share of the
+frames and in so many, this far apart."""
 LOOSE_SD_PX = 0.5
 """Of a shift that is as good as unknown."""
 LEAST_STEP_PX = 0.005
@@ -145,12 +146,13 @@ class _Table:
     def is_film(self, tracks: BoolArray) -> bool:
         """Whether tracks can be the film's: seen most of the time, and at more than one place."""
         rows = tracks[self.track]
-        covered = len(np.unique(self.frame[rows])) / self.n_frames
+        seen = len(np.unique(self.frame[rows]))
         places = _weighted_means(
             self.track[rows], self.position[rows], self.information[rows], len(tracks)
         )[tracks]
         wide = float(np.ptp(places, axis=0).max(initial=0)) if len(places) > 1 else 0.0
-        return covered >= LEAST_COVERED and wide >= APART_PX
+        enough = seen >= max(LEAST_COVERED * self.n_frames, LEAST_TOGETHER)
+        return enough and wide >= APART_PX
 
     def _held(self) -> FloatArray:
         """(N,) share of each track's frames in which it is held in both directions."""

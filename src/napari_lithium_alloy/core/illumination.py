@@ -207,7 +207,6 @@ def gain_without_region(
         return LampGain(gain=np.exp(log_gain), source="flicker", note=note)
     level = levels - levels[resting].mean()
     log_gain[resting] = level[resting]
-    log_gain[~resting] += (level - flicker(times_s, levels, breaks))[resting][-1]
     note = f"Lamp: corrected in full before current flows, after that its flicker only. {slow}"
     return LampGain(gain=np.exp(log_gain), source="rest", note=note)
 
