@@ -260,5 +260,5 @@ def blurred_frames(tracks: FeatureTracks) -> BoolArray:
         for t, ratio in zip(frames, contrast / usual, strict=True):
             ratios[t].append(float(ratio))
     typical = np.array([np.median(some) if some else np.nan for some in ratios])
-    lost = np.isnan(typical) & (missed > 0)
+    lost = np.isnan(typical) & (missed > 1)
     return np.asarray(lost | (typical < BLURRED_CONTRAST))
