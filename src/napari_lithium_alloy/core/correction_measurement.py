@@ -259,6 +259,6 @@ def blurred_frames(tracks: FeatureTracks) -> BoolArray:
         missed[np.setdiff1d(np.arange(frames[0], frames[-1]), frames)] += 1
         for t, ratio in zip(frames, contrast / usual, strict=True):
             ratios[t].append(float(ratio))
-    typical = np.array([np.median(some) if some else np.nan for some in ratios])
-    lost = np.isnan(typical) & (missed > 1)
-    return np.asarray(lost | (typical < BLURRED_CONTRAST))
+    sharpest = np.array([np.quantile(r, 0.75) if len(r) > 1 else np.nan for r in ratios])
+    lost = np.array([not r for r in ratios]) & (missed > 1)
+    return np.asarray(lost | (sharpest < BLURRED_CONTRAST))
