@@ -12,6 +12,7 @@ from napari_lithium_alloy.core.alignment import (
     AlignmentParameters,
     align_landmarks,
     align_recordings,
+    corrected_alignment,
 )
 from napari_lithium_alloy.core.change_images import common_times
 from napari_lithium_alloy.core.errors import AlloyError
@@ -178,6 +179,18 @@ def test_frames_are_not_interpolated_across_a_pause(gold):
     times = common_times(paused, epi, 1000)
     assert not ((times > 62) & (times < 118)).any()
     assert off_px(finish(align_recordings(paused, epi, QUICK))) < 0.1
+
+
+def test_drift_taken_out_of_each_changes_the_map_by_what_lies_between_their_first_frames():
+    made = make_recording(au_parameters(seed=6, epi_start_s=20.0, **DRIFT))
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    raw = align_landmarks(points + OFFSET_PX * PIXEL_UM, points)
+    own, other = made.truth.drift_px, made.truth.epi_drift_px - made.truth.epi_drift_px[0]
+    steady = corrected_alignment(raw, made.trans, own, made.epi, other)
+    between = np.array([np.interp(20.0, made.trans.times_s, d) for d in own.T])
+    expected = -(OFFSET_PX + between) * PIXEL_UM
+    assert np.abs(between).max() > 2
+    np.testing.assert_allclose(steady.shift_um, expected, atol=0.02 * PIXEL_UM)
 
 
 POINTS = np.array([[1.0, 2.0], [40.0, 5.0], [33.0, 50.0], [8.0, 41.0], [20.0, 22.0]])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_lithium_alloy.core.change_images import ChangeImages, change_images
+from napari_lithium_alloy.core.change_images import ChangeImages, change_images, common_times
 from napari_lithium_alloy.core.change_matching import Fit, Found, refine, search
 from napari_lithium_alloy.core.landmarks import (
     Kind,
@@ -27,7 +27,7 @@ OTHER_FIELD = 2.0
 LEAST_SIGNAL = 3.0
 """Power of change over that of noise below which nothing is told."""
 ANGLE_STEP_DEG = 2.0
-FLOOR_PX = 0.04
+FLOOR_PX = 0.03
 """What a fit does not say of its error, in pixels compared: contrasts that differ in kind."""
 
 
@@ -124,8 +124,8 @@ def align_recordings(
     What changes with time is compared, so the contrasts need not agree (alloy darkens trans and
     brightens epi, lithium darkens both), and what is fixed to the sensor plays no part. For that
     the recordings are to be given as they were taken, not corrected for drift: the film moves in
-    both by the same path. Where drift was taken out of both beforehand, the map is that of the
-    corrected pictures, and strong dust spoils it.
+    both by the same path (`corrected_alignment` then gives the map of the corrected pictures).
+    Where drift was taken out of both beforehand, dust moves and can spoil a faint picture's map.
 
     Parameters
     ----------
@@ -166,6 +166,42 @@ def align_recordings(
         same_field=same,
         note=f"{note} ({len(times)} times compared.)",
     )
+
+
+def corrected_alignment(
+    alignment: Alignment,
+    fixed: Recording,
+    fixed_shift_px: FloatArray,
+    moving: Recording,
+    moving_shift_px: FloatArray,
+) -> Alignment:
+    """The map between two recordings once drift is taken out of each, from that of the raw ones.
+
+    Each recording is shifted back to its own first frame, and these were taken at different
+    times: the map changes by how far the film moved in between.
+
+    Parameters
+    ----------
+    alignment : Alignment
+        Of the recordings as they were taken.
+    fixed, moving : Recording
+    fixed_shift_px, moving_shift_px : numpy.ndarray
+        (T, 2) drift that is taken out of each; zeros where none is.
+
+    Raises
+    ------
+    AlloyError
+        If they share too few times.
+    """
+    times = common_times(fixed, moving, AlignmentParameters().most_times)
+    drift_um = [
+        r.pixel_size("Aligning recordings")
+        * np.stack([np.interp(times, r.times_s, along) for along in np.asarray(shift).T], axis=1)
+        for r, shift in ((fixed, fixed_shift_px), (moving, moving_shift_px))
+    ]
+    affine = alignment.affine.copy()
+    affine[:2, 2] += np.median(drift_um[1] @ affine[:2, :2].T - drift_um[0], axis=0)
+    return replace(alignment, affine=affine)
 
 
 def _angles(parameters: AlignmentParameters) -> list[float]:

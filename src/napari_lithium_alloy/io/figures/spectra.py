@@ -64,7 +64,13 @@ def spectra_figure(
         axes.set_xlabel("Wavelength (nm)")
         axes.set_ylabel(_axis_name(spectra, states))
         if axes.get_legend_handles_labels()[1]:
-            figure.legend(loc="outside lower center", ncols=2)
+            both = wavelength_nm is not None and any(s.reflectance is not None for s in states)
+            figure.legend(
+                loc="outside lower center",
+                ncols=2,
+                title="Markers: filled transmittance, open reflectance" if both else None,
+                title_fontsize=SMALL_PT,
+            )
     return figure
 
 
