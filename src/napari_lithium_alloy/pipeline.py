@@ -138,7 +138,7 @@ def analyze(
     recording = experiment.recording(recording_name)
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
-    as_read, clipping = _with_clipping(_with_dark(recording, config))
+    as_read, clipping = as_measured(recording, config)
     correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 700)
     recording = corrected(as_read, correction)
     reference = reference_frame(
@@ -220,6 +220,11 @@ def measured_correction(
         current_starts_s=experiment.current_starts_s(),
         switches_s=() if potential is None else potential.switches_s().tolist(),
     )
+
+
+def as_measured(recording: Recording, config: AnalysisConfig) -> tuple[Recording, list[str]]:
+    """The recording with the dark level chosen and the counts at which it clips, and notes."""
+    return _with_clipping(_with_dark(recording, config))
 
 
 def _with_dark(recording: Recording, config: AnalysisConfig) -> Recording:

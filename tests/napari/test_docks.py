@@ -6,6 +6,7 @@ from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.layers import about, kind_of
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.widgets.complementarity_map import ComplementarityMap
+from napari_lithium_alloy._napari.widgets.correct_and_align import CorrectAndAlign
 from napari_lithium_alloy._napari.widgets.normalization import Normalization
 from napari_lithium_alloy._napari.widgets.nucleation_sites import NucleationSites
 from napari_lithium_alloy._napari.widgets.pore_tracking import PoreTracking
@@ -18,6 +19,7 @@ from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.io.tables import read_csv, read_steps
 
 DOCKS = (
+    CorrectAndAlign,
     Normalization,
     TemporalColorCode,
     ComplementarityMap,

@@ -82,8 +82,15 @@ def test_docks_give_the_tables_of_the_whole_analysis(viewer, workspace, gold_fil
     opened = session_of(viewer).current
     docks = {
         name: viewer.window.dock_widgets[f"{name} (Lithium alloy)"]
-        for name in ("Temporal color code", "Nucleation sites", "Pore tracking", "ROI curves")
+        for name in (
+            *("Correct and align", "Temporal color code", "Nucleation sites"),
+            *("Pore tracking", "ROI curves"),
+        )
     }
+    correct = docks["Correct and align"]
+    correct._run_clicked()
+    finished(correct)
+    correct.correct.result.apply.click()
     color = docks["Temporal color code"]
     for step in ("step 1, cycle 1", "step 2, cycle 1", "step 1', cycle 1"):
         color.stage_box.choice.setCurrentText(step)

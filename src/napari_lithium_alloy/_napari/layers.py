@@ -106,6 +106,7 @@ def provenance(
         "times_s": recording.times_s,
         "times_source": recording.times_source,
         "source": recording.source,
+        "corrections": recording.corrections,
         "steps": [s.to_json() for s in steps],
         "version": __version__,
         **more,

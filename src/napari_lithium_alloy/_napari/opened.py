@@ -12,16 +12,18 @@ import pandas as pd
 from napari_lithium_alloy._napari.site_edits import with_source
 from napari_lithium_alloy.config import AnalysisConfig
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
+from napari_lithium_alloy.core.correction import Correction, corrected
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.photometry import NormalizationParameters, Reference, reference_frame
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.recording import BoolArray, Recording
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import empty
 
 if TYPE_CHECKING:
+    from napari_lithium_alloy._napari.correcting import Measured
     from napari_lithium_alloy._napari.field_signal import FieldSignal
     from napari_lithium_alloy.core.onset import OnsetMap
     from napari_lithium_alloy.core.pore_tracking import PoreTracks
@@ -34,7 +36,7 @@ class Opened:
 
     Attributes
     ----------
-    experiment, recording
+    experiment, as_read
         What it is; the recording is replaced when its mode, clock or pixel size is set by hand.
     config : AnalysisConfig
         Parameters of every analysis: what recording.toml says, then what was last run.
@@ -55,10 +57,17 @@ class Opened:
         The last run of the whole analysis.
     field_signal : FieldSignal or None
         The field's mean over time, as last measured.
+    measured : Measured or None
+        What is wrong with its frames, as last measured.
+    correction : Correction or None
+        What is taken out of its frames; None: they are used as they were read.
+    affine : numpy.ndarray or None
+        (3, 3) where its layers are laid: from its own world to that of the recording it was
+        aligned to, micrometres; None: they lie where they are.
     """
 
     experiment: Experiment
-    recording: Recording
+    as_read: Recording
     config: AnalysisConfig
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -69,11 +78,31 @@ class Opened:
     steps: list[Step] = field(default_factory=list)
     result: AnalysisResult | None = None
     field_signal: FieldSignal | None = None
+    measured: Measured | None = None
+    correction: Correction | None = None
+    affine: FloatArray | None = None
+    _steady: tuple[tuple[object, ...], Recording] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
         """What the docks call it."""
-        return self.recording.name
+        return self.as_read.name
+
+    @property
+    def recording(self) -> Recording:
+        """The recording all analyses work on: with its corrections taken out, if they are used."""
+        if self.correction is None:
+            return self.as_read
+        key = (self.as_read, self.correction, self.normalization.dark_counts)
+        if self._steady is None or self._steady[0] != key:
+            self._steady = (key, self.corrected_by(self.correction))
+        return self._steady[1]
+
+    def corrected_by(self, correction: Correction) -> Recording:
+        """Its frames with a correction taken out, lazily."""
+        dark = self.normalization.dark_counts
+        known = self.as_read if dark is None else self.as_read.replace(dark_counts=dark)
+        return corrected(known, correction)
 
     @property
     def normalization(self) -> NormalizationParameters:

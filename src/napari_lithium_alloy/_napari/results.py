@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy._napari.adding import add_layers
+from napari_lithium_alloy._napari.correcting import Measured, use_measured
 from napari_lithium_alloy._napari.layers import (
     LayerTuple,
     kind_of,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def take_result(session: Session, opened: Opened, result: AnalysisResult) -> None:
     """Show a whole analysis; sites changed by hand stay as they are."""
     opened.config = result.config
+    _take_correction(session, opened, result)
     if result.experiment.stages and not opened.experiment.stages:
         session.change_experiment(opened, stages=result.experiment.stages)
     stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
@@ -47,6 +49,16 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     add_layers(session.viewer, _layers(session, opened, result))
     for kind in ("tables", "normalization", "onset", "sites", "pores"):
         session.results_changed.emit(kind)
+
+
+def _take_correction(session: Session, opened: Opened, result: AnalysisResult) -> None:
+    """Work on the frames the analysis worked on, so that all layers lie on them."""
+    opened.measured = Measured(
+        correction=result.correction,
+        saturation_counts=result.as_read.saturation_counts,
+        notes=result.correction.notes,
+    )
+    use_measured(session, opened)
 
 
 def _keep_sites(opened: Opened, found: pd.DataFrame) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from psygnal import Signal
 
+from napari_lithium_alloy._napari.counts_view import show_frames, shows_corrected
 from napari_lithium_alloy._napari.from_layers import recording_of_image
 from napari_lithium_alloy._napari.layers import about, kind_of, placement
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.opening import take_opened
 from napari_lithium_alloy.config import AnalysisConfig, config_of
+from napari_lithium_alloy.core.correction import Correction
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.recording import Recording
@@ -38,7 +40,7 @@ class Session:
         The docks now work on another recording.
     results_changed(str)
         Results of this kind changed: "normalization", "onset", "sites", "pores", "regions",
-        "stages", or "tables".
+        "stages", "correction", or "tables".
     time_changed(float)
         The true time shown by the slider, seconds.
     """
@@ -133,14 +135,23 @@ class Session:
 
     def change_recording(self, opened: Opened, **changes: Any) -> None:
         """Set mode, pixel size or clock by hand; its layers move with it."""
-        opened.recording = opened.recording.replace(**changes)
+        opened.as_read = opened.as_read.replace(**changes)
         for layer in self.viewer.layers:
             if self.opened_of(layer) is opened and kind_of(layer) in ("counts", "stack"):
                 where = placement(opened.recording, layer.ndim, grid=opened.grid)
                 for key in ("units", "scale", "translate"):
                     setattr(layer, key, where[key])
+        if opened.correction is not None and shows_corrected(self, opened):
+            show_frames(self, opened, opened.recording)
         self.recordings_changed.emit()
         self.results_changed.emit("normalization")
+
+    def correct(self, opened: Opened, correction: Correction | None) -> None:
+        """Let all docks work on corrected frames or, with None, on those that were read."""
+        opened.correction = correction
+        show_frames(self, opened, opened.recording)
+        self.recordings_changed.emit()
+        self.results_changed.emit("correction")
 
     def change_experiment(self, opened: Opened, **changes: Any) -> None:
         """Set stages or clock of a cell by hand, for all its recordings that are open."""

@@ -20,7 +20,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.montage import MontageParameters, stage_montage
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.core.recording import Recording, Region
 from napari_lithium_alloy.core.stages import StageKind, cycles_of, stage_at, stages_of
 from napari_lithium_alloy.io.figures.images import montage_picture
 from napari_lithium_alloy.pipeline import AnalysisResult, analyze
@@ -42,11 +42,17 @@ def regions_in(session: Session, opened: Opened) -> list[Region]:
     return list(opened.experiment.regions)
 
 
-def experiment_in(session: Session, opened: Opened, regions: Sequence[Region] = ()) -> Experiment:
+def experiment_in(session: Session, opened: Opened) -> Experiment:
     """An experiment with all that was set by hand, this recording first."""
-    by_name = {o.name: o.recording for o in session.opened if o.experiment is opened.experiment}
+    return opened.experiment.replace(recordings=tuple(_as_set(session, opened, corrected=True)))
+
+
+def _as_set(session: Session, opened: Opened, *, corrected: bool) -> list[Recording]:
+    """Its recordings as they were set by hand, this one first."""
+    known = [o for o in session.opened if o.experiment is opened.experiment and o is not opened]
+    by_name = {o.name: o.recording if corrected else o.as_read for o in known}
     others = [by_name.get(r.name, r) for r in opened.experiment.recordings if r.name != opened.name]
-    return opened.experiment.replace(recordings=(opened.recording, *others), regions=tuple(regions))
+    return [opened.recording if corrected else opened.as_read, *others]
 
 
 def analysed(session: Session, opened: Opened) -> Work[AnalysisResult]:
@@ -62,7 +68,10 @@ def analysed(session: Session, opened: Opened) -> Work[AnalysisResult]:
             f"It is not known whether {opened.name} was recorded in trans or epi; set its mode "
             "in the Normalization dock."
         )
-    experiment = experiment_in(session, opened, regions_in(session, opened))
+    experiment = opened.experiment.replace(
+        recordings=tuple(_as_set(session, opened, corrected=False)),
+        regions=tuple(regions_in(session, opened)),
+    )  # as read: the analysis measures and applies the correction itself
     return _analysed(experiment, opened)
 
 

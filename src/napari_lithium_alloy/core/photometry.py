@@ -67,7 +67,12 @@ class Reference:
 
 
 def dark_level(recording: Recording, dark_counts: float | None = None) -> float | FloatArray:
-    """Dark level to subtract: the one given, else the recording's own, else 0."""
+    """Dark level to subtract: the one given, else the recording's own, else 0.
+
+    It is 0 for frames that were corrected, which are less dark already.
+    """
+    if recording.corrections:
+        return 0.0
     if dark_counts is not None:
         return dark_counts
     return 0.0 if recording.dark_counts is None else recording.dark_counts

@@ -6,14 +6,18 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
+from napari_lithium_alloy.core.correction import CorrectionParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
+from napari_lithium_alloy.core.recording import FloatArray, Region
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.io.cyclers import QUANTITIES
 from napari_lithium_alloy.io.recording_file import FILE_NAME, POTENTIAL
@@ -23,6 +27,7 @@ from napari_lithium_alloy.io.toml_text import (
     check_same,
     is_comment,
     is_valid,
+    literal,
     newline_of,
     next_header,
     with_keys,
@@ -50,6 +55,34 @@ def save_stages(experiment: Experiment) -> Path:
     text = with_stages(text, experiment.stages, file.name)
     if experiment.potential is not None:
         text = with_potential(text, experiment.potential, file)
+    _write(file, text)
+    return file
+
+
+def save_correction(
+    experiment: Experiment, parameters: CorrectionParameters, region: Region | None = None
+) -> Path:
+    """Write what is corrected to an experiment's recording.toml; the file's path.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    parameters : CorrectionParameters
+    region : Region, optional
+        The lamp's reference region, which joins those of the file.
+
+    Raises
+    ------
+    AlloyError
+        If the file cannot be written, or what it holds would not survive.
+    """
+    file = stages_file_of(experiment)
+    text = _text_of(file) if file.exists() else _new_text(experiment)
+    values = {key: None if value == "" else value for key, value in asdict(parameters).items()}
+    text = with_keys(text, "correction", values, file.name)
+    if region is not None:
+        size = experiment.recordings[0].pixel_size("[[regions]] in micrometres")
+        text = with_region(text, region.name, region.vertices_px * size, file.name)
     _write(file, text)
     return file
 
@@ -158,6 +191,30 @@ def _with_tables(lines: list[str], stages: Sequence[Stage]) -> list[str]:
     if head and head[-1].strip() and not spans:
         head = [*head, ""]
     return [*head, *[c for c in comments if c.strip()], *blocks, *lines[last:]]
+
+
+def with_region(text: str, region: str, corners_um: FloatArray, name: str = FILE_NAME) -> str:
+    """The text of a recording.toml with a polygon among its regions, unless it is there already.
+
+    Raises
+    ------
+    AlloyError
+        If another region has that name.
+    """
+    corners = np.round(corners_um, DECIMALS).tolist()
+    known = tomllib.loads(text).get("regions", []) if is_valid(text) else []
+    for one in known:
+        if one.get("name") == region:
+            if one.get("polygon") == corners:
+                return text
+            raise AlloyError(
+                f"{name} has another region {region}; give the one that was drawn another name."
+            )
+    newline = newline_of(text)
+    table = ["", "[[regions]]", f"name = {literal(region)}", f"polygon = {corners}", ""]
+    changed = text.rstrip() + newline + newline.join(table)
+    check_same(text, changed, name, "", ["regions"])
+    return changed
 
 
 def with_potential(text: str, potential: PotentialCurve, file: Path) -> str:

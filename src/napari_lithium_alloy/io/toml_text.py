@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_lithium_alloy.core.errors import AlloyError
 
-Value = str | float
+Value = str | float | bool
 _HEADER = re.compile(r"\s*\[")
 _LITERAL = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s#]+)"""
 
@@ -56,8 +56,10 @@ def _with_key(lines: list[str], key: str, value: Value | None) -> list[str]:
 
 
 def literal(value: Value) -> str:
-    """A text or number as TOML writes it."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(float(value))
+    """A text, number or truth as TOML writes it."""
+    if isinstance(value, (str, bool)):
+        return json.dumps(value, ensure_ascii=False)
+    return repr(float(value))
 
 
 def newline_of(text: str) -> str:

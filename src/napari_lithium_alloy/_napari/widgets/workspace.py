@@ -33,6 +33,7 @@ from napari_lithium_alloy.pipeline import AnalysisResult, write_result
 
 OWN_KEY = "Lithium alloy workspace"
 DOCKS = {
+    "Correct and align": ("correct_and_align:CorrectAndAlign", "right"),
     "Normalization": ("normalization:Normalization", "right"),
     "Temporal color code": ("temporal_color_code:TemporalColorCode", "right"),
     "Complementarity map": ("complementarity_map:ComplementarityMap", "right"),
