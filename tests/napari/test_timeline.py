@@ -441,7 +441,10 @@ def test_two_points_link_the_clocks(viewer, timeline, opened):
     assert timeline.status.text() == "Click a moment on the potential."
     timeline.canvas.time_clicked.emit(30.0)
     assert timeline.status.text() == "Now click the same moment on the mean intensity."
+    assert timeline.canvas.point.isVisible()
+    assert timeline.canvas.point.value() == 30.0
     timeline.canvas.time_clicked.emit(18.0)
+    assert not timeline.canvas.point.isVisible()
     potential = opened.experiment.potential
     assert potential.clock_offset_s == pytest.approx(offset + 12.0)
     assert (potential.clock_rate, potential.clock_way) == (1.0, "points")
@@ -538,12 +541,12 @@ def test_a_potential_for_a_recording_that_has_none(viewer, copied, finished, mon
     dock = Timeline(viewer)
     viewer.window.add_dock_widget(dock, name="Timeline test")
     finished(dock)
-    assert dock.potential_button.isEnabled()
+    assert dock.files.potential_button.isEnabled()
     monkeypatch.setattr(
         QFileDialog, "getOpenFileName", lambda *_: (str(copied.parent / "potential.csv"), "")
     )
     choose(monkeypatch)
-    dock.potential_button.click()
+    dock.files.potential_button.click()
     finished(dock)
     opened = session_of(viewer).current
     assert dock.clock.box.isEnabled()
@@ -551,7 +554,7 @@ def test_a_potential_for_a_recording_that_has_none(viewer, copied, finished, mon
     assert dock.status.text().startswith("Potential: ")
     dock.clock.link(opened, ClockLink(offset_s=2.5, rate=1.001, way="typed"))
     copied.unlink()
-    file = dock.save()
+    file = dock.files.save()
     potential = open_experiment(file).potential
     assert (potential.clock_offset_s, potential.clock_rate) == (2.5, 1.001)
     assert potential.clock_way == "typed"
@@ -595,11 +598,11 @@ def test_stages_and_clock_are_saved_and_read_again(viewer, copied, finished, mon
         "question",
         lambda _, __, text: asked.append(text) or QMessageBox.StandardButton.No,
     )
-    dock.save_button.click()
+    dock.files.save_button.click()
     assert copied.read_text() == "# my notes\n" + text
     assert f"Replace in {copied}" in asked[0]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
-    dock.save_button.click()
+    dock.files.save_button.click()
     again = open_experiment(copied)
     assert copied.read_text().startswith("# my notes\n")
     assert again.potential.clock_offset_s == 3.25

@@ -57,6 +57,9 @@ class TimelineCanvas(CurveCanvas):
             for item in items:
                 box.addItem(item)
         self.parts: list[Any] = []
+        self.point = pg.InfiniteLine(angle=90, movable=False)
+        self.item.addItem(self.point, ignoreBounds=True)
+        self.point.hide()
         self.item.showButtons()
         self.item.layout.setContentsMargins(1, 1, 1, LETTER_PX)
         for box in (self.item.getViewBox(), self.right_view):
@@ -99,6 +102,11 @@ class TimelineCanvas(CurveCanvas):
             return
         x = self._mark(time_s)
         super().show_time(x)
+
+    def show_point(self, time_s: float) -> None:
+        """Keep a moment that was clicked in sight; NaN for none."""
+        self.point.setValue(time_s)
+        self.point.setVisible(math.isfinite(time_s))
 
     def _mark(self, time_s: float) -> float:
         """Mark the curves where they are at a time; the Li content there, NaN for none."""
@@ -173,6 +181,7 @@ class TimelineCanvas(CurveCanvas):
             between = self._pg.mkColor(ink)
             between.setAlphaF(BETWEEN_ALPHA)
             self.left_curve.setPen(self._pg.mkPen(between, width=1))
+        self.point.setPen(self._pg.mkPen(ink, width=2, dash=DASH))
         self.bands.show_stages(plot.stages, ink)
 
     def figure(self) -> Any:

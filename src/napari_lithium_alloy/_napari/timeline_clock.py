@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
 
 from napari_lithium_alloy._napari.clock_box import ClockBox
-from napari_lithium_alloy._napari.dock import Dock
 from napari_lithium_alloy._napari.field_signal import FieldSignal, moments_in
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy.core.clock_link import (
@@ -21,6 +21,9 @@ from napari_lithium_alloy.core.clock_link import (
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import ClockLink, PotentialCurve
 
+if TYPE_CHECKING:
+    from napari_lithium_alloy._napari.widgets.timeline import Timeline
+
 PAIRS = 2
 Found = tuple[FieldSignal, Moments]
 
@@ -30,11 +33,11 @@ class TimelineClock:
 
     Parameters
     ----------
-    dock : Dock
-        Whose session, status line and worker are used.
+    dock : Timeline
+        Whose session, plot, status line and worker are used.
     """
 
-    def __init__(self, dock: Dock) -> None:
+    def __init__(self, dock: Timeline) -> None:
         self.dock = dock
         self.box = ClockBox()
         self._moments: tuple[Opened, FieldSignal, object, Moments] | None = None
@@ -114,10 +117,12 @@ class TimelineClock:
         clock = with_potential(opened).clock
         if self._cycler_s is None:
             self._cycler_s = clock.offset_s + clock.rate * time_s
+            self.dock.canvas.show_point(time_s)
             self._say("Now click the same moment on the mean intensity.")
             return
         pairs = [*self._pairs, (self._cycler_s, time_s)]
         self._cycler_s = None
+        self.dock.canvas.show_point(math.nan)
         found = clock_of_points(pairs, clock.rate)
         self._pairs = pairs
         if len(pairs) == PAIRS:
@@ -128,6 +133,7 @@ class TimelineClock:
 
     def _points_toggled(self, wanted: bool) -> None:
         self._cycler_s, self._pairs = None, []
+        self.dock.canvas.show_point(math.nan)
         self._say("Click a moment on the potential." if wanted else "")
 
     def _typed(self, offset_s: float, rate: float) -> None:

@@ -1,7 +1,6 @@
 """Timeline: potential and mean intensity on one clock, with the stages of cell and field."""
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,8 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QDockWidget,
-    QFileDialog,
     QHBoxLayout,
     QMainWindow,
-    QMessageBox,
-    QPushButton,
     QScrollArea,
     QSplitter,
     QVBoxLayout,
@@ -29,15 +25,13 @@ from napari_lithium_alloy._napari.field_signal import (
 )
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plot_dock import PlotDock
-from napari_lithium_alloy._napari.potential_dialog import ask_potential, told_in
 from napari_lithium_alloy._napari.timeline_canvas import TimelineCanvas
 from napari_lithium_alloy._napari.timeline_clock import TimelineClock
 from napari_lithium_alloy._napari.timeline_content import SIGNALS, content_of, li_label
+from napari_lithium_alloy._napari.timeline_files import TimelineFiles
 from napari_lithium_alloy._napari.timeline_plot import TIME, TimelinePlot
-from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Bound, Stage, merge_detected, move_bound
-from napari_lithium_alloy.io.stages_file import save_stages, stages_file_of
 from napari_lithium_alloy.pipeline import stage_tables
 
 SIDE_PX = 330
@@ -68,15 +62,7 @@ class Timeline(PlotDock):
         self.axis.activated.connect(self._axis_chosen)
         self.clock = TimelineClock(self)
         self.clock.box.points.toggled.connect(self._points_toggled)
-        self.potential_button = QPushButton("Potential…")
-        self.potential_button.setToolTip("Read a cycler's file, and choose its columns")
-        self.potential_button.clicked.connect(self._ask_potential)
-        self.save_button = QPushButton("Save to recording.toml…")
-        self.save_button.setToolTip(
-            "Write stages, potential and clock into the recording's own recording.toml, or a new "
-            "one beside its images"
-        )
-        self.save_button.clicked.connect(self._ask_save)
+        self.files = TimelineFiles(self)
         self.canvas = TimelineCanvas(self.viewer, "Potential and mean intensity are drawn here")
         self.canvas.time_clicked.connect(self._clicked)
         self.canvas.bound_moved.connect(self._bound_moved)
@@ -102,10 +88,7 @@ class Timeline(PlotDock):
         layout.addLayout(choices)
         layout.addLayout(self._run_row())
         layout.addWidget(self.clock.box)
-        files = QHBoxLayout()
-        files.addWidget(self.potential_button)
-        files.addWidget(self.save_button, 1)
-        layout.addLayout(files)
+        layout.addWidget(self.files.box)
         layout.addWidget(self.status)
         layout.addStretch(1)
         area = QScrollArea()
@@ -145,8 +128,7 @@ class Timeline(PlotDock):
     def refresh(self) -> None:
         opened = self.session.current
         self.clock.show()
-        self.potential_button.setEnabled(opened is not None)
-        self.save_button.setEnabled(opened is not None and _has_something(opened))
+        self.files.show()
         if opened is not None and opened.experiment is not self._tabled:
             self._tabled = opened.experiment
             opened.tables |= stage_tables(opened.experiment)
@@ -206,7 +188,7 @@ class Timeline(PlotDock):
         stage = sorted(stages, key=lambda s: (s.start_s, s.scope))[row]
         self._bound_moved(stage, column, time_s)
 
-    # Clock and potential
+    # Clock
 
     def _clicked(self, time_s: float) -> None:
         if not self.clock.take_click(time_s):
@@ -215,50 +197,6 @@ class Timeline(PlotDock):
     def _points_toggled(self, wanted: bool) -> None:
         if wanted:
             self.axis.setCurrentIndex(0)  # moments are clicked in time
-
-    def _ask_potential(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Potential: a cycler's file")
-        if path:
-            with self.errors_shown():
-                curve = ask_potential(self, Path(path))
-                if curve is not None:
-                    self.take_potential(curve)
-
-    def take_potential(self, curve: PotentialCurve) -> None:
-        """Use the potential of another file, or of other columns of the same one.
-
-        Of the same file the clock's link stays.
-        """
-        opened = self.session.need_current()
-        before = opened.experiment.potential
-        if before is not None and Path(before.source).resolve() == Path(curve.source).resolve():
-            curve = curve.linked(before.clock)
-        self.session.change_experiment(opened, potential=curve)
-        self.status.setText(told_in(curve))
-
-    # Saving
-
-    def save(self) -> Path:
-        """Write stages, potential and clock to recording.toml; its path.
-
-        Raises
-        ------
-        AlloyError
-            If there is nothing to save or nowhere to save it.
-        """
-        opened = self.session.need_current()
-        file = save_stages(_as_set(opened))
-        self.status.setText(f"{_contents(opened)} saved to {file.name}.")
-        return file
-
-    def _ask_save(self) -> None:
-        with self.errors_shown():
-            opened = self.session.need_current()
-            file = stages_file_of(_as_set(opened))
-            what = "Replace in" if file.exists() else "Make"
-            answer = QMessageBox.question(self, "Save", f"{what} {file}: {_contents(opened)}?")
-            if answer == QMessageBox.StandardButton.Yes:
-                self.save()
 
     # Plot
 
@@ -283,20 +221,3 @@ class Timeline(PlotDock):
             return
         self.canvas.show_plot(plot)
         self.canvas.show_time(self.session.time_s)
-
-
-def _has_something(opened: Opened) -> bool:
-    return bool(opened.experiment.stages) or opened.experiment.potential is not None
-
-
-def _contents(opened: Opened) -> str:
-    """What is saved, for people."""
-    n = len(opened.experiment.stages)
-    return f"{n} stages" + (", potential and clock" if opened.experiment.potential else "")
-
-
-def _as_set(opened: Opened) -> Any:
-    """The experiment with what was set by hand on its only recording."""
-    experiment = opened.experiment
-    alone = len(experiment.recordings) == 1
-    return experiment.replace(recordings=(opened.recording,)) if alone else experiment
