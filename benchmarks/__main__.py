@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.accuracy import accuracy_table
 from benchmarks.speed import Row, speed_rows
 from benchmarks.stages import stages_table
+from benchmarks.steadiness import registration_row, steadiness_table
 
 
 def main() -> None:
@@ -25,11 +26,13 @@ def main() -> None:
     )
     print("Speed: median seconds, and the ratio to the baseline in the same run")
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*speed_rows(Path(folder)), import_row()]
+        rows = [*speed_rows(Path(folder)), registration_row(), import_row()]
     for row in rows:
         print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
     print("\nAccuracy on synthetic recordings (planted truth)")
     print(accuracy_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nDrift (px, RMS), lamp (%, RMS), and the onset error they leave (frames)")
+    print(steadiness_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
 

@@ -147,6 +147,17 @@ def test_a_moving_scene_is_followed_to_a_few_hundredths_of_a_pixel():
     assert np.sqrt(((shifts.shift_px - path) ** 2).mean()) < 0.03
 
 
+def test_a_faint_scene_is_found_again_after_a_jump():
+    rng = np.random.default_rng(8)
+    scene = np.zeros((96, 96))
+    scene[30, 40], scene[62, 57] = 1.2e4, 0.9e4
+    scene = ndimage.gaussian_filter(scene, 1.8) + 2000
+    path = np.repeat([[0.0, 0.0], [5.0, -6.0]], 15, axis=0)
+    frames = [rng.poisson(ndimage.shift(scene, p, order=1, mode="nearest")) for p in path]
+    shifts = shifts_of(finish(track_features(recording_of(np.array(frames, np.uint16)))))
+    np.testing.assert_allclose(shifts.shift_px, path, atol=0.25)
+
+
 def test_lamp_and_an_evenly_darkening_film_do_not_move_it():
     rng = np.random.default_rng(6)
     scene = dots()

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
+from skimage.feature import match_template
 
 from napari_lithium_alloy.core.patches import (
+    HALF_PX,
+    SMOOTHING_PX,
     WORST_SD_PX,
     Looks,
     PatchFit,
@@ -31,6 +34,8 @@ MOST_PATCHES = 200
 BIRTH_EVERY = 5
 MOST_MISSES = 8
 COARSE_PX = 512
+SEARCH_PX, SOUGHT_PATCHES = 24, 12
+"""How far, and for how many patches, to look when most are lost at once."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,9 +114,11 @@ class _Tracker:
     def _follow(self, t: int, light: Float32Array, noise: float, jump: FloatArray) -> None:
         before = self.positions
         fit = self.looks.fit(light, before, noise)
-        if np.abs(jump).max() > 1:
-            again = self.looks.fit(light, before + jump, noise)
-            fit = merged(fit, again, again.good & ~fit.good)
+        if fit.good.mean() < 0.5:
+            for guess in (jump, self._sought(light)):
+                again = self.looks.fit(light, before + guess, noise)
+                if again.good.sum() > fit.good.sum():
+                    fit = merged(fit, again, again.good & ~fit.good)
         step = self._step(fit)
         again = self.looks.fit(light, before + step, noise)
         fit = merged(fit, again, again.good & ~(fit.good & fit.corner))
@@ -120,6 +127,19 @@ class _Tracker:
         self.misses = np.where(fit.good, 0, self.misses + 1)
         self._note(t, self.numbers[fit.good], fit.some(fit.good))
         self._keep((self.misses <= MOST_MISSES) & inside(self.positions, light.shape))
+
+    def _sought(self, light: Float32Array) -> FloatArray:
+        """(2,) step at which the oldest patches together are most like what is seen."""
+        smooth = ndimage.gaussian_filter(light, SMOOTHING_PX)
+        padded = np.pad(smooth, SEARCH_PX + HALF_PX, mode="reflect")
+        likeness = np.zeros((2 * SEARCH_PX + 1,) * 2)
+        side = 2 * (SEARCH_PX + HALF_PX) + 1
+        for number in range(min(SOUGHT_PATCHES, len(self.numbers))):
+            y, x = np.rint(self.positions[number]).astype(int)
+            look = self.looks.design[number, :, 2].reshape((2 * HALF_PX + 1,) * 2)
+            likeness += match_template(padded[y : y + side, x : x + side], look)
+        peak = np.unravel_index(np.argmax(likeness), likeness.shape)
+        return np.asarray(np.array(peak, dtype=float) - SEARCH_PX)
 
     def _step(self, fit: PatchFit) -> FloatArray:
         """(2,) median step of the patches that were found; 0 without any."""

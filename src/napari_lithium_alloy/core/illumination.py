@@ -17,7 +17,7 @@ from napari_lithium_alloy.core.smoothing import robust_sd
 SAMPLED_FRAMES = 16
 BAD_SHARE, BAD_SIGMAS = 0.2, 8.0
 """A bad pixel differs from its neighbours' median by both: share of the light, and noise."""
-FAST_FRAMES = (7, 9, 11, 15)
+FAST_FRAMES = (7, 9, 11)
 """Frames whose smooth course is the film's; what departs from it is the lamp's flicker."""
 LEAST_REFERENCE_PX = 100
 LEAST_REST_FRAMES = 5
