@@ -4,8 +4,10 @@ import io
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from napari_lithium_alloy.cli import main
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
@@ -109,6 +111,28 @@ def test_stages_are_found_where_none_are_given(without_stages, capsys):
     assert set(table["source"]) == {"detected"}
     found = table[table["scope"] == "cell"].set_index(["kind", "step"])
     assert found.loc[("alloying", 2), "start_s"].item() == pytest.approx(60, abs=3)
+
+
+def test_the_stages_found_are_those_of_the_whole_analysis(without_stages, capsys, tmp_path):
+    # A lamp that fades and a drifting field: both commands see the same steadied frames.
+    folder = tmp_path / "faded"
+    shutil.copytree(without_stages, folder)
+    frames = tifffile.imread(folder / "trans.ome.tif").astype(float)
+    flicker = 1 + 0.03 * np.sin(np.arange(len(frames)))
+    faded = np.round(100 + (frames - 100) * flicker[:, None, None]).astype(np.uint16)
+    xml = tifffile.tiffcomment(folder / "trans.ome.tif")
+    tifffile.imwrite(
+        folder / "trans.ome.tif",
+        faded,
+        photometric="minisblack",
+        description=xml.encode(),
+        metadata=None,
+    )
+    assert main(["stages", str(folder), "--csv"]) == 0
+    printed = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert main(["analyze", str(folder), "--out", str(tmp_path / "out")]) == 0
+    written = pd.read_csv(tmp_path / "out" / "stages.csv", comment="#")
+    pd.testing.assert_frame_equal(printed, written, rtol=1e-9)
 
 
 def test_stages_are_aligned_for_people(cell, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from napari_lithium_alloy.config import config_of
 from napari_lithium_alloy.core.complementarity import is_uniform
+from napari_lithium_alloy.core.correction import corrected
 from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.cycles import COMING, LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
@@ -37,7 +39,12 @@ from napari_lithium_alloy.io.figures.page import (
     checked_formats,
     save_figure,
 )
-from napari_lithium_alloy.pipeline import AnalysisResult, found_stages
+from napari_lithium_alloy.pipeline import (
+    AnalysisResult,
+    as_measured,
+    found_stages,
+    measured_correction,
+)
 
 Drawing = tuple[str, Callable[[], Any]]
 """A figure's name and what draws it."""
@@ -50,16 +57,28 @@ def with_stages(experiment: Experiment, recording_name: str | None = None) -> Wo
     if experiment.stages:
         return experiment
     recording = experiment.recording(recording_name)
-    reference = _reference(experiment, recording)
-    film = film_of(recording, reference)
-    stages = yield from found_stages(experiment, recording, reference, film)
+    steady = yield from part(_steadied(experiment, recording), 0, 50, 100)
+    reference = _reference(experiment, steady)
+    found = found_stages(experiment, steady, reference, film_of(steady, reference))
+    stages = yield from part(found, 50, 100, 100)
     return experiment.replace(stages=tuple(stages))
 
 
+def _steadied(experiment: Experiment, recording: Recording) -> Work[Recording]:
+    """A recording as the analysis measures it: what is wrong with its frames taken out."""
+    if recording.corrections:
+        return recording
+    config = config_of(experiment, recording)
+    as_read, _ = as_measured(recording, config)
+    correction = yield from measured_correction(experiment, as_read, config)
+    return corrected(as_read, correction)
+
+
 def _reference(experiment: Experiment, recording: Recording) -> Reference:
+    parameters = config_of(experiment, recording).normalization
     return reference_frame(
         recording,
-        config_of(experiment).normalization,
+        replace(parameters, dark_counts=None),
         current_starts_s=experiment.current_starts_s(),
     )
 
@@ -78,11 +97,15 @@ def save_movie(
     if recording_name is not None or not both:
         both = [experiment.recording(recording_name)]
     experiment = yield from part(with_stages(experiment, recording_name), 0, 10, 100)
-    views = [View(recording=r, reference=_reference(experiment, r)) for r in both]
+    views = []
+    for i, recording in enumerate(both):
+        begin = 10 + 10 * i
+        steady = yield from part(_steadied(experiment, recording), begin, begin + 10, 100)
+        views.append(View(recording=steady, reference=_reference(experiment, steady)))
     cell = cell_curve(experiment)
     x = None if cell is None else _content(experiment, cell.times_s)
     stages = cell_stages(experiment.stages, tuple(StageKind))
-    written = yield from part(write_movie(out, views, stages, cell, x, fps=fps), 10, 100, 100)
+    written = yield from part(write_movie(out, views, stages, cell, x, fps=fps), 30, 100, 100)
     return written
 
 
