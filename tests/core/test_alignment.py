@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_lithium_alloy.core import change_images
 from napari_lithium_alloy.core.alignment import (
     Alignment,
     AlignmentParameters,
@@ -66,6 +67,22 @@ def resampled(recording, linear, shape=None):
         ]
     )
     return with_frames(recording, frames)
+
+
+def steadied(recording, drift_px):
+    """Frames shifted back, read at 40 of the times only, with the field common to all."""
+    frames = {}
+
+    def window(t, y, x):
+        if t not in frames:
+            frames[t] = ndimage.shift(recording.read(t).astype("f4"), -drift_px[t], mode="nearest")
+        return frames[t][y, x]
+
+    low, high = np.ceil(-drift_px.min(axis=0)) + 2, np.ceil(drift_px.max(axis=0)) + 2
+    common = np.zeros(recording.field_shape, dtype=bool)
+    rows, columns = np.array(recording.field_shape) - high.astype(int)
+    common[max(int(low[0]), 0) : rows, max(int(low[1]), 0) : columns] = True
+    return recording.replace(window=window, common=common)
 
 
 def turn(degrees):
@@ -140,6 +157,27 @@ def test_pixels_of_another_size_and_a_smaller_field(gold):
     alignment = finish(align_recordings(trans, other, QUICK))
     planted_um = PIXEL_UM * (np.array([12.0, 8.0]) - OFFSET_PX)
     np.testing.assert_allclose(alignment.affine[:2, 2], planted_um, atol=0.1 * PIXEL_UM)
+    assert alignment.same_field is True
+
+
+def test_a_large_field_is_binned_and_still_found_to_a_fraction_of_its_pixels(gold, monkeypatch):
+    monkeypatch.setattr(change_images, "MOST_SIDE_PX", 64)
+    alignment = finish(align_recordings(*gold, QUICK))
+    assert off_px(alignment) < 0.1
+    assert alignment.same_field is True
+
+
+def test_pictures_with_their_drift_taken_out_lie_on_each_other_where_all_frames_show_the_film():
+    made = make_recording(au_parameters(seed=6, dust=12, dust_on="sensor", **DRIFT))
+    steady = [
+        steadied(recording, drift)
+        for recording, drift in (
+            (made.trans, made.truth.drift_px),
+            (made.epi, made.truth.epi_drift_px),
+        )
+    ]
+    alignment = finish(align_recordings(*steady, QUICK))
+    assert off_px(alignment) < 0.1
     assert alignment.same_field is True
 
 

@@ -122,10 +122,9 @@ def align_recordings(
     """The map that lays one recording on another of the same field, such as epi on trans.
 
     What changes with time is compared, so the contrasts need not agree (alloy darkens trans and
-    brightens epi, lithium darkens both), and what is fixed to the sensor plays no part. For that
-    the recordings are to be given as they were taken, not corrected for drift: the film moves in
-    both by the same path (`corrected_alignment` then gives the map of the corrected pictures).
-    Where drift was taken out of both beforehand, dust moves and can spoil a faint picture's map.
+    brightens epi, lithium darkens both), and what is fixed to the sensor plays no part. The
+    recordings may be given as they were taken, as the film moves in both by the same path, or,
+    better where it moves far, with the drift taken out of both.
 
     Parameters
     ----------
