@@ -279,3 +279,70 @@ def test_levels_are_not_taken_from_beyond_a_pause():
     found = finish(onset_map(recording_of(frames.astype(np.float32), times), 4, 60))
     assert np.nanmax(np.abs(found.onset_s - when)) < 0.05
     assert found.reached.all()
+
+
+NOISY = {"photo_electrons": 2600 / 16, "bits": 16}
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [({}, 0.085), (NOISY, 0.25), ({"frame_interval_s": 2.5}, 0.08)],
+    ids=["clean", "4 x noise", "slow"],
+)
+def test_the_stated_uncertainty_covers_the_truth(changes, most):
+    """68 +- 8 % within one standard deviation; in each quarter of it nearly so."""
+    errors, sds = [], []
+    for seed in (11, 15):
+        made, experiment = planted(au_parameters(seed=seed, **EMPTY_FIELD, **changes))
+        recording = experiment.recordings[0]
+        for stage in [s for s in experiment.stages if s.kind == "alloying"]:
+            parameters = OnsetParameters(psf_sigma_px=1.3)
+            found = finish(onset_map(recording, stage.start_s, stage.end_s, parameters))
+            truth = made.truth.onset_s[stage.key]
+            known = found.reached & np.isfinite(truth)
+            errors.append(np.abs(found.onset_s - truth)[known] / recording.frame_interval_s)
+            sds.append(found.onset_sd_s[known] / recording.frame_interval_s)
+            assert errors[-1].mean() <= most
+    error, sd = np.concatenate(errors), np.concatenate(sds)
+    quarter = np.digitize(sd, np.quantile(sd, [0.25, 0.5, 0.75]))
+    covered = [float((error <= sd)[quarter == q].mean()) for q in range(4)]
+    assert np.mean(covered) == pytest.approx(0.68, abs=0.08)
+    assert covered == pytest.approx([0.68] * 4, abs=0.12)
+
+
+def test_each_kind_of_counts_gives_the_same_map():
+    rng = np.random.default_rng(2)
+    onset = 20 + 4 * gaussian_field(stream(3, "onset"), (40, 44), 8.0)
+    counts = rng.poisson(steps(onset, rise_s=4.0)).astype(np.uint16)
+    maps = [
+        finish(onset_map(recording_of(counts.astype(kind)), 2, 39))
+        for kind in (np.uint16, np.int32, np.float32, np.float64)
+    ]
+    mapped = recording_of(counts).replace(mapped=counts)
+    maps.append(finish(onset_map(mapped, 2, 39)))
+    assert maps[0].smoothing_px > 0
+    for other in maps[1:]:
+        np.testing.assert_allclose(other.onset_s, maps[0].onset_s, atol=0.02)
+        np.testing.assert_allclose(other.onset_sd_s, maps[0].onset_sd_s, rtol=0.05)
+    assert np.abs(maps[0].onset_s - onset).mean() < 0.2
+
+
+def test_a_place_that_alloys_far_from_its_surroundings_in_time_is_found():
+    """Two halves, of which one alloys 18 s after the other; cells of pixels lie across."""
+    onset = np.full((40, 43), 11.0)
+    onset[:, 22:] = 29.0
+    counts = np.random.default_rng(4).poisson(steps(onset, rise_s=4.0)).astype(np.uint16)
+    found = finish(onset_map(recording_of(counts), 2, 39))
+    assert found.reached.all()
+    error = np.abs(found.onset_s - onset)
+    assert error[:, :18].max() < 0.7
+    assert error[:, 26:].max() < 0.7
+
+
+def test_a_flash_of_two_frames_is_not_an_onset():
+    onset = np.full((24, 24), 25.0)
+    counts = steps(onset, rise_s=4.0)
+    counts[8:10] = counts[-1]
+    noisy = np.random.default_rng(4).poisson(counts).astype(np.uint16)
+    found = finish(onset_map(recording_of(noisy), 2, 39))
+    assert np.abs(found.onset_s - 25).max() < 1

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.onset_light import window_counts
+from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import FloatArray, Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 RgbImage = NDArray[np.uint8]
 Lut = NDArray[np.uint8]
@@ -189,23 +191,39 @@ def projection(
             "choose a longer range."
         )
     low, high = _display_range(recording, int(frames[0]), int(frames[-1]))
-    shape = (*recording.field_shape, 3)
-    highest = np.zeros(shape, dtype=np.uint8)
-    total, squares = np.zeros(shape), np.zeros(shape)
-    for i, t in enumerate(frames):
-        grey = _eight_bit(recording.read(int(t)), low, high)
-        colour = colours[int(256 / n * i)].astype(float)
-        frame = np.floor(grey[..., np.newaxis] / 255 * colour + 0.5)
-        if method == "max":
-            np.maximum(highest, frame.astype(np.uint8), out=highest)
-        else:
-            total += frame
-            squares += frame**2
-        yield i + 1, n
-    if method == "max":
-        return highest
-    variance = np.maximum(squares - total**2 / n, 0) / (n - 1)
-    return np.asarray(np.clip(np.floor(np.sqrt(variance) + 0.5), 0, 255), dtype=np.uint8)
+    counts = yield from part(window_counts(recording, frames), 0, 100, 200)
+    colour = colours[[int(256 / n * i) for i in range(n)]].astype(np.uint16)
+    project = _highest if method == "max" else _spread
+    rgb = yield from part(project(counts, colour, _scale(low, high)), 100, 200, 200)
+    return np.ascontiguousarray(np.moveaxis(rgb, 0, -1).astype(np.uint8))
+
+
+def _highest(
+    counts: NDArray[Any], colours: NDArray[np.uint16], scale: tuple[float, float]
+) -> Work[NDArray[np.uint16]]:
+    from napari_lithium_alloy.core.kernels.projections import highest_colours
+
+    out = np.zeros((3, *counts.shape[1:]), dtype=np.uint16)
+    yield from by_rows(
+        lambda rows: highest_colours(counts, colours, scale, rows, out), out.shape[1], most=32
+    )
+    return out
+
+
+def _spread(
+    counts: NDArray[Any], colours: NDArray[np.uint16], scale: tuple[float, float]
+) -> Work[FloatArray]:
+    from napari_lithium_alloy.core.kernels.projections import colour_sums
+
+    n = len(counts)
+    total, squares = (np.zeros((3, *counts.shape[1:]), dtype=np.int64) for _ in range(2))
+    yield from by_rows(
+        lambda rows: colour_sums(counts, colours, scale, rows, total, squares),
+        total.shape[1],
+        most=32,
+    )
+    variance = np.maximum(squares - total.astype(float) ** 2 / n, 0) / (n - 1)
+    return np.asarray(np.clip(np.floor(np.sqrt(variance) + 0.5), 0, 255))
 
 
 def _display_range(recording: Recording, first: int, last: int) -> tuple[float, float]:
@@ -215,8 +233,6 @@ def _display_range(recording: Recording, first: int, last: int) -> tuple[float, 
     return float(min(e.min() for e in ends)), float(max(e.max() for e in ends))
 
 
-def _eight_bit(counts: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
-    if counts.dtype == np.uint8:
-        return counts.astype(float)
-    scaled = (counts.astype(float) - low) * (256 / (high - low + 1))
-    return np.clip(np.floor(scaled), 0, 255)
+def _scale(low: float, high: float) -> tuple[float, float]:
+    """Counts that are black, and greys a count; 0 and 1 for frames that are greys already."""
+    return (0.0, 1.0) if (low, high) == (0, 255) else (low, 256 / (high - low + 1))

@@ -14,7 +14,7 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import blurred
 
-GRADIENT_SIGMA_PX = 3.0
+GRADIENT_SIGMA_PX = 2.5
 LEAST_KNOWN = 0.05
 """Share of a pixel's surroundings that must have a time for its delay to be told."""
 
@@ -138,8 +138,10 @@ def blur_delay_s(
     if not known.any() or not (psf_sigma_px or smoothing_px):
         return out
     origin = float(np.mean(onset_s[known]))
-    smooth = blurred(np.where(known, onset_s - origin, 0), GRADIENT_SIGMA_PX)
-    if not known.all():
+    everywhere = bool(known.all())
+    relative = np.where(known, onset_s - origin, 0)
+    smooth = blurred(relative, GRADIENT_SIGMA_PX, straight=everywhere)
+    if not everywhere:
         weight = blurred(known.astype(np.float32), GRADIENT_SIGMA_PX)
         with np.errstate(divide="ignore", invalid="ignore"):
             smooth = np.where(weight > LEAST_KNOWN, smooth / weight, np.nan).astype(np.float32)

@@ -27,7 +27,7 @@ from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
-from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, wide_mean
+from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
 
@@ -229,7 +229,8 @@ def _classified(
     rise = smooth_within(levels.top - levels.base, valid, px)
     rise_noise = levels.noise * noise_left(px) * np.sqrt(2 / levels.n_frames)
     significant = valid & (rise > 0) & (rise >= parameters.min_snr * rise_noise)
-    typical = float(np.median(rise[significant])) if significant.any() else 0.0
+    sample = some_of(rise, significant)
+    typical = float(np.median(sample)) if sample.size else 0.0
     enough = significant & (rise >= parameters.min_rise_fraction * typical)
     with np.errstate(invalid="ignore"):
         early = enough & (estimate.time <= 0)

@@ -19,13 +19,15 @@ from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s
 from napari_lithium_alloy.core.onset_light import Levels, WindowLight
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
     cell_means,
     noise_left,
+    smooth_times,
     smooth_within,
+    some_of,
     wide_mean,
 )
 
@@ -42,11 +44,17 @@ WANTED_NOISE = 0.02
 """Share of the rise to which noise is brought, at most, before it is left alone."""
 PX_PER_NOISE = 20.0
 LEAST_PX, MOST_PX = 0.7, 2.5
+LEAST_SIGMA_PX = 0.3
+"""Smoothing in space that is none."""
 MATCHED = 0.7
 """Smoothing in time, of the rise's own width: nearly all of the gain of a matched filter."""
-BIAS_SHARE = 0.3
+BIAS_SHARE = 0.35
 """Of the delay that is taken out, what is left of it (from synthetic recordings)."""
+SLOPE_SHARE = 1.08
+"""By how much noisy slopes raise the standard deviation (from synthetic recordings)."""
 SIGMAS_CLIPPED = 4.0
+LEAST_SAMPLING_ERROR = 0.01
+"""Frame intervals; less is not worth a map."""
 
 Rows = tuple[int, int]
 
@@ -104,6 +112,8 @@ class Scene:
     threshold, rise : numpy.ndarray
         (Y, X) float32 of each pixel, the rise a little smoothed.
     typical_rise : float
+    cell_levels : tuple of numpy.ndarray
+        Threshold (with the dark counts in it) and dark counts, summed over each cell.
     """
 
     light: WindowLight
@@ -112,6 +122,7 @@ class Scene:
     threshold: Float32Array
     rise: Float32Array
     typical_rise: float
+    cell_levels: tuple[Float32Array, Float32Array]
 
     @property
     def rising(self) -> BoolArray:
@@ -125,7 +136,7 @@ def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) ->
     """Threshold and rise of each pixel."""
     change = levels.top - levels.base
     rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
-    sample = rise[:: max(1, len(rise) // 256)][light.valid[:: max(1, len(rise) // 256)]]
+    sample = some_of(rise, light.valid)
     return Scene(
         light=light,
         levels=levels,
@@ -133,6 +144,7 @@ def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) ->
         threshold=levels.base + np.float32(parameters.fraction) * change,
         rise=rise,
         typical_rise=float(np.percentile(sample, 90)) if sample.size else 0.0,
+        cell_levels=_cell_levels(light, levels, parameters.fraction),
     )
 
 
@@ -191,9 +203,8 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
 
     light, shape = scene.light, scene.rise.shape
     cell = _cell(shape)
-    cell_levels = _cell_levels(scene, cell)
     time, missing, slope = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-    cells = np.full(cell_levels[0].shape, np.nan, dtype=np.float32)
+    cells = np.full(scene.cell_levels[0].shape, np.nan, dtype=np.float32)
     levels = (light.dark, scene.threshold, scene.rise)
     needed = min(scene.parameters.sustained_frames, len(light.times))
     noise = scene.levels.noise * _noise_left_in_time(sigma / light.interval)
@@ -201,7 +212,7 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
     def fit(rows: Rows) -> None:
         how = (light.least, light.falls)
         lines_from_cells(
-            *(light.counts, light.times, cell_levels, levels, how),
+            *(light.counts, light.times, scene.cell_levels, levels, how),
             *((sigma, noise), (cell, needed), rows, cells, (time, missing, slope)),
         )
 
@@ -212,16 +223,18 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
     return Lines(time=time, missing=missing, slope=slope, cells=cells, sigma=sigma)
 
 
-def _cell_levels(scene: Scene, cell: int) -> tuple[Float32Array, Float32Array]:
+def _cell_levels(
+    light: WindowLight, levels: Levels, fraction: float
+) -> tuple[Float32Array, Float32Array]:
     """Threshold (with the dark counts in it) and dark counts, summed over each cell."""
-    shape = scene.rise.shape
+    shape = light.dark.shape
+    cell = _cell(shape)
     sizes = [np.diff(np.arange(max(n // cell, 1)) * cell, append=n) for n in shape]
     area = np.multiply.outer(*sizes).astype(np.float32)
     base, top, dark = (
-        cell_means(part, cell)
-        for part in (scene.levels.base_light, scene.levels.top_light, scene.light.dark)
+        cell_means(part, cell) for part in (levels.base_light, levels.top_light, light.dark)
     )
-    fraction, least = scene.parameters.fraction, scene.light.least
+    least = light.least
     level = np.maximum(base, least) ** (1 - fraction) * np.maximum(top, least) ** fraction
     return (
         np.asarray(area * (level + dark), dtype=np.float32),
@@ -260,10 +273,10 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     sd = _level_noise(scene, sigma) / slope
     px = scene.parameters.smoothing_px
     if px is None:
-        px = _chosen_in_space(scene, lines, float(np.median(sd[rising])), psf_px)
+        px = _chosen_in_space(scene, lines, float(np.median(some_of(sd, rising))), psf_px)
     most = 2 * (sigma + width)
     raw = lines.time + np.clip(lines.missing / slope, -most, most)
-    time = smooth_within(raw, rising, px)
+    time = smooth_times(raw, rising, px)
     halves = scene.parameters.fraction == HALF
     delay = blur_delay_s(
         np.where(rising, time, np.nan),
@@ -274,10 +287,14 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
         smoothing_s=sigma,
         falls=light.falls,
     )
+    # At a jump of the onset, as between grains, a second derivative says nothing of its bending.
+    np.clip(delay, -math.hypot(width, sigma), math.hypot(width, sigma), out=delay)
     delay += np.float32(ndtri(scene.parameters.fraction)) * (math.hypot(width, sigma) - width)
-    variance = _noise_variance(raw - time, rising, px, psf_px) if px else sd**2
+    variance = _noise_variance(raw - time, rising, px, psf_px) if px >= LEAST_SIGMA_PX else sd**2
     variance += (scene.levels.flicker * _flicker_left(scene, sigma) / slope) ** 2
-    variance += _sampling_error(sigma / interval, width / interval) ** 2 * interval**2
+    sampling = _sampling_error(sigma / interval, width / interval) * interval
+    if sampling > LEAST_SAMPLING_ERROR * interval:
+        variance += np.float32(sampling**2) * _same_phase(time, px, interval)
     variance += BIAS_SHARE**2 * wide_mean(delay**2, rising, GRADIENT_SIGMA_PX, _cell(time.shape))
     return px, Estimate(time=time, sd=np.sqrt(variance), delay=delay)
 
@@ -344,13 +361,31 @@ def _noise_variance(
     scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
 ) -> Float32Array:
     """Variance of smoothed times, from how pixels scatter about their surroundings."""
-    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(scatter[::4][rising[::4]])))
+    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(some_of(scatter, rising))))
     square = np.clip(scatter, -most, most) ** 2
     weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
     weights /= weights.sum()
     left = 1 - 2 * weights[8] ** 2 + float((weights**2).sum()) ** 2
-    power = _kernel_power(px, psf_px) / left
+    power = SLOPE_SHARE**2 * _kernel_power(px, psf_px) / left
     return wide_mean(square, rising, SCATTER_SIGMA_PX, _cell(square.shape)) * np.float32(power)
+
+
+def _same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:
+    """Share of the variance of a sampling error that smoothing leaves.
+
+    It depends on when a pixel rises between two frames, about as a sine, and pixels on a slope
+    of the map, which are smoothed together, rise at other phases.
+    """
+    from napari_lithium_alloy.core.kernels.images import between_cells
+
+    cell = _cell(time.shape)
+    means = cell_means(time, cell)
+    out = np.ones(time.shape, dtype=np.float32)
+    if min(means.shape) > 1:
+        gy, gx = np.gradient(means / (cell * interval))
+        share = np.exp(-((2 * np.pi * px) ** 2) * (gy**2 + gx**2)).astype(np.float32)
+        finish(by_rows(lambda rows: between_cells(share, cell, rows, out), len(out)))
+    return out
 
 
 def _sampling_error(sigma: float, width: float) -> float:

@@ -20,7 +20,7 @@ COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
 """Counts of other types become float32 first."""
 IN_MEMORY_BYTES = 128 * 2**20
 """Larger copies of frames that cannot be mapped lie in a temporary file."""
-NOISE_ROWS = 96
+NOISE_ROWS = 48
 """Rows of the field, evenly spread, that are enough to measure noise."""
 
 
@@ -102,7 +102,7 @@ def window_light(
     valid: BoolArray,
 ) -> Work[WindowLight]:
     """The window's counts: a memory map, else each frame is read once and copied."""
-    counts = yield from _window_counts(recording, frames)
+    counts = yield from window_counts(recording, frames)
     plane = np.zeros(recording.field_shape, dtype=np.float32)
     plane += dark
     times = recording.times_s[frames]
@@ -117,7 +117,8 @@ def window_light(
     )
 
 
-def _window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
+def window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
+    """(T, Y, X) counts of successive frames: a memory map, else each frame is read once."""
     window = slice(int(frames[0]), int(frames[-1]) + 1)
     if recording.mapped is not None and recording.mapped.dtype in COMPILED_FOR:
         return recording.mapped[window]

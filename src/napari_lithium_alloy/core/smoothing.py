@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
@@ -15,6 +17,8 @@ MAD_TO_SD = 1.4826
 """Of Gaussian noise: its standard deviation over the median of its size."""
 
 
+SAMPLED_ROWS = 64
+UNKNOWN_SIGMA_PX = 4.0
 CUT = 3.0
 """Standard deviations at which a Gaussian in space ends."""
 
@@ -53,8 +57,26 @@ def smooth_within(image: Float32Array, valid: BoolArray, sigma_px: float) -> Flo
         return np.where(valid, inside / weight, image)
 
 
-def blurred(image: Float32Array, sigma_px: float) -> Float32Array:
-    """(Y, X) float32 convolved with a Gaussian, cut at three standard deviations."""
+def smooth_times(times: Float32Array, known: BoolArray, sigma_px: float) -> Float32Array:
+    """Gaussian smoothing of a map whose slopes go on beyond its edges.
+
+    Pixels that are not known take the mean around them before, and are left as they are.
+    """
+    if sigma_px <= 0:
+        return times
+    if known.all():
+        return blurred(times, sigma_px, straight=True)
+    around = wide_mean(times, known, UNKNOWN_SIGMA_PX, 1)
+    far = float(np.median(some_of(times, known)))
+    filled = np.where(known, times, np.where(np.isfinite(around), around, far))
+    return np.where(known, blurred(filled, sigma_px, straight=True), times)
+
+
+def blurred(image: FloatArray, sigma_px: float, *, straight: bool = False) -> Float32Array:
+    """(Y, X) float32 convolved with a Gaussian, cut at three standard deviations.
+
+    At the edges it is mirrored or, if `straight`, goes on as a straight line.
+    """
     from napari_lithium_alloy.core.kernels.images import blur
 
     image = np.ascontiguousarray(image, dtype=np.float32)
@@ -62,27 +84,31 @@ def blurred(image: Float32Array, sigma_px: float) -> Float32Array:
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
     weights = (weights / weights.sum()).astype(np.float32)
     out = np.empty_like(image)
-    finish(by_rows(lambda rows: blur(image, weights, rows, out), len(image)))
+    finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image)))
     return out
 
 
-def cell_means(image: FloatArray, cell: int) -> FloatArray:
+def cell_means(image: NDArray[Any], cell: int) -> Float32Array:
     """Means over squares of `cell` pixels; the last take the rows and columns left over."""
-    starts = [np.arange(max(n // cell, 1)) * cell for n in image.shape]
-    sizes = [np.diff(at, append=n) for at, n in zip(starts, image.shape, strict=True)]
-    totals = np.add.reduceat(np.add.reduceat(image, starts[0], axis=0), starts[1], axis=1)
-    return np.asarray(totals / np.multiply.outer(sizes[0], sizes[1]), dtype=np.float32)
+    from napari_lithium_alloy.core.kernels.images import mean_of_cells
+
+    image = np.ascontiguousarray(image, dtype=np.float32)
+    out = np.empty([max(n // cell, 1) for n in image.shape], dtype=np.float32)
+    finish(by_rows(lambda rows: mean_of_cells(image, cell, rows, out), len(out)))
+    return out
 
 
 def wide_mean(image: Float32Array, valid: BoolArray, sigma_px: float, cell: int) -> Float32Array:
     """Wide Gaussian mean of the valid pixels, made on means over cells; NaN far from them all."""
     from napari_lithium_alloy.core.kernels.images import between_cells
 
-    weight = cell_means(valid.astype(np.float32), cell)
-    total = cell_means(np.where(valid, image, 0).astype(np.float32), cell)
-    weight, total = (blurred(part, sigma_px / cell) for part in (weight, total))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.asarray(total / weight, dtype=np.float32)
+    everywhere = bool(valid.all())
+    mean = blurred(
+        cell_means(image if everywhere else np.where(valid, image, 0), cell), sigma_px / cell
+    )
+    if not everywhere:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = mean / blurred(cell_means(valid, cell), sigma_px / cell)
     out = np.empty(image.shape, dtype=np.float32)
     finish(by_rows(lambda rows: between_cells(mean, cell, rows, out), len(out)))
     return out
@@ -108,3 +134,10 @@ def common_noise(frames: list[Float32Array], valid: BoolArray) -> float:
 def noise_left(sigma_px: float) -> float:
     """Share of white noise left by Gaussian smoothing of an image."""
     return 1.0 if sigma_px < 0.3 else min(1.0, 1 / (2 * np.sqrt(np.pi) * sigma_px))
+
+
+def some_of(image: FloatArray, where: BoolArray) -> FloatArray:
+    """Values at these pixels, of evenly spread rows if those hold any: enough for a median."""
+    rows = slice(None, None, max(1, len(image) // SAMPLED_ROWS))
+    sample = image[rows][where[rows]]
+    return sample if sample.size else image[where]

@@ -20,32 +20,84 @@ def _mirrored(i: int, n: int) -> int:
     return i
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def _weights_at(
+    weights: NDArray[np.float32], i: int, n: int, straight: bool, out: NDArray[np.float32]
+) -> None:
+    """Weights of the n pixels of a line around the i-th, added to `out`.
+
+    Beyond an edge they are those of the mirrored pixels or, if `straight`, there are none and
+    the others are such that a straight line keeps its values (local linear regression).
+    """
+    half = weights.shape[0] // 2
+    out[:] = 0
+    s0 = s1 = s2 = np.float32(0)
+    for j in range(-half, half + 1):
+        if 0 <= i + j < n:
+            s0 += weights[j + half]
+            s1 += weights[j + half] * j
+            s2 += weights[j + half] * j * j
+    spread = s0 * s2 - s1 * s1
+    for j in range(-half, half + 1):
+        weight = weights[j + half]
+        if not straight:
+            out[_mirrored(i + j, n) - i + 2 * half] += weight
+        elif 0 <= i + j < n:
+            out[j + 2 * half] = weight * (s2 - j * s1) / spread if spread > 0 else weight / s0
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _along_row(
+    line: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    straight: bool,
+    out: NDArray[np.float32],
+) -> None:
+    """A row convolved with weights; those at its ends as `_weights_at` says."""
+    width, half = line.shape[0], weights.shape[0] // 2
+    inner = max(width - 2 * half, 0)
+    for x in range(half, half + inner):
+        out[x] = weights[half] * line[x]
+    for j in range(1, half + 1):
+        weight = weights[half + j]
+        for x in range(half, half + inner):
+            out[x] += weight * (line[x - j] + line[x + j])
+    near = np.zeros(4 * half + 1, dtype=np.float32)
+    for k in range(min(width, 2 * half)):
+        x = k if k < half or not inner else k + inner
+        _weights_at(weights, x, width, straight, near)
+        total = np.float32(0)
+        for j in range(-2 * half, 2 * half + 1):
+            if near[j + 2 * half] != 0:
+                total += near[j + 2 * half] * line[x + j]
+        out[x] = total
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def blur(
     image: NDArray[np.float32],
     weights: NDArray[np.float32],
+    straight: bool,
     rows: tuple[int, int],
     out: NDArray[np.float32],
 ) -> None:
-    """The image convolved with weights (odd in number) along both axes, mirrored at the edges."""
+    """The image convolved with weights (odd in number) along both axes.
+
+    Beyond the edges it is mirrored or, if `straight`, taken as going straight on.
+    """
     height, width = image.shape
     half = weights.shape[0] // 2
-    padded = np.empty(width + 2 * half, dtype=np.float32)
+    line = np.empty(width, dtype=np.float32)
+    near = np.zeros(4 * half + 1, dtype=np.float32)
     for y in range(rows[0], rows[1]):
-        padded[:] = 0
-        for j in range(-half, half + 1):
-            weight, source = weights[j + half], _mirrored(y + j, height)
-            for x in range(width):
-                padded[half + x] += weight * image[source, x]
-        for x in range(half):
-            padded[half - 1 - x] = padded[half + _mirrored(x, width)]
-            padded[half + width + x] = padded[half + _mirrored(width + x, width)]
-        for x in range(width):
-            out[y, x] = weights[0] * padded[x]
-        for j in range(1, 2 * half + 1):
-            weight = weights[j]
-            for x in range(width):
-                out[y, x] += weight * padded[x + j]
+        line[:] = 0
+        _weights_at(weights, y, height, straight, near)
+        for j in range(-2 * half, 2 * half + 1):
+            weight = near[j + 2 * half]
+            if weight != 0:
+                for x in range(width):
+                    line[x] += weight * image[y + j, x]
+        _along_row(line, weights, straight, out[y])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -85,3 +137,25 @@ def between_cells(
             upper = cells[i, j] + fx * (cells[i, right] - cells[i, j])
             lower = cells[below, j] + fx * (cells[below, right] - cells[below, j])
             out[y, x] = upper + fy * (lower - upper)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def mean_of_cells(
+    image: NDArray[np.float32], cell: int, rows: tuple[int, int], out: NDArray[np.float32]
+) -> None:
+    """Means over squares of pixels; the last take the rows and columns that are left over."""
+    n_rows, n_columns = out.shape
+    height, width = image.shape
+    strip = np.empty(width, dtype=np.float32)
+    for r in range(rows[0], rows[1]):
+        bottom = height if r == n_rows - 1 else (r + 1) * cell
+        strip[:] = 0
+        for y in range(r * cell, bottom):
+            for x in range(width):
+                strip[x] += image[y, x]
+        for c in range(n_columns):
+            right = width if c == n_columns - 1 else (c + 1) * cell
+            total = np.float32(0)
+            for x in range(c * cell, right):
+                total += strip[x]
+            out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))

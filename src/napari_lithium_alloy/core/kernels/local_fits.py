@@ -67,7 +67,8 @@ def _line(
         t += 1
     spread = s0 * s2 - s1 * s1
     if spread > LEAST_SPREAD * s0 * s0 * sigma * sigma:
-        return (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread, start
+        inverse = 1 / spread
+        return (s2 * v0 - s1 * v1) * inverse, (s0 * v1 - s1 * v0) * inverse, start
     t = min(max(start, 1), n - 1)
     while t < n - 1 and times[t] < at:
         t += 1
@@ -106,25 +107,14 @@ def _nearest_line(
     return at, gap, slope, start
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _between(
-    above: NDArray[np.float32], below: NDArray[np.float32], fy: float, u: float, unknown: float
-) -> float:
-    """Bilinear between two rows of cells, of those whose value is known."""
-    j = min(max(math.floor(u), 0), above.shape[0] - 1)
-    k = min(j + 1, above.shape[0] - 1)
-    fx = min(max(u - j, 0.0), 1.0)
-    total = weights = 0.0
-    for value, weight in (
-        (above[j], (1 - fy) * (1 - fx)),
-        (above[k], (1 - fy) * fx),
-        (below[j], fy * (1 - fx)),
-        (below[k], fy * fx),
-    ):
-        if not math.isnan(value):
-            total += (weight + 1e-6) * value
-            weights += weight + 1e-6
-    return total / weights if weights > 0 else unknown
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _mix(one: float, other: float, share: float) -> float:
+    """Between two values, or the one of them that is known."""
+    if math.isnan(one):
+        return other
+    if math.isnan(other):
+        return one
+    return one + share * (other - one)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -146,18 +136,23 @@ def _lines_of_row(
     sign = np.float32(-1) if light[1] else np.float32(1)
     n = times.shape[0]
     unknown = (times[0] + times[n - 1]) / 2
-    is_last = (row + 2) * cell > counts.shape[1]
-    bottom = counts.shape[1] if is_last else (row + 1) * cell
+    bottom = counts.shape[1] if (row + 2) * cell > counts.shape[1] else (row + 1) * cell
+    between = np.empty(cells.shape[1], dtype=np.float64)
+    last = cells.shape[1] - 1
     for y in range(row * cell, bottom):
         v = min((y + 0.5) / cell - 0.5 - row, 0.5)
         upper = 0 if v < 0 else 1
-        fy = v + 1 - upper
+        for c in range(last + 1):
+            between[c] = _mix(cells[upper, c], cells[upper + 1, c], v + 1 - upper)
         start = 0
         for x in range(counts.shape[2]):
-            u = (x + 0.5) / cell - 0.5
-            at = _between(cells[upper], cells[upper + 1], fy, u, unknown)
+            u = min(max((x + 0.5) / cell - 0.5, 0.0), float(last))
+            j = int(u)
+            at = _mix(between[j], between[min(j + 1, last)], u - j)
             of_pixel = (np.float32(dark[y, x]), least, sign)
             aim = (float(threshold[y, x]), max(FAR * rise[y, x], 3 * weights[1]))
+            if math.isnan(at):
+                at = unknown
             here, gap, rate, start = _nearest_line(
                 counts, times, (y, x), at, start, weights[0], of_pixel, aim
             )
