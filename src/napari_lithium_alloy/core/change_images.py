@@ -19,7 +19,7 @@ from napari_lithium_alloy.core.photometry import dark_level, lit
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 
-MOST_SIDE_PX = 512
+MOST_SIDE_PX = 384
 """Longer fields are binned: a shift is found to far less than a pixel."""
 MOST_TIMES = 64
 LEAST_TIMES = 4
@@ -189,19 +189,19 @@ def _logarithm(recording: Recording, frame: int, bins: int) -> tuple[FloatArray,
     light = counts.astype(np.float32) - np.asarray(dark_level(recording), dtype=np.float32)
     light = np.where(known, light, np.float32(0))
     if bins > 1:
-        light = _binned(light, bins).mean(axis=(1, 3))
+        light = np.asarray(sum(_parts(light, bins)) / bins**2, dtype=np.float32)
     return np.log(lit(light, recording.frames.dtype)), _wholly(known, bins)
 
 
-def _binned(image: NDArray[Any], bins: int) -> NDArray[Any]:
-    """(Y, b, X, b) view of an image without the rest at its far edges."""
-    rows, columns = (n // bins for n in image.shape)
-    return image[: rows * bins, : columns * bins].reshape(rows, bins, columns, bins)
+def _parts(image: NDArray[Any], bins: int) -> list[NDArray[Any]]:
+    """The pixels of each place within a bin; the rest at the far edges is left out."""
+    rows, columns = (n // bins * bins for n in image.shape)
+    return [image[y:rows:bins, x:columns:bins] for y in range(bins) for x in range(bins)]
 
 
 def _wholly(inside: BoolArray, bins: int) -> BoolArray:
     """Binned pixels all of whose parts are inside."""
-    return np.asarray(_binned(inside, bins).all(axis=(1, 3)))
+    return np.asarray(np.logical_and.reduce(_parts(inside, bins)))
 
 
 def _smooth(stack: FloatArray, valid: BoolArray, width_px: float) -> None:

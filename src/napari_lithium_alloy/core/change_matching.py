@@ -20,7 +20,7 @@ SEARCH_SIDE_PX = 192
 LEAST_OVERLAP = 0.25
 FAR = 1.5
 """Shifts this many of the longest structure's widths from the best one say what chance does."""
-ROUNDS, STEP_PX = 20, 2e-3
+ROUNDS, STEP_PX = 20, 5e-3
 OUTLIER = 2.0
 """Squared misfit, in medians, at which a pixel counts half."""
 BLOCKS = 6
@@ -207,7 +207,7 @@ def refine(fixed: ChangeImages, moving: ChangeImages, start: Found, kind: Kind) 
         covariance=system.covariance,
         correlation=system.correlation,
         overlap=system.overlap,
-        settled=bool((np.abs(step) * reach).max() < 10 * STEP_PX),
+        settled=bool((np.abs(step) * reach).max() < 4 * STEP_PX),
     )
 
 
