@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 BAND_ALPHA = 0.3
 DOUBTED_COLOUR = "#d55e00"
 DOUBTED = "not trusted"
-LEAST_HEIGHT_PX = 120
+SHIFTS_PX, GAIN_PX = 180, 130
+"""Heights of the two plots."""
 TIME = "Time (s)"
 
 
@@ -38,6 +39,11 @@ class CorrectionPlot(Plot):
     sd: FloatArray = field(default_factory=lambda: np.empty(0))
     doubted: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
     gain: tuple[Curve, ...] = ()
+
+    def doubted_points(self) -> tuple[FloatArray, FloatArray]:
+        """Points (x, y) of all curves in frames that are not trusted."""
+        x, y = ([getattr(c, axis)[self.doubted] for c in self.curves] for axis in "xy")
+        return np.concatenate(x), np.concatenate(y)
 
     @property
     def gain_plot(self) -> Plot:
@@ -83,8 +89,8 @@ class CorrectionCanvas(CurveCanvas):
         self.gain.time_clicked.connect(self.time_clicked)
         self.gain.item.setXLink(self.item)
         self.layout().addWidget(self.gain)
-        for canvas in (self, self.gain):
-            canvas.widget.setMinimumHeight(LEAST_HEIGHT_PX)
+        for canvas, height in ((self, SHIFTS_PX), (self.gain, GAIN_PX)):
+            canvas.widget.setFixedHeight(height)
             canvas.item.getAxis("left").setWidth(52)  # the same, so that times stand below times
         self.show_plot(NOTHING)
 
@@ -110,12 +116,9 @@ class CorrectionCanvas(CurveCanvas):
     def _mark_doubted(self, plot: CorrectionPlot) -> None:
         if not plot.doubted.any() or not plot.curves:
             return
-        x, y = (
-            np.concatenate([getattr(c, axis)[plot.doubted] for c in plot.curves]) for axis in "xy"
-        )
         self.item.plot(
-            x, y, pen=None, symbol="x", symbolSize=7, symbolBrush=DOUBTED_COLOUR,
-            symbolPen=DOUBTED_COLOUR, name=DOUBTED,
+            *plot.doubted_points(), pen=None, symbol="x", symbolSize=7,
+            symbolBrush=DOUBTED_COLOUR, symbolPen=DOUBTED_COLOUR, name=DOUBTED,
         )  # fmt: skip
         self.legend.setColumnCount(len(plot.curves) + 1)
 
@@ -148,16 +151,21 @@ def figure_of_correction(plot: CorrectionPlot) -> Any:
     for axes, panel in zip(found, panels, strict=True):
         for colour, curve in zip(COLOURS, panel.curves, strict=False):
             axes.plot(curve.x, curve.y, color=colour, label=curve.name)
-            if panel is plot:
-                low, high = curve.y - plot.sd, curve.y + plot.sd
-                limits = axes.get_ylim()
-                axes.fill_between(curve.x, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0)
-                axes.set_ylim(limits)
-        if panel is plot and plot.doubted.any():
-            x = np.concatenate([c.x[plot.doubted] for c in plot.curves])
-            y = np.concatenate([c.y[plot.doubted] for c in plot.curves])
-            axes.plot(x, y, "x", color=DOUBTED_COLOUR, label=DOUBTED)
+        if panel is plot:
+            _doubts_on_paper(axes, plot)
         axes.set_ylabel(panel.y_label)
-        axes.legend(frameon=False, fontsize=8, loc="best")
+        if len(panel.curves) > 1:
+            axes.legend(frameon=False, fontsize=8, loc="best")
     found[-1].set_xlabel(TIME)
     return figure
+
+
+def _doubts_on_paper(axes: Any, plot: CorrectionPlot) -> None:
+    """The uncertainty as a band within the curves' range, and frames that are not trusted."""
+    limits = axes.get_ylim()
+    for colour, curve in zip(COLOURS, plot.curves, strict=False):
+        low, high = curve.y - plot.sd, curve.y + plot.sd
+        axes.fill_between(curve.x, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0)
+    axes.set_ylim(limits)
+    if plot.doubted.any():
+        axes.plot(*plot.doubted_points(), "x", color=DOUBTED_COLOUR, label=DOUBTED)

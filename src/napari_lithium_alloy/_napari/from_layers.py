@@ -9,17 +9,20 @@ import pandas as pd
 
 from napari_lithium_alloy._napari.layers import kind_of, placement
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.recording import Recording, Region
+from napari_lithium_alloy.core.recording import FloatArray, Recording, Region
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
 
-def regions_of(layer: Layer, recording: Recording) -> list[Region]:
+def regions_of(
+    layer: Layer, recording: Recording, affine: FloatArray | None = None
+) -> list[Region]:
     """Regions drawn in a Shapes layer, in pixels of the recording.
 
     Vertices go through world coordinates, so a layer that was moved, scaled or turned is right;
-    of a 3-D layer the time axis is dropped.
+    of a 3-D layer the time axis is dropped. `affine` is where the recording is laid, if it is:
+    the map (3, 3) in micrometres from its own world.
     """
     names = list(layer.features.get("name", pd.Series(dtype=object)))
     size = placement(recording, 2)["scale"][0]
@@ -27,13 +30,15 @@ def regions_of(layer: Layer, recording: Recording) -> list[Region]:
     for i, (vertices, shape) in enumerate(zip(layer.data, layer.shape_type, strict=True)):
         if shape in ("line", "path"):
             continue
-        world = np.array([layer.data_to_world(v) for v in np.asarray(vertices)], dtype=float)
+        world = np.array([layer.data_to_world(v)[-2:] for v in np.asarray(vertices)], dtype=float)
+        if affine is not None:
+            world = (world - affine[:2, 2]) @ np.linalg.inv(affine[:2, :2]).T
         name = names[i] if i < len(names) and isinstance(names[i], str) else ""
         regions.append(
             Region(
                 name=name or f"ROI {i + 1}",
                 kind="ellipse" if shape == "ellipse" else "polygon",
-                vertices_px=world[:, -2:] / size,
+                vertices_px=world / size,
             )
         )
     return _numbered(regions)

@@ -23,6 +23,7 @@ from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import empty
 
 if TYPE_CHECKING:
+    from napari_lithium_alloy._napari.aligning import Laid
     from napari_lithium_alloy._napari.correcting import Measured
     from napari_lithium_alloy._napari.field_signal import FieldSignal
     from napari_lithium_alloy.core.onset import OnsetMap
@@ -61,9 +62,8 @@ class Opened:
         What is wrong with its frames, as last measured.
     correction : Correction or None
         What is taken out of its frames; None: they are used as they were read.
-    affine : numpy.ndarray or None
-        (3, 3) where its layers are laid: from its own world to that of the recording it was
-        aligned to, micrometres; None: they lie where they are.
+    laid : Laid or None
+        On which other recording it lies, and how.
     """
 
     experiment: Experiment
@@ -80,7 +80,7 @@ class Opened:
     field_signal: FieldSignal | None = None
     measured: Measured | None = None
     correction: Correction | None = None
-    affine: FloatArray | None = None
+    laid: Laid | None = None
     _steady: tuple[tuple[object, ...], Recording] | None = field(default=None, init=False)
 
     @property
@@ -97,6 +97,11 @@ class Opened:
         if self._steady is None or self._steady[0] != key:
             self._steady = (key, self.corrected_by(self.correction))
         return self._steady[1]
+
+    @property
+    def affine(self) -> FloatArray:
+        """(3, 3) from its own world to where it is shown, micrometres."""
+        return np.eye(3) if self.laid is None else self.laid.affine_of(self)
 
     def corrected_by(self, correction: Correction) -> Recording:
         """Its frames with a correction taken out, lazily."""

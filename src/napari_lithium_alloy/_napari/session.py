@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from psygnal import Signal
 
+from napari_lithium_alloy._napari.aligning import Laid, lay, lay_recording
 from napari_lithium_alloy._napari.counts_view import show_frames, shows_corrected
 from napari_lithium_alloy._napari.from_layers import recording_of_image
 from napari_lithium_alloy._napari.layers import about, kind_of, placement
@@ -150,8 +151,14 @@ class Session:
         """Let all docks work on corrected frames or, with None, on those that were read."""
         opened.correction = correction
         show_frames(self, opened, opened.recording)
+        self.lay(opened, opened.laid)
         self.recordings_changed.emit()
         self.results_changed.emit("correction")
+
+    def lay(self, opened: Opened, laid: Laid | None) -> None:
+        """Lay a recording on another or, with None, put it back; all its layers follow."""
+        before, opened.laid = opened.laid, laid
+        lay_recording(self, opened, own=before is not None or laid is not None)
 
     def change_experiment(self, opened: Opened, **changes: Any) -> None:
         """Set stages or clock of a cell by hand, for all its recordings that are open."""
@@ -205,7 +212,10 @@ class Session:
 
     def _register_layer(self, layer: Layer) -> None:
         """Know the recording of a layer: of ours from its source, of others as it is."""
-        if self.opened_of(layer) is not None:
+        opened = self.opened_of(layer)
+        if opened is not None:
+            if opened.laid is not None:
+                lay(layer, opened.affine)
             return
         described = about(layer)
         if described.get("kind") == "counts":
@@ -239,6 +249,9 @@ class Session:
         if any(self.opened_of(layer) is opened for layer in self.viewer.layers):
             return
         self.opened.remove(opened)
+        for other in self.opened:
+            if other.laid is not None and other.laid.onto is opened:
+                self.lay(other, None)
         if self._current is opened:
             self.current = self.opened[0] if self.opened else None
         self.recordings_changed.emit()

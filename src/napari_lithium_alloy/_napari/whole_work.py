@@ -38,7 +38,7 @@ def regions_in(session: Session, opened: Opened) -> list[Region]:
     """Regions drawn by hand, else those given with the recording."""
     for layer in session.viewer.layers:
         if kind_of(layer) == "regions" and session.opened_of(layer) is opened:
-            return regions_of(layer, opened.recording)
+            return regions_of(layer, opened.recording, opened.affine)
     return list(opened.experiment.regions)
 
 

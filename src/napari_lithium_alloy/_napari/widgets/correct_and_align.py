@@ -1,43 +1,81 @@
 """Correct and align: steady frames, and other pictures laid over them."""
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabBar, QVBoxLayout, QWidget
 
+from napari_lithium_alloy._napari.align_page import AlignPage
 from napari_lithium_alloy._napari.correct_page import CorrectPage
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plot_dock import PlotDock
 
+CORRECT, ALIGN = 0, 1
+RUNS = {
+    CORRECT: ("Measure", "Find drift, lamp and bad pixels in the frames as read"),
+    ALIGN: ("Align", "Lay the picture over the recording"),
+}
+TABLE_OF = {CORRECT: 0, ALIGN: 1}
+
 
 class CorrectAndAlign(PlotDock):
-    """Lamp, drift and camera of the current recording."""
+    """Lamp, drift and camera of the current recording, and what is laid over it."""
 
     TITLE = "Correct"
-    TABLES = ("corrections",)
+    TABLES = ("corrections", "alignment", "landmarks")
     RUN = "Measure"
 
     def controls(self) -> QWidget:
-        self.correct = CorrectPage(self)
+        self.correct, self.align = CorrectPage(self), AlignPage(self)
         self.canvas = self.correct.canvas
-        return self.correct.form
+        self.pages = QTabBar()
+        self.pages.addTab("Correct frames")
+        self.pages.addTab("Align pictures")
+        self.pages.setExpanding(True)
+        self.pages.currentChanged.connect(self._page_chosen)
+        return self.pages
 
     def _lay_out(self) -> None:
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
-        layout.addWidget(self._recording_row())
         layout.addWidget(self.controls())
+        layout.addWidget(self._recording_row())
+        layout.addWidget(self.correct.form)
+        layout.addWidget(self.align.form)
         layout.addLayout(self._run_row())
         layout.addWidget(self.status)
         layout.addWidget(self.correct.result)
+        layout.addWidget(self.align.result)
         layout.addWidget(self.tables, 1)
         self._scroll(inner)
-        self.run_button.setToolTip("Find drift, lamp and bad pixels in the frames as read")
+        self._page_chosen(CORRECT)
+
+    def connect_events(self) -> None:
+        if not self._connected:
+            self.align.connect(follow=True)
+        super().connect_events()
+
+    def disconnect_events(self) -> None:
+        if self._connected:
+            self.align.connect(follow=False)
+        super().disconnect_events()
 
     def take(self, opened: Opened) -> None:
         self.correct.take(opened)
 
     def refresh(self) -> None:
         self.correct.refresh()
+        self.align.refresh()
 
     def run(self) -> None:
-        self.correct.run()
+        page = self.align if self.pages.currentIndex() == ALIGN else self.correct
+        page.run()
+
+    def _page_chosen(self, page: int) -> None:
+        for one, at in ((self.correct, CORRECT), (self.align, ALIGN)):
+            one.form.setVisible(page == at)
+            one.result.setVisible(page == at)
+        text, tip = RUNS[page]
+        self.run_button.setText(text)
+        self.run_button.setToolTip(tip)
+        self.tables.choice.setCurrentIndex(TABLE_OF[page])
+        self.tables.plot_button.setVisible(page == CORRECT)

@@ -148,7 +148,7 @@ class RoiCurves(PlotDock):
             regions = suggest_regions(next(iter(opened.onset_maps.values())))
         old = self._layer if self._layer is not None and kind_of(self._layer) else None
         if old is not None:
-            regions = regions_of(old, opened.recording) or regions
+            regions = regions_of(old, opened.recording, opened.affine) or regions
             self.viewer.layers.selection.active = old
             if len(old.data):
                 self.status.setText("The ROI layer is there already; draw in it.")
@@ -177,7 +177,9 @@ class RoiCurves(PlotDock):
     def run(self) -> None:
         opened = self.session.need_current()
         self._find_layer()
-        regions = [] if self._layer is None else regions_of(self._layer, opened.recording)
+        regions: list[Region] = []
+        if self._layer is not None:
+            regions = regions_of(self._layer, opened.recording, opened.affine)
         self._stale = False
         work = self._curves(opened.recording, opened, regions)
         self.start(work, functools.partial(self._show, opened, regions))
