@@ -273,6 +273,23 @@ def test_an_onset_map_has_a_bar_in_seconds_and_sites_in_green(onset):
     assert not (np.asarray(normal.get_images()[0].get_array()) == (0, 255, 0)).all(axis=-1).any()
 
 
+def test_images_of_all_steps_are_of_one_size(onset):
+    sizes = []
+    for start, end in ((22, 57), (60, 90), (110, 155), (1120.0, 1185.0)):
+        moved = dataclasses.replace(onset, start_s=start, end_s=end)
+        figure = onset_figure(
+            moved, STEP_1, ColorCodeParameters(), sites_px=np.empty((0, 2)), pixel_size_um=0.1
+        )
+        figure.draw_without_rendering()
+        image, _, bar, _ = figure.axes
+        sizes.append(image.get_window_extent().width)
+        ticks = [t for t in bar.get_xticks() if start <= t <= end]
+        assert len(ticks) >= 2
+        assert min(ticks) > start
+        assert max(ticks) < end
+    assert np.ptp(sizes) < 0.02 * sizes[0]
+
+
 def test_without_a_pixel_size_there_is_no_scale_bar(onset):
     figure = onset_figure(
         onset, STEP_1, ColorCodeParameters(), sites_px=np.empty((0, 2)), pixel_size_um=None

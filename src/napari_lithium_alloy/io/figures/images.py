@@ -177,12 +177,15 @@ def _legend_bar(figure: Any, axes: Any, table: Any, onset: OnsetMap) -> None:
     """Colours of onset times in seconds, under an image."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
+    from matplotlib.ticker import MaxNLocator
 
     mapping = ScalarMappable(
         Normalize(onset.start_s, onset.end_s), ListedColormap(np.asarray(table) / 255)
     )
     bar = figure.colorbar(
-        mapping, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03, aspect=22
-    )
+        mapping, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03, aspect=22,
+        # A number at an end would hang over and make the images of one step smaller.
+        ticks=MaxNLocator(nbins=5, steps=[1, 2, 5, 10], prune="both"),
+    )  # fmt: skip
     bar.set_label("Onset time (s)", labelpad=1)
     bar.outline.set_linewidth(0.4)
