@@ -167,7 +167,7 @@ def test_humps_and_the_kink_between_them():
     bounds = [(h.start_s, h.end_s) for h in found]
     np.testing.assert_allclose(bounds, [(20, 50), (60, 90), (200, 230)], atol=2.0)
     assert [np.sign(h.peak) for h in found] == [1, 1, -1]
-    corner, sd = kink_s(curve, 95, 195)
+    corner, sd = kink_s(curve.times_s, curve.values, 95, 195)
     assert corner == pytest.approx(150, abs=1.5)
     assert 0 < sd < 5
 

@@ -52,7 +52,8 @@ def region_curves(
         Whether the whole field comes first.
     with_spread : bool
         Whether there is a column spread: the standard deviation over the region's pixels of
-        their absorbance, in epi (to first order) of their relative reflectance.
+        their absorbance, in epi (to first order) of their relative reflectance; NaN in the
+        reference's own frames, which share its noise.
 
     Returns
     -------
@@ -95,6 +96,7 @@ def region_curves(
         "absorbance": unknown if epi else values[..., 2],
     }
     if with_spread:
+        values[reference.frames, :, 3] = np.nan
         columns["spread"] = values[..., 3] * (values[..., 1] if epi else 1 / LN_10)
     return pd.DataFrame(
         {

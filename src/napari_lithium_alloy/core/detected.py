@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from napari_lithium_alloy.core.stages import Scope, Stage, StageKind
@@ -17,6 +18,10 @@ class Moment:
     def within(self, low_s: float, high_s: float) -> Moment:
         """The same, moved into a range."""
         return Moment(time_s=min(max(self.time_s, low_s), high_s), sd_s=self.sd_s)
+
+    def later(self, wait_s: float, wait_sd_s: float) -> Moment:
+        """The moment that follows after a time known to some standard deviation."""
+        return Moment(time_s=self.time_s + wait_s, sd_s=math.hypot(self.sd_s, wait_sd_s))
 
 
 def meet(end: Moment, start: Moment) -> tuple[Moment, Moment]:

@@ -11,16 +11,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_lithium_alloy.core.detected import Moment, detected_stage, meet, weighted
-from napari_lithium_alloy.core.front_edges import (
+from napari_lithium_alloy.core.field_curve import (
     FieldCurve,
     first_spots_s,
-    front_bounds,
     front_window,
     is_front,
 )
+from napari_lithium_alloy.core.front_edges import front_bounds
 from napari_lithium_alloy.core.potential_breaks import HalfCycle
 from napari_lithium_alloy.core.rate_humps import Hump, RateCurve, kink_s
 from napari_lithium_alloy.core.stages import Stage, StageKind
@@ -30,9 +28,9 @@ QUIET = 0.1
 """How far before and after a step that has no neighbour it is quiet, as a share of its length."""
 BESIDE = 0.4
 """The same for what a uniform step is fitted with."""
-PAUSE = 0.15
-"""Likely pause between the SEI and what follows, as a share of the time from its start to that."""
-STEP_PAUSE = 0.04
+PAUSE = 0.1
+"""Likely pause between the SEI and the stage beside it, as a share of its length."""
+STEP_PAUSE = 0.03
 """Likely pause between a step and plating, as a share of the step's length."""
 
 
@@ -75,8 +73,14 @@ def field_stages(
         _fit_uniform(field, run)
         for a, b in itertools.pairwise(run):
             if a.hump is None:
-                a.end = weighted(a.end, _after(a, b))
+                pause_s = PAUSE * (b.start.time_s - a.start.time_s)
+                a.end = weighted(a.end, b.start.later(-pause_s, pause_s))
+            elif b.hump is None:
+                pause_s = PAUSE * b.length_s
+                b.start = weighted(b.start, a.end.later(pause_s, pause_s))
             a.end, b.start = meet(a.end, b.start)
+        for part in run:
+            part.start, part.end = (_recorded(field, m) for m in (part.start, part.end))
     return _named(field, curve, runs, halves)
 
 
@@ -130,7 +134,8 @@ def _sei(
     elif own:
         start = Moment(time_s=own[0].start_s, sd_s=own[0].sd_s)
     elif before is not None:
-        start = before
+        start = Moment(time_s=before.time_s, sd_s=math.inf)
+        end = Moment(time_s=first.start_s, sd_s=math.inf)
     else:
         return []
     return [_Part(inwards=True, hump=None, front=False, start=start, end=end)]
@@ -144,16 +149,22 @@ def _fit_fronts(field: FieldCurve, run: Sequence[_Part]) -> None:
             continue
         low, high = _quiet(rough, i)
         if field.variance is not None:
-            low, high = front_window(field, *rough[i])
+            low, high = front_window(field, *rough[i], _reach(run, i))
+            low, high = low - QUIET * (high - low), high + QUIET * (high - low)
         bounds = front_bounds(field, low, high)
         if bounds is not None and bounds[0].time_s < bounds[1].time_s:
             part.start, part.end = bounds
 
 
-def _after(sei: _Part, following: _Part) -> Moment:
-    """When the SEI ends by what follows it, after a pause of unknown length."""
-    pause_s = PAUSE * (following.start.time_s - sei.start.time_s)
-    return Moment(time_s=following.start.time_s, sd_s=math.hypot(following.start.sd_s, pause_s))
+def _recorded(field: FieldCurve, moment: Moment) -> Moment:
+    return moment.within(float(field.times_s[0]), float(field.times_s[-1]))
+
+
+def _reach(run: Sequence[_Part], i: int) -> tuple[float, float]:
+    """From the peak of the step before to that of the one after."""
+    before = [part.hump.peak_s for part in run[:i] if part.hump is not None]
+    after = [part.hump.peak_s for part in run[i + 1 :] if part.hump is not None]
+    return (before[-1] if before else -math.inf), (after[0] if after else math.inf)
 
 
 def _quiet(rough: Sequence[tuple[float, float]], i: int) -> tuple[float, float]:
@@ -232,7 +243,7 @@ def _named(
         stages += _inwards(cycle, inwards)
         following = runs[number + 1][0].start.time_s if number + 1 < len(runs) else None
         last = inwards[-1].end
-        plated = _end_of_plating(curve, last, following, halves)
+        plated = _end_of_plating(field, curve, last, following, halves)
         if plated.time_s - last.time_s > curve.window_s:
             start = _start_of_plating(field, inwards[-1], plated)
             stages.append(detected_stage(StageKind.DEPOSITION, cycle, None, start, plated, "field"))
@@ -262,16 +273,20 @@ def _numbered(kind: StageKind, cycle: int, parts: Sequence[_Part]) -> list[Stage
 def _start_of_plating(field: FieldCurve, step: _Part, plated: Moment) -> Moment:
     """A short pause after the last step; or, less surely, when spots begin to show."""
     pause_s = STEP_PAUSE * step.length_s
-    after = Moment(time_s=step.end.time_s, sd_s=math.hypot(step.end.sd_s, pause_s))
+    after = step.end.later(pause_s, pause_s)
     shown_s = first_spots_s(field, step.end.time_s, plated.time_s)
     if shown_s is None:
         return after
     wait_s = shown_s - step.end.time_s
-    return weighted(after, Moment(time_s=shown_s, sd_s=max(wait_s / 2, step.end.sd_s)))
+    return weighted(after, Moment(time_s=shown_s, sd_s=max(wait_s, step.end.sd_s)))
 
 
 def _end_of_plating(
-    curve: RateCurve, last: Moment, following_s: float | None, halves: Sequence[HalfCycle]
+    field: FieldCurve,
+    curve: RateCurve,
+    last: Moment,
+    following_s: float | None,
+    halves: Sequence[HalfCycle],
 ) -> Moment:
     """When the current reverses, else where the slow rise turns into a slow fall."""
     end_s = float(curve.times_s[-1]) if following_s is None else following_s
@@ -280,5 +295,6 @@ def _end_of_plating(
             return Moment(time_s=half.end_s, sd_s=half.sd_s)
     if following_s is None:
         return Moment(time_s=end_s, sd_s=curve.window_s)
-    time_s, sd_s = kink_s(curve, last.time_s, end_s)
-    return Moment(time_s=time_s, sd_s=float(np.asarray(sd_s)))
+    signal = field.values if field.variance is None else field.variance
+    time_s, sd_s = kink_s(field.times_s, signal, last.time_s, end_s)
+    return Moment(time_s=time_s, sd_s=sd_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ NEIGHBOUR = 0.25
 """Smallest peak of a hump that bounds the one beside it, in units of that one's."""
 LONG = 20
 """Values that make a slow part beside a hump long enough to be its base."""
+NEAR = 0.25
+"""Share of a range around a corner that is fitted again."""
 EDGE = 0.1
 """Share of its peak at which a hump begins and ends."""
 
@@ -190,36 +193,51 @@ def _crossing_s(
     return float(curve.times_s[i] + share * (curve.times_s[i + way] - curve.times_s[i]))
 
 
-def kink_s(curve: RateCurve, start_s: float, end_s: float) -> tuple[float, float]:
+def kink_s(
+    times_s: FloatArray, values: FloatArray, start_s: float, end_s: float
+) -> tuple[float, float]:
     """Where a slow rise turns into a slow fall: the corner of two joined lines, and its SD.
 
-    The middle with an SD of the whole range where the two lines do not differ.
+    Fitted to the whole range, and again to its part around the corner, for growth is only in the
+    long run steady. The middle with an SD of the whole range where the two lines do not differ.
     """
-    inside = (curve.times_s >= start_s) & (curve.times_s <= end_s)
-    times, values = curve.times_s[inside], curve.values[inside]
-    length = end_s - start_s
-    if len(times) < 6:
-        return (start_s + end_s) / 2, length / np.sqrt(12)
+    corner, sd = _corner(times_s, values, start_s, end_s)
+    reach = NEAR * (end_s - start_s)
+    low, high = max(start_s, corner - reach), min(end_s, corner + reach)
+    closer, closer_sd = _corner(times_s, values, low, high)
+    return (closer, closer_sd) if closer_sd < (high - low) / math.sqrt(12) else (corner, sd)
 
-    def misfit(corner: float) -> float:
+
+def _corner(
+    all_times: FloatArray, all_values: FloatArray, start_s: float, end_s: float
+) -> tuple[float, float]:
+    inside = (all_times >= start_s) & (all_times <= end_s)
+    times, values = all_times[inside], all_values[inside]
+    length = end_s - start_s
+    unknown = (start_s + end_s) / 2, length / math.sqrt(12)
+    if len(times) < 6:
+        return unknown
+
+    def fit(corner: float) -> tuple[float, float]:
         bent = np.maximum(times - corner, 0)
         basis = np.stack([np.ones_like(times), times - corner, bent], axis=1)
         weights, *_ = np.linalg.lstsq(basis, values, rcond=None)
-        return float(((values - basis @ weights) ** 2).sum())
+        return float(((values - basis @ weights) ** 2).sum()), float(weights[2])
 
     corners = np.linspace(start_s, end_s, 41)[2:-2]
-    best = float(corners[int(np.argmin([misfit(c) for c in corners]))])
+    best = float(corners[int(np.argmin([fit(c)[0] for c in corners]))])
     step = float(corners[1] - corners[0])
-    fit = optimize.minimize_scalar(
-        misfit, bounds=(best - step, best + step), method="bounded", options={"xatol": 1e-2}
+    found = optimize.minimize_scalar(
+        lambda c: fit(c)[0],
+        bounds=(best - step, best + step),
+        method="bounded",
+        options={"xatol": 1e-2},
     )
-    corner = float(fit.x)
-    left, right = times < corner, times >= corner
-    if min(left.sum(), right.sum()) < 2:
-        return (start_s + end_s) / 2, length / np.sqrt(12)
-    bend = abs(
-        np.polyfit(times[right], values[right], 1)[0] - np.polyfit(times[left], values[left], 1)[0]
-    )
-    residual = np.sqrt(float(fit.fun) / max(len(times) - 4, 1))
-    sd = 2 * residual / max(bend, 1e-12) / np.sqrt(len(times))
-    return corner, float(min(sd, length / np.sqrt(12)))
+    corner = float(found.x)
+    misfit, bend = fit(corner)
+    if min((times < corner).sum(), (times >= corner).sum()) < 2:
+        return unknown
+    residual = math.sqrt(misfit / max(len(times) - 4, 1))
+    within_frame = float(np.median(np.diff(times))) / math.sqrt(12)
+    sd = math.hypot(2 * residual / max(abs(bend), 1e-12) / math.sqrt(len(times)), within_frame)
+    return corner, min(sd, unknown[1])

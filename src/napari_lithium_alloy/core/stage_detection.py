@@ -17,8 +17,8 @@ import numpy as np
 
 from napari_lithium_alloy.core.alloying_steps import steps_of
 from napari_lithium_alloy.core.detected import Moment, detected_stage
+from napari_lithium_alloy.core.field_curve import FieldCurve
 from napari_lithium_alloy.core.field_stages import field_stages
-from napari_lithium_alloy.core.front_edges import FieldCurve
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.potential_breaks import (
     Break,
@@ -72,7 +72,8 @@ def detect_stages(
         (T,) seconds and the field's mean absorbance (of epi recordings: relative reflectance).
     parameters : DetectionParameters, optional
     spread : numpy.ndarray, optional
-        (T,) standard deviation of the absorbance over the field's pixels. It tells a front from
+        (T,) standard deviation of the absorbance over the field's pixels, NaN where it isn't
+        known. It tells a front from
         a change of all pixels alike and from spots of lithium, whatever the lamp does; the
         field's bounds are far surer with it.
 
@@ -103,12 +104,14 @@ def detect_stages(
 
 
 def _field(times_s: FloatArray, absorbance: FloatArray, spread: FloatArray | None) -> FieldCurve:
-    """The frames in which all is known."""
+    """The frames whose mean is known, with a variance that is interpolated where it isn't."""
     known = np.isfinite(absorbance)
-    if spread is None or not np.isfinite(spread).any():
-        return FieldCurve(times_s=times_s[known], values=absorbance[known], variance=None)
-    known &= np.isfinite(spread)
-    return FieldCurve(times_s=times_s[known], values=absorbance[known], variance=spread[known] ** 2)
+    times = times_s[known]
+    variance = None
+    if spread is not None and np.isfinite(spread).any():
+        measured = np.isfinite(spread)
+        variance = np.interp(times, times_s[measured], spread[measured] ** 2)
+    return FieldCurve(times_s=times, values=absorbance[known], variance=variance)
 
 
 # The cell

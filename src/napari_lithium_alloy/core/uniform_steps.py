@@ -20,6 +20,8 @@ from napari_lithium_alloy.core.recording import FloatArray
 
 STEP_SIGMAS = 2.05
 """Half length of a uniform step in standard deviations: 96 % of its change."""
+SHAPE_ERROR = 0.07
+"""Standard deviation of its ends, in the same units, for its shape is not known."""
 SETTLED = 0.005
 """Share of the SEI's absorbance that is still to come at its end."""
 SURE = 5.0
@@ -128,7 +130,9 @@ def _step(x: FloatArray, covariance: FloatArray, i: int, frame_s: float) -> tupl
     start, end = (
         Moment(
             time_s=float(x[2 * i]) + way * STEP_SIGMAS * width,
-            sd_s=_sd(own, np.array([1.0, way * STEP_SIGMAS * width]), frame_s),
+            sd_s=math.hypot(
+                _sd(own, np.array([1.0, way * STEP_SIGMAS * width]), frame_s), SHAPE_ERROR * width
+            ),
         )
         for way in (-1, 1)
     )
