@@ -179,9 +179,7 @@ def scale_bar(axes: Any, shape: tuple[int, int], pixel_size_um: float | None) ->
     )
     axes.add_patch(ground)
     axes.add_patch(Rectangle((left, top), width, height, color="white", lw=0))
-    write_on(
-        axes, f"{length_um:g} µm", (left + width / 2) / columns, 0.1, ha="center", va="bottom"
-    )
+    write_on(axes, f"{length_um:g} µm", (left + width / 2) / columns, 0.1, ha="center", va="bottom")
 
 
 def bar_length_um(width_um: float) -> float:
