@@ -1,5 +1,7 @@
 """The dock Correct and align, on a film that drifts under a flickering lamp."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,13 +9,18 @@ import tomli_w
 from planted import rendered
 
 from napari_lithium_alloy._napari.adding import add_layers
+from napari_lithium_alloy._napari.correcting import measured_in, use_measured
 from napari_lithium_alloy._napari.counts_view import corrections_of
 from napari_lithium_alloy._napari.layers import about, kind_of
+from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.opening import open_layers
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.widgets.correct_and_align import CorrectAndAlign
 from napari_lithium_alloy._napari.widgets.normalization import Normalization
 from napari_lithium_alloy._napari.widgets.roi_curves import RoiCurves
+from napari_lithium_alloy._napari.widgets.workspace import Workspace
+from napari_lithium_alloy.config import config_of
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.synthetic import au_parameters, make_recording
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.tables import read_csv, read_steps
@@ -85,11 +92,17 @@ def dock(viewer, opened):
     return made
 
 
+@pytest.fixture(scope="module")
+def found(drifting_file):
+    """What the dock measures of it, once for all tests."""
+    experiment = open_experiment(drifting_file)
+    opened = Opened(experiment, experiment.recording(), config_of(experiment))
+    return finish(measured_in(opened, ()))
+
+
 @pytest.fixture
-def measured(dock, opened, finished, errors):
-    dock._run_clicked()
-    finished(dock)
-    assert errors == []
+def measured(dock, opened, found):
+    dock.correct._show(opened, found)
     return dock
 
 
@@ -98,8 +111,12 @@ def counts_of(viewer):
 
 
 def test_planted_drift_is_recovered_shown_and_tabulated(
-    viewer, opened, measured, drifting, tmp_path
+    viewer, opened, dock, drifting, finished, errors, tmp_path
 ):
+    measured = dock
+    dock._run_clicked()
+    finished(dock)
+    assert errors == []
     rows, columns = measured.canvas.plot.curves
     size = opened.recording.pixel_size_um
     path = np.column_stack([rows.y, columns.y]) / size
@@ -162,7 +179,7 @@ def still(drifting):
 
 
 def test_applied_every_dock_works_on_corrected_frames_and_undo_restores(
-    viewer, opened, measured, still, finished
+    viewer, opened, measured, still, finished, qtbot
 ):
     size, box = opened.recording.pixel_size_um, [[30, 30], [30, 60], [60, 60], [60, 30]]
     drawn = viewer.add_shapes([np.array(box, float)], scale=(size, size), name="mine")
@@ -180,9 +197,10 @@ def test_applied_every_dock_works_on_corrected_frames_and_undo_restores(
     assert result.preview.isChecked()
     assert "corrected for flat field, lamp, drift" in result.in_use.text()
     assert f"Made of other frames, run again: {stack.name}." in result.in_use.text()
-    for dock in (roi, normalize):
-        dock._run_clicked()
-        finished(dock)
+    finished(roi)
+    qtbot.waitUntil(lambda: not np.array_equal(curve_of(opened), as_read), timeout=20_000)
+    normalize._run_clicked()
+    finished(normalize)
     assert about(stack)["corrections"] == list(DONE)
     assert "Made of other frames" not in result.in_use.text()
     steady = curve_of(opened)
@@ -196,12 +214,54 @@ def test_applied_every_dock_works_on_corrected_frames_and_undo_restores(
     assert not result.preview.isChecked()
     assert corrections_of(counts_of(viewer)) == ()
     assert drawn in viewer.layers
-    roi._run_clicked()
+    qtbot.waitUntil(lambda: np.array_equal(curve_of(opened), as_read), timeout=20_000)
     finished(roi)
-    assert np.array_equal(curve_of(opened), as_read)
     assert "apply_correction" not in [s.name for s in opened.steps]
     for dock in (roi, normalize):
         dock.disconnect_events()
+
+
+def test_a_typed_dark_is_not_subtracted_twice(opened, measured):
+    plain = opened.reference().image
+    measured.correct.result.apply.click()
+    steady = opened.reference()
+    assert steady.dark == 0
+    middle = np.s_[40:70, 40:70]
+    assert np.median(steady.image[middle]) == pytest.approx(np.median(plain[middle]), rel=0.05)
+    typed = dataclasses.replace(opened.normalization, dark_counts=opened.as_read.dark_counts)
+    opened.use(normalization=typed)
+    assert opened.reference().dark == 0
+    assert np.array_equal(opened.reference().image, steady.image)
+
+
+def test_the_whole_analysis_leaves_corrected_frames_in_use(viewer, opened, found, finished):
+    dock, workspace = CorrectAndAlign(viewer), Workspace(viewer)
+    opened.measured = found[0]
+    use_measured(session_of(viewer), opened)  # it is measured anew, of the frames as read
+    workspace._run_clicked()
+    finished(workspace)
+    assert opened.result.as_read is opened.as_read
+    assert opened.recording.corrections == DONE
+    assert np.array_equal(opened.recording.read(90), opened.result.recording.read(90))
+    assert corrections_of(counts_of(viewer)) == DONE
+    (onset, *_) = (layer for layer in viewer.layers if kind_of(layer) == "onset")
+    assert corrections_of(onset) == DONE
+    assert "corrected: flat field, lamp, drift" in workspace.facts.text()
+    assert dock.canvas.plot.curves[0].y[-1] > 0.5
+    shown = counts_of(viewer).data[90]
+    dock.correct.result.undo.click()
+    assert not np.array_equal(counts_of(viewer).data[90], shown)
+    assert onset in viewer.layers
+    for one in (dock, workspace):
+        one.disconnect_events()
+
+
+def test_cancelled_nothing_is_measured(opened, dock, finished):
+    dock._run_clicked()
+    dock.cancel()
+    finished(dock)
+    assert opened.measured is None
+    assert dock.status.text() == "Cancelled."
 
 
 def test_the_form_says_what_is_corrected(opened, dock, finished):

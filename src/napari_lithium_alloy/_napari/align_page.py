@@ -165,6 +165,7 @@ class AlignPage:
         found = align_landmarks(moving_um, fixed_um, kind)
         self._tabulate(current, picture, found)
         self.session.put_table(current, "landmarks", landmarks_table(moving_um, fixed_um, found))
+        self.dock.tables.choose("landmarks")
         if picture.opened is not None:
             self.session.lay(picture.opened, Laid(alignment=found, onto=current, as_read=False))
         else:
@@ -176,6 +177,7 @@ class AlignPage:
         current.did(Step.of("align", picture=picture.name, kind=found.kind, affine=found.affine))
         table = alignment_table(picture.name, current.name, found)
         self.session.put_table(current, "alignment", table)
+        self.dock.tables.choose("alignment")
 
     def _add_clicked(self) -> None:
         with self.dock.errors_shown():

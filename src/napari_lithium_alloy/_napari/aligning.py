@@ -142,28 +142,29 @@ def landmarks_table(moving_um: FloatArray, fixed_um: FloatArray, found: Alignmen
     return pd.DataFrame(
         {
             "point": np.arange(1, len(moving_um) + 1),
-            "picture_y_um": moving_um[:, 0],
-            "picture_x_um": moving_um[:, 1],
-            "y_um": fixed_um[:, 0],
-            "x_um": fixed_um[:, 1],
             "residual_um": found.residual_um,
             "left_out_um": found.left_out_um,
+            "y_um": fixed_um[:, 0],
+            "x_um": fixed_um[:, 1],
+            "picture_y": moving_um[:, 0],
+            "picture_x": moving_um[:, 1],
         }
     )
 
 
 def sentence(found: Alignment) -> str:
-    """How far a picture was moved, with its uncertainty."""
+    """How a picture was laid, with its uncertainty."""
+    turned = _with_sd(f"turned by {found.rotation_deg:.2f}", found.rotation_sd_deg, "°")
+    if found.kind in ("similarity", "affine"):
+        sd = float(np.max(found.sd_um))
+        sure = f", right to {sd:.3f} µm at its middle" if np.isfinite(sd) else ""
+        return f"Scaled by {found.scale:.4g}, {turned}{sure}."
     parts = [
         _with_sd(f"{by:.3f}", sd, "µm", digits=3)
         for by, sd in zip(found.shift_um, found.sd_um, strict=True)
     ]
     words = f"Moved by {parts[0]} in rows, {parts[1]} in columns"
-    if found.kind != "translation":
-        words += f", turned by {_with_sd(f'{found.rotation_deg:.2f}', found.rotation_sd_deg, '°')}"
-    if found.kind in ("similarity", "affine"):
-        words += f", scaled by {found.scale:.4g}"
-    return f"{words}."
+    return f"{words}{'' if found.kind == 'translation' else f', {turned}'}."
 
 
 def _with_sd(value: str, sd: float, unit: str, *, digits: int = 2) -> str:

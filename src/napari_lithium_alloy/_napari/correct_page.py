@@ -66,7 +66,8 @@ class CorrectPage:
         opened, result = self.dock.session.current, self.result
         measured = None if opened is None else opened.measured
         result.preview.setEnabled(measured is not None and bool(measured.correction.done))
-        result.apply.setEnabled(measured is not None)
+        fresh = measured is not None and measured.correction is not opened.correction
+        result.apply.setEnabled(fresh)
         result.undo.setEnabled(opened is not None and opened.correction is not None)
         result.save.setEnabled(opened is not None)
         result.preview.blockSignals(True)
@@ -92,6 +93,8 @@ class CorrectPage:
         opened.measured, table = found
         correction = opened.measured.correction
         opened.did(Step.of("measure_correction", correction.parameters, done=correction.done))
+        if shows_corrected(self.dock.session, opened):
+            show_frames(self.dock.session, opened, opened.corrected_by(correction))
         self.dock.session.put_table(opened, "corrections", table)
         self.dock.session.results_changed.emit("correction")
         words = " ".join(opened.measured.notes) or "Nothing is wrong with the frames."

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 BAND_ALPHA = 0.3
 DOUBTED_COLOUR = "#d55e00"
 DOUBTED = "not trusted"
-SHIFTS_PX, GAIN_PX = 180, 130
+SHIFTS_PX, GAIN_PX = 140, 125
 """Heights of the two plots."""
+FOOTROOM, HEADROOM = 0.06, 0.35
+"""Beyond the curves' range, in units of it: below, and above for their legend."""
 TIME = "Time (s)"
 
 
@@ -48,7 +50,7 @@ class CorrectionPlot(Plot):
     @property
     def gain_plot(self) -> Plot:
         """The lamp's gain alone."""
-        return Plot(x_label=TIME, y_label="Lamp's gain (%)", curves=self.gain)
+        return Plot(x_label=TIME, y_label="Lamp (%)", curves=self.gain)
 
 
 def plot_of(recording: Recording, correction: Correction) -> CorrectionPlot:
@@ -64,12 +66,15 @@ def plot_of(recording: Recording, correction: Correction) -> CorrectionPlot:
         )
         widest = max(float(np.ptp(moved)), size or 1.0)
         sd = np.clip(np.nan_to_num(shifts.sd_px * (size or 1.0), nan=widest), 0, widest)
+    span = [np.min([c.y for c in curves]), np.max([c.y for c in curves])] if curves else [0, 1]
+    rise = max(float(np.ptp(span)), 1e-3)
     gain = 100 * correction.lamp.gain
     measured = correction.lamp.source != "none"
     return CorrectionPlot(
         x_label=TIME,
         y_label="Shift (px)" if size is None else "Shift (µm)",
         curves=curves,
+        y_range=(span[0] - FOOTROOM * rise, span[1] + HEADROOM * rise),
         sd=sd,
         doubted=~correction.trusted,
         gain=(Curve(name="Lamp", x=times_s, y=gain),) if measured else (),
@@ -102,6 +107,7 @@ class CorrectionCanvas(CurveCanvas):
         self._mark_doubted(plot)
         self.gain.show_plot(plot.gain_plot)
         self.gain.setVisible(bool(plot.gain))
+        self.item.getAxis("bottom").setStyle(showValues=not plot.gain)
         self.hint.setVisible(not plot.curves and not plot.gain)
         self.follow_theme()
 
@@ -128,8 +134,9 @@ class CorrectionCanvas(CurveCanvas):
 
     def follow_theme(self) -> None:
         super().follow_theme()
-        if hasattr(self, "gain"):
+        if hasattr(self, "gain"):  # the theme is followed once before there is a second plot
             self.gain.follow_theme()
+            self.item.getAxis("bottom").showLabel(not self.plot.gain)
 
     def save(self, path: Path) -> None:
         if self.plot.curves or not self.plot.gain:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 COLOURS = {"moving": "#e69f00", "fixed": "#56b4e9"}
 SIZE_SHARE = 0.02
 """Of a point, as a share of the picture's width."""
+ON_SCREEN_PX = (10, 16)
+"""Limits of it on the screen: napari does not scale points by a layer's affine."""
 
 
 def is_landmarks(layer: Layer, of: str | None = None) -> bool:
@@ -63,6 +65,7 @@ def _layer(
         text={"string": "{n}", "color": COLOURS[role], "anchor": "upper_left", "size": 12},
         size=max(SIZE_SHARE * width, 1.0),
         symbol="cross",
+        canvas_size_limits=ON_SCREEN_PX,
         face_color=COLOURS[role],
         border_color=COLOURS[role],
         metadata={METADATA_KEY: {"kind": "landmarks", "picture": picture, "role": role}},

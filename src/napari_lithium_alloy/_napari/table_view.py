@@ -223,6 +223,10 @@ class ResultTables(QWidget):
         """Name of the table shown."""
         return self.names[max(self.choice.currentIndex(), 0)] if self.names else ""
 
+    def choose(self, name: str) -> None:
+        """Show the table of a name."""
+        self.choice.setCurrentIndex(self.names.index(name))
+
     def let_type(self, table: str, columns: Sequence[str], edited: Edited) -> None:
         """Let numbers be typed in columns of one table; `edited` gets row, column and number."""
         self._typed = (table, frozenset(columns), edited)

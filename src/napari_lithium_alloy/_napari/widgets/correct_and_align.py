@@ -12,7 +12,7 @@ RUNS = {
     CORRECT: ("Measure", "Find drift, lamp and bad pixels in the frames as read"),
     ALIGN: ("Align", "Lay the picture over the recording"),
 }
-TABLE_OF = {CORRECT: 0, ALIGN: 1}
+TABLE_OF = {CORRECT: "corrections", ALIGN: "alignment"}
 
 
 class CorrectAndAlign(PlotDock):
@@ -77,5 +77,5 @@ class CorrectAndAlign(PlotDock):
         text, tip = RUNS[page]
         self.run_button.setText(text)
         self.run_button.setToolTip(tip)
-        self.tables.choice.setCurrentIndex(TABLE_OF[page])
+        self.tables.choose(TABLE_OF[page])
         self.tables.plot_button.setVisible(page == CORRECT)

@@ -106,6 +106,9 @@ class RoiCurves(PlotDock):
 
     def refresh(self) -> None:
         self._find_layer()
+        opened = self.session.current
+        if opened is not None and self._field and self._field[0] is not opened.recording:
+            self._touched()
         self.draw()
 
     def show_tables(self) -> None:

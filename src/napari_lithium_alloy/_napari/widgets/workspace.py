@@ -230,5 +230,6 @@ def _facts(opened: Opened) -> list[str]:
         + (f" ({recording.times_source})" if recording.times_source else ""),
         "pixel size not known: set it in Normalization" if size is None else f"{size:g} µm a pixel",
         f"{len(stages)} stages" if stages else "no stages given",
+        *([f"corrected: {', '.join(recording.corrections)}"] if recording.corrections else []),
         *([f"{MODE_KEY}: trans or epi"] if len(opened.experiment.recordings) > 1 else []),
     ]
