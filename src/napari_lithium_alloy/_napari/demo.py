@@ -64,6 +64,13 @@ SCENES = (
         caption="The workspace: the recording in true time, its docks, and the timeline below.",
     ),
     Scene(
+        name="correct_and_align",
+        dock="Correct and align",
+        time_s=38.0,
+        shows=_is("nothing else"),
+        caption="How far the film drifts and the lamp flickers; all docks use corrected frames.",
+    ),
+    Scene(
         name="normalization",
         dock="Normalization",
         time_s=38.0,
