@@ -16,21 +16,17 @@ from scipy.sparse.linalg import spsolve
 from napari_lithium_alloy.core.feature_tracks import FeatureTracks
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.track_table import (
+    LEAST_TOGETHER,
+    LOOSE,
+    LOOSE_SD_PX,
+    STRICT,
+    Agreement,
+    TrackTable,
+)
 
-LEAST_FRAMES = 8
-FLOOR_PX = 0.01
-"""What a fit does not say of its error: interpolation, and the patch's own change."""
-MOST_CHI2 = 3.0
-MOST_RMS_PX = 0.5
-SEEDS = 24
-STILL_PX = 0.15
-LEAST_COVERED, LEAST_TOGETHER, APART_PX = 0.8, 20, 30.0
-"""Where something stands still, what moves is the film only if it is seen in this share of the
-frames and in so many, this far apart."""
-LOOSE_SD_PX = 0.5
-"""Of a shift that is as good as unknown."""
-LEAST_STEP_PX = 0.005
 ROUNDS = 8
+LEAST_STEP_PX = 0.005
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,118 +69,38 @@ def shifts_of(tracks: FeatureTracks) -> Shifts:
     -------
     Shifts
     """
-    table = _Table.of(tracks)
-    nothing = np.zeros(len(table.lengths), dtype=bool)
+    table = TrackTable.of(tracks)
     still = table.still()
-    film, solution = _extended(table, table.largest_moving(still), without=still)
-    if still.any() and not table.is_film(film):
-        film, solution = _extended(table, still, without=nothing)
+    film, solution = _moving(table, still)
+    if still.any() and not table.is_film(film, still):
+        film, solution = _extended(table, still, np.ones_like(still))
+    else:
+        film, solution = _extended(table, film, ~still)
     return _shifts(table, film, still & ~film, solution)
 
 
-def _extended(table: _Table, film: BoolArray, without: BoolArray) -> tuple[BoolArray, _Solution]:
-    """The path of some tracks, and all tracks that go along with it."""
+def _moving(table: TrackTable, still: BoolArray) -> tuple[BoolArray, _Solution]:
+    """Tracks that move alike for long, each strictly with the path of all, and their path."""
+    long = ~still & (table.lengths >= LEAST_TOGETHER)
+    if not long.any():
+        long = ~still
+    return _extended(table, table.largest_alike(long), long, STRICT)
+
+
+def _extended(
+    table: TrackTable, film: BoolArray, among: BoolArray, agreement: Agreement = LOOSE
+) -> tuple[BoolArray, _Solution]:
+    """Some tracks and those that go along with them, and their path."""
     solution = _solve(table, film)
     for _ in range(ROUNDS):
-        along = table.moving_with(solution)
-        joined = film | (along & ~without)
+        joined = film | (table.agreeing(solution.path, solution.trusted, agreement) & among)
         if (joined == film).all():
             break
         film = joined
         solution = _solve(table, film)
-    return film | along, solution
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Table:
-    """Tracks long enough to tell, a row a patch and frame."""
-
-    n_frames: int
-    frame: IntArray
-    track: IntArray
-    position: FloatArray
-    information: FloatArray
-    lengths: IntArray
-
-    @staticmethod
-    def of(tracks: FeatureTracks) -> _Table:
-        counts = np.bincount(tracks.patch, minlength=1)
-        long = counts[tracks.patch] >= min(LEAST_FRAMES, max(tracks.n_frames // 2, 2))
-        _, number = np.unique(tracks.patch[long], return_inverse=True)
-        floor = FLOOR_PX**2 * np.eye(2)
-        covariance = np.linalg.pinv(tracks.information[long], hermitian=True)
-        told = tracks.information[long] @ covariance
-        information = told @ np.linalg.pinv(covariance + floor, hermitian=True) @ told
-        return _Table(
-            n_frames=tracks.n_frames,
-            frame=tracks.frame[long],
-            track=number,
-            position=tracks.position_px[long],
-            information=(information + information.transpose(0, 2, 1)) / 2,
-            lengths=np.bincount(number, minlength=0),
-        )
-
-    def still(self) -> BoolArray:
-        """(N,) True for tracks that stay where they are on the sensor."""
-        path = np.zeros((self.n_frames, 2))
-        return self._agreeing(path, np.ones(self.n_frames, dtype=bool))
-
-    def largest_moving(self, still: BoolArray) -> BoolArray:
-        """(N,) True for the tracks, in all the longest, that move alike but do not stand still."""
-        best, longest = np.zeros(len(self.lengths), dtype=bool), 0.0
-        for seed in np.argsort(-self._held() * self.lengths, kind="stable")[:SEEDS]:
-            if still[seed]:
-                continue
-            path, seen = self._path_of(int(seed))
-            along = self._agreeing(path, seen) & ~still
-            along[seed] = True
-            length = float(self.lengths[along].sum())
-            if length > longest:
-                best, longest = along, length
-        return best
-
-    def is_film(self, tracks: BoolArray) -> bool:
-        """Whether tracks can be the film's: seen most of the time, and at more than one place."""
-        rows = tracks[self.track]
-        seen = len(np.unique(self.frame[rows]))
-        places = _weighted_means(
-            self.track[rows], self.position[rows], self.information[rows], len(tracks)
-        )[tracks]
-        wide = float(np.ptp(places, axis=0).max(initial=0)) if len(places) > 1 else 0.0
-        enough = seen >= max(LEAST_COVERED * self.n_frames, LEAST_TOGETHER)
-        return enough and wide >= APART_PX
-
-    def _held(self) -> FloatArray:
-        """(N,) share of each track's frames in which it is held in both directions."""
-        both = np.linalg.eigvalsh(self.information)[:, 0] > 1 / LOOSE_SD_PX**2
-        return np.bincount(self.track, both, minlength=len(self.lengths)) / self.lengths
-
-    def _path_of(self, track: int) -> tuple[FloatArray, BoolArray]:
-        rows = self.track == track
-        path, seen = np.zeros((self.n_frames, 2)), np.zeros(self.n_frames, dtype=bool)
-        path[self.frame[rows]] = self.position[rows]
-        seen[self.frame[rows]] = True
-        return path, seen
-
-    def _agreeing(self, path: FloatArray, seen: BoolArray) -> BoolArray:
-        """Tracks that keep their distance from a path, as far as both were seen."""
-        n = len(self.lengths)
-        rows = seen[self.frame]
-        track, info = self.track[rows], self.information[rows]
-        away = self.position[rows] - path[self.frame[rows]]
-        offset = _weighted_means(track, away, info, n)
-        left = away - offset[track]
-        chi2 = np.einsum("ri,rij,rj->r", left, info, left)
-        seen_in = np.bincount(track, minlength=n)
-        told = np.clip(np.trace(info, axis1=1, axis2=2), 1e-9, None)
-        size = np.bincount(track, chi2 / told, minlength=n) / np.maximum(seen_in, 1)
-        mean = np.bincount(track, np.minimum(chi2, 25), minlength=n) / np.maximum(seen_in, 1)
-        enough = seen_in >= np.minimum(LEAST_FRAMES, self.lengths)
-        close = (mean < 2 * MOST_CHI2) | (size < (STILL_PX / 2) ** 2)
-        return np.asarray(enough & close & (size < MOST_RMS_PX**2))
-
-    def moving_with(self, solution: _Solution) -> BoolArray:
-        return self._agreeing(solution.path, solution.known)
+    if agreement is LOOSE:
+        film = film | table.agreeing(solution.path, solution.trusted)
+    return film, solution
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -195,18 +111,13 @@ class _Solution:
     variance: FloatArray
     known: BoolArray
 
-
-def _weighted_means(
-    group: IntArray, values: FloatArray, information: FloatArray, n: int
-) -> FloatArray:
-    """(n, 2) means of vectors by group, weighted by their information."""
-    total, right = np.zeros((n, 2, 2)), np.zeros((n, 2))
-    np.add.at(total, group, information)
-    np.add.at(right, group, np.einsum("rij,rj->ri", information, values))
-    return np.asarray(np.einsum("nij,nj->ni", np.linalg.pinv(total, hermitian=True), right))
+    @property
+    def trusted(self) -> FloatArray:
+        """(T,) variance of the path, infinite where it is bridged."""
+        return np.where(self.known, self.variance, np.inf)
 
 
-def _solve(table: _Table, moving: BoolArray) -> _Solution:
+def _solve(table: TrackTable, moving: BoolArray) -> _Solution:
     """Weighted least squares for the path and the patches' places, with outliers held down."""
     rows = moving[table.track]
     n, frame = table.n_frames, table.frame[rows]
@@ -299,7 +210,7 @@ def _variances(frame: IntArray, information: FloatArray, n: int) -> tuple[FloatA
     return np.where(known, 1 / np.maximum(least, 1e-12), away * LOOSE_SD_PX**2), known
 
 
-def _shifts(table: _Table, moving: BoolArray, still: BoolArray, solution: _Solution) -> Shifts:
+def _shifts(table: TrackTable, moving: BoolArray, still: BoolArray, solution: _Solution) -> Shifts:
     n, rows = table.n_frames, moving[table.track]
     told = np.trace(table.information, axis1=1, axis2=2)
     of_film = np.bincount(table.frame[rows], told[rows], minlength=n)

@@ -34,8 +34,10 @@ MOST_PATCHES = 200
 BIRTH_EVERY = 5
 MOST_MISSES = 8
 COARSE_PX = 512
+LONG_FRAMES, LEAST_LOST = 10, 2
+"""Patches known for so long that are lost at once are sought further away."""
 SEARCH_PX, SOUGHT_PATCHES = 24, 12
-"""How far, and for how many patches, to look when most are lost at once."""
+"""How far, and how many of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,6 +97,7 @@ class _Tracker:
         self.positions = np.zeros((0, 2))
         self.looks = Looks.none()
         self.misses = np.zeros(0, dtype=int)
+        self.first = np.zeros(0, dtype=int)
         self.born = 0
         self.rows: list[tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]] = []
         self.coarse: _Coarse | None = None
@@ -114,11 +117,13 @@ class _Tracker:
     def _follow(self, t: int, light: Float32Array, noise: float, jump: FloatArray) -> None:
         before = self.positions
         fit = self.looks.fit(light, before, noise)
-        if fit.good.mean() < 0.5:
-            for guess in (jump, self._sought(light)):
-                again = self.looks.fit(light, before + guess, noise)
-                if again.good.sum() > fit.good.sum():
-                    fit = merged(fit, again, again.good & ~fit.good)
+        guesses = [jump] if np.abs(jump).max() > 1 else []
+        lost = ~fit.good & (self.misses == 0) & (t - self.first >= LONG_FRAMES)
+        if lost.sum() >= LEAST_LOST:
+            guesses.append(self._sought(light, lost))
+        for guess in guesses:
+            again = self.looks.fit(light, before + guess, noise)
+            fit = merged(fit, again, again.good & ~fit.good)
         step = self._step(fit)
         again = self.looks.fit(light, before + step, noise)
         fit = merged(fit, again, again.good & ~(fit.good & fit.corner))
@@ -128,13 +133,13 @@ class _Tracker:
         self._note(t, self.numbers[fit.good], fit.some(fit.good))
         self._keep((self.misses <= MOST_MISSES) & inside(self.positions, light.shape))
 
-    def _sought(self, light: Float32Array) -> FloatArray:
-        """(2,) step at which the oldest patches together are most like what is seen."""
+    def _sought(self, light: Float32Array, lost: BoolArray) -> FloatArray:
+        """(2,) step at which lost patches together are most like what is seen."""
         smooth = ndimage.gaussian_filter(light, SMOOTHING_PX)
         padded = np.pad(smooth, SEARCH_PX + HALF_PX, mode="reflect")
         likeness = np.zeros((2 * SEARCH_PX + 1,) * 2)
         side = 2 * (SEARCH_PX + HALF_PX) + 1
-        for number in range(min(SOUGHT_PATCHES, len(self.numbers))):
+        for number in np.flatnonzero(lost)[:SOUGHT_PATCHES]:
             y, x = np.rint(self.positions[number]).astype(int)
             look = self.looks.design[number, :, 2].reshape((2 * HALF_PX + 1,) * 2)
             likeness += match_template(padded[y : y + side, x : x + side], look)
@@ -155,6 +160,7 @@ class _Tracker:
     def _keep(self, some: BoolArray) -> None:
         self.numbers, self.positions = self.numbers[some], self.positions[some]
         self.misses, self.looks = self.misses[some], self.looks.some(some)
+        self.first = self.first[some]
 
     def _find_new(self, t: int, light: Float32Array, noise: float) -> None:
         room = MOST_PATCHES - len(self.numbers)
@@ -172,6 +178,7 @@ class _Tracker:
         self.numbers = np.append(self.numbers, numbers)
         self.positions = np.concatenate([self.positions, where[clear]])
         self.misses = np.append(self.misses, np.zeros_like(numbers))
+        self.first = np.append(self.first, np.full_like(numbers, t))
         self.looks = self.looks.joined(looks.some(clear))
 
     def tracks(self) -> FeatureTracks:

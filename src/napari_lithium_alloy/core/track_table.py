@@ -1,0 +1,155 @@
+"""Tracks of patches, and which of them move alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_lithium_alloy.core.feature_tracks import FeatureTracks
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+
+LEAST_FRAMES = 8
+FLOOR_PX = 0.01
+"""What a fit does not say of its error: interpolation, and the patch's own change."""
+SEEDS = 24
+LEAST_COVERED, LEAST_SHARE, LEAST_TOGETHER, APART_PX = 0.9, 0.25, 20, 30.0
+"""Where something stands still, what moves is the film only if it is seen in this share of the
+frames, this often against the other, in so many frames, this far apart."""
+LOOSE_SD_PX = 0.5
+"""Of a shift that is as good as unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How near a track must keep to a path.
+
+    Attributes
+    ----------
+    chi2 : float
+        Largest mean square distance in units of its variance, both directions together.
+    rms_px : float
+        Largest distance, RMS.
+    always_px : float
+        RMS distance that is near enough whatever the stated variance.
+    """
+
+    chi2: float
+    rms_px: float
+    always_px: float
+
+
+LOOSE = Agreement(chi2=6.0, rms_px=0.5, always_px=0.075)
+STRICT = Agreement(chi2=4.0, rms_px=0.25, always_px=0.05)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrackTable:
+    """Tracks long enough to tell, a row a patch and frame."""
+
+    n_frames: int
+    frame: IntArray
+    track: IntArray
+    position: FloatArray
+    information: FloatArray
+    lengths: IntArray
+
+    @staticmethod
+    def of(tracks: FeatureTracks) -> TrackTable:
+        """Those that were seen in enough frames, with a floor under their variance."""
+        counts = np.bincount(tracks.patch, minlength=1)
+        long = counts[tracks.patch] >= min(LEAST_FRAMES, max(tracks.n_frames // 2, 2))
+        _, number = np.unique(tracks.patch[long], return_inverse=True)
+        floor = FLOOR_PX**2 * np.eye(2)
+        covariance = np.linalg.pinv(tracks.information[long], hermitian=True)
+        told = tracks.information[long] @ covariance
+        information = told @ np.linalg.pinv(covariance + floor, hermitian=True) @ told
+        return TrackTable(
+            n_frames=tracks.n_frames,
+            frame=tracks.frame[long],
+            track=number,
+            position=tracks.position_px[long],
+            information=(information + information.transpose(0, 2, 1)) / 2,
+            lengths=np.bincount(number, minlength=0),
+        )
+
+    def still(self) -> BoolArray:
+        """(N,) True for tracks that stay where they are on the sensor."""
+        return self.agreeing(np.zeros((self.n_frames, 2)), np.zeros(self.n_frames))
+
+    def largest_alike(self, among: BoolArray) -> BoolArray:
+        """(N,) True for those tracks, in all the longest, that strictly move alike."""
+        best, longest = np.zeros(len(self.lengths), dtype=bool), 0.0
+        held = self._held()
+        seeds = among & ((held > 0.5) if (held[among] > 0.5).any() else among)
+        order = np.argsort(-(held + 0.01) * self.lengths * seeds, kind="stable")
+        for seed in order[: min(SEEDS, int(seeds.sum()))]:
+            along = self.agreeing(*self._path_of(int(seed)), STRICT) & among
+            along[seed] = True
+            length = float(self.lengths[along].sum())
+            if length > longest:
+                best, longest = along, length
+        return best
+
+    def is_film(self, tracks: BoolArray, still: BoolArray) -> bool:
+        """Whether moving tracks can be the film's though others stand still.
+
+        Seen most of the time, at more than one place, and no few against many.
+        """
+        rows = tracks[self.track]
+        seen = len(np.unique(self.frame[rows]))
+        places = weighted_means(
+            self.track[rows], self.position[rows], self.information[rows], len(tracks)
+        )[tracks]
+        wide = float(np.ptp(places, axis=0).max(initial=0)) if len(places) > 1 else 0.0
+        enough = seen >= max(LEAST_COVERED * self.n_frames, LEAST_TOGETHER)
+        many = self.lengths[tracks].sum() >= LEAST_SHARE * self.lengths[still].sum()
+        return bool(enough and many and wide >= APART_PX)
+
+    def _held(self) -> FloatArray:
+        """(N,) share of each track's frames in which it is held in both directions."""
+        both = np.linalg.eigvalsh(self.information)[:, 0] > 1 / LOOSE_SD_PX**2
+        return np.bincount(self.track, both, minlength=len(self.lengths)) / self.lengths
+
+    def _path_of(self, track: int) -> tuple[FloatArray, FloatArray]:
+        """(T, 2) path of one track and its (T,) variance, infinite where it was not seen."""
+        rows = self.track == track
+        path, variance = np.zeros((self.n_frames, 2)), np.full(self.n_frames, np.inf)
+        path[self.frame[rows]] = self.position[rows]
+        least = np.linalg.eigvalsh(self.information[rows])[:, 0]
+        variance[self.frame[rows]] = 1 / np.maximum(least, 1 / LOOSE_SD_PX**2)
+        return path, variance
+
+    def agreeing(
+        self, path: FloatArray, variance: FloatArray, agreement: Agreement = LOOSE
+    ) -> BoolArray:
+        """(N,) True for tracks that keep their distance from a path of known (T,) variance.
+
+        Frames in which the variance is not finite do not count.
+        """
+        n = len(self.lengths)
+        rows = np.isfinite(variance)[self.frame]
+        track, own = self.track[rows], self.information[rows]
+        of_path = variance[self.frame[rows]][:, None, None]
+        info = own @ np.linalg.inv(np.eye(2) + of_path * own)
+        away = self.position[rows] - path[self.frame[rows]]
+        offset = weighted_means(track, away, info, n)
+        left = away - offset[track]
+        chi2 = np.einsum("ri,rij,rj->r", left, info, left)
+        seen_in = np.bincount(track, minlength=n)
+        told = np.clip(np.trace(info, axis1=1, axis2=2), 1e-9, None)
+        size = np.bincount(track, chi2 / told, minlength=n) / np.maximum(seen_in, 1)
+        mean = np.bincount(track, np.minimum(chi2, 25), minlength=n) / np.maximum(seen_in, 1)
+        enough = seen_in >= np.minimum(LEAST_FRAMES, self.lengths)
+        close = (mean < agreement.chi2) | (size < agreement.always_px**2)
+        return np.asarray(enough & close & (size < agreement.rms_px**2))
+
+
+def weighted_means(
+    group: IntArray, values: FloatArray, information: FloatArray, n: int
+) -> FloatArray:
+    """(n, 2) means of vectors by group, weighted by their information."""
+    total, right = np.zeros((n, 2, 2)), np.zeros((n, 2))
+    np.add.at(total, group, information)
+    np.add.at(right, group, np.einsum("rij,rj->ri", information, values))
+    return np.asarray(np.einsum("nij,nj->ni", np.linalg.pinv(total, hermitian=True), right))
