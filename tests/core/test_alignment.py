@@ -22,7 +22,7 @@ from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters, ma
 from tests.planted import recording_of, rendered
 
 PIXEL_UM = 0.065
-QUICK = AlignmentParameters(most_times=40)
+QUICK = AlignmentParameters(most_times=32)
 OFFSET_PX = np.array([2.3, -1.7])
 DRIFT = {"drift_px_per_min": (7.0, 5.0), "walk_px": 0.15, "room_px": 64}
 
@@ -70,7 +70,7 @@ def resampled(recording, linear, shape=None):
 
 
 def steadied(recording, drift_px):
-    """Frames shifted back, read at 40 of the times only, with the field common to all."""
+    """Frames shifted back, only those that are read, with the field common to all."""
     frames = {}
 
     def window(t, y, x):
@@ -125,7 +125,7 @@ def test_the_map_takes_epi_to_trans_and_its_inverse_back(gold):
 
 def test_a_rotation_is_found_to_a_twentieth_of_a_degree(gold):
     trans, epi = gold
-    rigid = AlignmentParameters(kind="rigid")
+    rigid = AlignmentParameters(kind="rigid", most_times=32)
     alignment = finish(align_recordings(trans, resampled(epi, turn(-3.3)), rigid))
     assert alignment.rotation_deg == pytest.approx(-3.3, abs=0.05)
     assert off_px(alignment) < 0.1
@@ -136,7 +136,7 @@ def test_a_rotation_is_found_to_a_twentieth_of_a_degree(gold):
 def test_a_stretched_picture_is_found_by_an_affine_map(gold):
     trans, epi = gold
     linear = np.array([[1.01, 0.004], [0.0, 0.985]])
-    affine = AlignmentParameters(kind="affine", most_rotation_deg=0)
+    affine = AlignmentParameters(kind="affine", most_rotation_deg=0, most_times=32)
     alignment = finish(align_recordings(trans, resampled(epi, linear), affine))
     np.testing.assert_allclose(alignment.affine[:2, :2], linear, atol=2e-3)
     assert off_px(alignment) < 0.1

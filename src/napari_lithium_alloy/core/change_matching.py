@@ -248,11 +248,12 @@ class _System:
         )
         inside = fixed.valid & _inside(moving.valid, linear, offset, shape)
         overlap = float(inside.mean())
-        if overlap < LEAST_OVERLAP / 4:
+        core = ndimage.binary_erosion(inside)  # slopes need both neighbours
+        if overlap < LEAST_OVERLAP / 4 or not core.any():
             return None
         seen = without_coarse(seen, inside, fixed.coarse_px)
         wanted = without_coarse(fixed.images, inside, fixed.coarse_px)
-        inside = ndimage.binary_erosion(inside)  # slopes need both neighbours
+        inside = core
         target = wanted[:, inside]
         weights, gain, misfit = _robust_gain(target, seen[:, inside], fixed.segment)
         place = np.argwhere(inside).T - ((np.array(shape) - 1) / 2)[:, None]
