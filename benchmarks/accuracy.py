@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
+from napari_lithium_alloy.core.onset import OnsetParameters, onset_map
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.synthetic import Synthetic, au_parameters, make_recording
+from napari_lithium_alloy.core.stages import StageKind, stages_of
+from napari_lithium_alloy.core.synthetic import (
+    Synthetic,
+    SyntheticParameters,
+    au_parameters,
+    make_recording,
+)
 from napari_lithium_alloy.pipeline import AnalysisResult, analyze
 
 SITE_TOLERANCE_UM = 0.3
@@ -23,6 +30,21 @@ CASES: dict[str, dict[str, Any]] = {
     "edge lag 4 s": {"edge_lag_s": 4.0},
     "defocus to 2.5 px": {"psf_sigma_end_px": 2.5},
 }
+UNCERTAINTY_SEEDS = (20, 21, 22)
+UNCERTAINTY_CASES: dict[str, dict[str, Any]] = {
+    "clean": {},
+    "4 x noise": {"photo_electrons": 2600 / 16, "bits": 16},
+    "frames of 0.25 s": {"frame_interval_s": 0.25},
+    "frames of 2.5 s": {"frame_interval_s": 2.5},
+    "frames of 2.5 s, 4 x noise": {
+        "frame_interval_s": 2.5,
+        "photo_electrons": 2600 / 16,
+        "bits": 16,
+    },
+    "jittered and dropped frames": {"jitter": 0.1, "dropped": 0.05},
+}
+SMALL: dict[str, Any] = {"count": 4, "deposition_s": 20.0, "dissolution_s": 15.0}
+"""No sites or pores are looked at, so few frames are rendered."""
 
 
 def accuracy_table() -> pd.DataFrame:
@@ -33,6 +55,44 @@ def accuracy_table() -> pd.DataFrame:
         result = finish(analyze(synthetic.experiment))
         rows.append({"recording": name, **_errors(synthetic, result)})
     return pd.DataFrame(rows)
+
+
+def uncertainty_table() -> pd.DataFrame:
+    """Share of pixels whose onset lies within its stated standard deviation (68 % is right).
+
+    Of all, and of each quarter of the pixels by that standard deviation, smallest first; the
+    two alloying steps of some seeds together, errors in frame intervals.
+    """
+    rows = []
+    for name, changes in UNCERTAINTY_CASES.items():
+        parts = [
+            _error_and_sd(au_parameters(seed=seed, **SMALL, **changes))
+            for seed in UNCERTAINTY_SEEDS
+        ]
+        error, sd = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        quarter = np.digitize(sd, np.quantile(sd, [0.25, 0.5, 0.75]))
+        covered = error <= sd
+        rows.append(
+            {"recording": name, "mean error": error.mean(), "median sd": np.median(sd)}
+            | {"within": covered.mean()}
+            | {f"quarter {q + 1}": covered[quarter == q].mean() for q in range(4)}
+        )
+    return pd.DataFrame(rows)
+
+
+def _error_and_sd(parameters: SyntheticParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Size of each onset's error and its stated standard deviation, in frame intervals."""
+    synthetic = make_recording(parameters)
+    recording, optics = synthetic.trans, synthetic.experiment.optics
+    how = OnsetParameters(psf_sigma_px=None if optics is None else optics.psf_sigma_px)
+    errors, sds = [], []
+    for stage in stages_of(synthetic.experiment.stages, StageKind.ALLOYING):
+        onset = finish(onset_map(recording, stage.start_s, stage.end_s, how))
+        error = np.abs(onset.onset_s - synthetic.truth.onset_s[stage.key])
+        known = np.isfinite(error)
+        errors.append(error[known] / recording.frame_interval_s)
+        sds.append(onset.onset_sd_s[known] / recording.frame_interval_s)
+    return np.concatenate(errors), np.concatenate(sds)
 
 
 def _errors(synthetic: Synthetic, result: AnalysisResult) -> dict[str, float]:

@@ -48,10 +48,8 @@ LEAST_SIGMA_PX = 0.3
 """Smoothing in space that is none."""
 MATCHED = 0.7
 """Smoothing in time, of the rise's own width: nearly all of the gain of a matched filter."""
-BIAS_SHARE = 0.35
+BIAS_SHARE = 0.3
 """Of the delay that is taken out, what is left of it (from synthetic recordings)."""
-SLOPE_SHARE = 1.08
-"""By how much noisy slopes raise the standard deviation (from synthetic recordings)."""
 SIGMAS_CLIPPED = 4.0
 LEAST_SAMPLING_ERROR = 0.01
 """Frame intervals; less is not worth a map."""
@@ -112,6 +110,8 @@ class Scene:
     threshold, rise : numpy.ndarray
         (Y, X) float32 of each pixel, the rise a little smoothed.
     typical_rise : float
+    rising : numpy.ndarray
+        (Y, X) True where something happens.
     cell_levels : tuple of numpy.ndarray
         Threshold (with the dark counts in it) and dark counts, summed over each cell.
     """
@@ -122,14 +122,8 @@ class Scene:
     threshold: Float32Array
     rise: Float32Array
     typical_rise: float
+    rising: BoolArray
     cell_levels: tuple[Float32Array, Float32Array]
-
-    @property
-    def rising(self) -> BoolArray:
-        """(Y, X) where something happens."""
-        least = self.parameters.min_snr * self.levels.noise * noise_left(RISE_SIGMA_PX)
-        least *= math.sqrt(2 / self.levels.n_frames)
-        return np.asarray(self.light.valid & (self.rise > max(least, 0.2 * self.typical_rise)))
 
 
 def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) -> Scene:
@@ -137,13 +131,17 @@ def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) ->
     change = levels.top - levels.base
     rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
     sample = some_of(rise, light.valid)
+    typical = float(np.percentile(sample, 90)) if sample.size else 0.0
+    noise = levels.noise * noise_left(RISE_SIGMA_PX) * math.sqrt(2 / levels.n_frames)
+    least = max(parameters.min_snr * noise, parameters.min_rise_fraction * typical)
     return Scene(
         light=light,
         levels=levels,
         parameters=parameters,
         threshold=levels.base + np.float32(parameters.fraction) * change,
         rise=rise,
-        typical_rise=float(np.percentile(sample, 90)) if sample.size else 0.0,
+        typical_rise=typical,
+        rising=light.valid & (rise > least),
         cell_levels=_cell_levels(light, levels, parameters.fraction),
     )
 
@@ -366,7 +364,7 @@ def _noise_variance(
     weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
     weights /= weights.sum()
     left = 1 - 2 * weights[8] ** 2 + float((weights**2).sum()) ** 2
-    power = SLOPE_SHARE**2 * _kernel_power(px, psf_px) / left
+    power = _kernel_power(px, psf_px) / left
     return wide_mean(square, rising, SCATTER_SIGMA_PX, _cell(square.shape)) * np.float32(power)
 
 

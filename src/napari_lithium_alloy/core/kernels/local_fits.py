@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.kernels.crossings import cell_times
 from napari_lithium_alloy.core.kernels.logarithm import log32
 
+_FAST = {"reassoc", "contract", "nsz"}
 _STEPS = 512
 REACH = 2.5
 """Frames count up to this many standard deviations of the weights."""
@@ -30,7 +31,7 @@ def _log_light(count: Any, light: Light) -> np.float32:
     return np.float32(light[2] * log32(max(np.float32(count) - light[0], light[1])))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def _line(
     counts: NDArray[Any],
     times: NDArray[np.float64],

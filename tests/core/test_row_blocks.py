@@ -1,0 +1,49 @@
+"""Blocks of rows in threads."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.row_blocks import by_rows
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 128, 1000])
+@pytest.mark.parametrize("most", [1, 16, 128])
+def test_every_row_is_done_once(n_rows, most):
+    done = np.zeros(n_rows, int)
+
+    def work(rows):
+        assert 0 < rows[1] - rows[0] <= most
+        done[slice(*rows)] += 1
+
+    steps = list(by_rows(work, n_rows, most=most))
+    assert (done == 1).all()
+    assert steps[-1][0] == steps[-1][1] == len(steps)
+
+
+def test_an_error_in_a_block_is_raised():
+    def fail(rows):
+        raise ValueError(f"rows {rows[0]}")
+
+    with pytest.raises(ValueError, match="rows 0"):
+        finish(by_rows(fail, 300))
+
+
+def test_given_up_work_ends_soon_and_leaves_nothing_running():
+    begun, go_on = [], threading.Event()
+
+    def wait_a_moment(rows):
+        begun.append(rows)
+        go_on.wait(5)
+
+    work = by_rows(
+        lambda rows: begun.append(rows) if rows[0] == 0 else wait_a_moment(rows), 400, most=1
+    )
+    next(work)
+    go_on.set()
+    work.close()
+    n = len(begun)
+    assert finish(by_rows(lambda rows: None, 4)) is None
+    assert len(begun) == n
