@@ -69,7 +69,7 @@ def test_points_lay_a_micrograph_over_the_recording(
     viewer, opened, dock, micrograph, finished, errors
 ):
     form = dock.align.form
-    form.picture.choose(next(p for p in form.picture.things if p.layer is micrograph))
+    form.picture.choose(micrograph)
     assert form.by_points
     assert form.way.count() == 1
     dock._run_clicked()
@@ -104,6 +104,22 @@ def test_points_lay_a_micrograph_over_the_recording(
     dock.align.result.back.click()
     assert np.array_equal(affine_of_layer(micrograph), np.eye(3))
     assert np.allclose(affine_of_layer(moving), np.eye(3))
+
+
+def test_choices_stay_when_layers_are_added(viewer, opened, dock, micrograph):
+    form = dock.align.form
+    form.picture.choose(micrograph)
+    form.kind.setCurrentText("any linear map")
+    form.add_button.click()
+    viewer.add_image(np.zeros((20, 20)), name="another")
+    assert form.picture.currentText() == "HIM"
+    assert form.kind.currentText() == "any linear map"
+    assert [form.moving.currentText(), form.fixed.currentText()] == [
+        "Points on HIM",
+        "Points on gold trans",
+    ]
+    viewer.layers.remove(micrograph)
+    assert form.picture.currentText() == "gold epi"
 
 
 def test_other_samples_are_flagged_and_nothing_is_moved(viewer, opened, dock, finished, gold):
@@ -175,8 +191,6 @@ def test_the_map_follows_when_drift_is_taken_out(viewer, opened, shifted, dock):
 
 def test_a_recording_is_not_laid_on_one_that_lies_on_it(viewer, opened, shifted, dock, errors):
     dock.session.current = shifted
-    dock.align.form.picture.choose(
-        next(p for p in dock.align.form.picture.things if p.opened is opened)
-    )
+    assert dock.align.form.picture.chosen.opened is opened
     dock._run_clicked()
     assert errors == ["gold epi lies on gold trans; put it back first."]

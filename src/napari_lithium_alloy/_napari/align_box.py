@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -22,28 +22,30 @@ KINDS = {
 class Choice(QComboBox):
     """A box of things by their names; what is chosen stays while it is there."""
 
-    def __init__(self, tip: str, nothing: str) -> None:
+    def __init__(
+        self, tip: str, nothing: str, identity: Callable[[Any], Any] = lambda thing: thing
+    ) -> None:
         super().__init__()
-        self._nothing = nothing
+        self._nothing, self._identity = nothing, identity
         self.things: list[Any] = []
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setToolTip(tip)
 
     def offer(self, things: Sequence[tuple[str, Any]]) -> None:
         """Offer these names and what they stand for."""
-        chosen = self.chosen
+        before = None if self.chosen is None else self._identity(self.chosen)
         self.things = [thing for _, thing in things]
         self.blockSignals(True)
         self.clear()
         self.addItems([name for name, _ in things] or [self._nothing])
         self.setEnabled(bool(things))
+        self.choose(before)
         self.blockSignals(False)
-        self.choose(chosen)
 
-    def choose(self, thing: Any) -> None:
-        """Choose a thing, if it is there."""
-        at = next((i for i, one in enumerate(self.things) if one is thing), 0)
-        self.setCurrentIndex(at)
+    def choose(self, identity: Any) -> None:
+        """Choose the thing that is this one, or else the first."""
+        same = (i for i, one in enumerate(self.things) if self._identity(one) is identity)
+        self.setCurrentIndex(next(same, 0))
 
     @property
     def chosen(self) -> Any:
@@ -62,6 +64,7 @@ class AlignForm(QWidget):
         self.picture = Choice(
             "Another recording, such as epi, or an image, such as an electron micrograph",
             "open another recording or image",
+            identity=lambda picture: picture.layer,
         )
         self.way = QComboBox()
         self.way.setToolTip(

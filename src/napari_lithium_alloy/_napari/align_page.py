@@ -78,11 +78,8 @@ class AlignPage:
     def refresh(self) -> None:
         """Offer the pictures and points there are."""
         current = self.session.current
-        chosen = self.form.picture.chosen
         pictures = [] if current is None else self._pictures(current)
-        same = [p for p in pictures if chosen is not None and p.layer is chosen.layer]
         self.form.picture.offer([(p.name, p) for p in pictures])
-        self.form.picture.choose(same[0] if same else None)
         points = [x for x in self.viewer.layers if type(x).__name__ == "Points" and _is_free(x)]
         for choice in (self.form.moving, self.form.fixed):
             choice.offer([(x.name, x) for x in points])
