@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
+from napari_lithium_alloy.core.kernels.images import between_cells
+from napari_lithium_alloy.core.kernels.local_fits import REACH, lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
+from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_noise, smooth_times
 
 
 def test_the_logarithm_is_right_to_single_precision():
@@ -47,3 +51,104 @@ def test_what_lies_outside_an_aperture_may_be_anything():
     found = aperture_sums(counts, np.zeros_like(counts), weight)
     expected = (16000, 320, 160 * np.log(2), 160 * np.log(2) ** 2, 160)
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+Y, X = 23, 41
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.0, 2.5, 6.0, 20.0])
+def test_a_blur_is_scipys(sigma):
+    image = np.random.default_rng(1).normal(0, 1, (Y, X)).astype(np.float32)
+    half = int(np.ceil(3 * sigma))
+    expected = ndimage.gaussian_filter(image, sigma, mode="reflect", radius=half)
+    assert np.allclose(blurred(image, sigma), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 2.0, 5.0])
+def test_a_straight_blur_keeps_a_plane_up_to_its_edges(sigma):
+    y, x = np.mgrid[:Y, :X]
+    plane = (3 + 0.7 * x - 0.4 * y).astype(np.float32)
+    assert np.allclose(blurred(plane, sigma, straight=True), plane, atol=2e-4)
+    half = int(np.ceil(3 * sigma))
+    image = np.random.default_rng(1).normal(0, 1, (Y, X)).astype(np.float32)
+    inside = np.s_[half : Y - half, half : X - half]
+    assert np.allclose(blurred(image, sigma, straight=True)[inside], blurred(image, sigma)[inside])
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (9, 14), (3, 30), (1, 1)])
+def test_means_of_cells_take_what_is_left_over(shape):
+    image = np.random.default_rng(0).normal(5, 1, shape)
+    found = cell_means(image, 4)
+    edges = [[*(np.arange(max(n // 4, 1)) * 4), n] for n in shape]
+    for i, j in np.ndindex(found.shape):
+        part = image[edges[0][i] : edges[0][i + 1], edges[1][j] : edges[1][j + 1]]
+        assert found[i, j] == pytest.approx(part.mean(), rel=1e-5)
+
+
+def test_between_cells_a_slope_is_straight():
+    x = np.arange(40)
+    image = np.tile(0.25 * x, (24, 1)).astype(np.float32)
+    out = np.empty_like(image)
+    between_cells(cell_means(image, 4), 4, (0, 24), out)
+    assert np.allclose(out[:, 2:-2], image[:, 2:-2], atol=1e-5)
+
+
+def test_times_that_are_not_known_do_not_spoil_their_surroundings():
+    y, x = np.mgrid[:60, :60]
+    times = (10 + 0.3 * x).astype(np.float32)
+    known = np.hypot(y - 30, x - 20) > 5
+    spoiled = np.where(known, times, np.float32(1e5))
+    smooth = smooth_times(spoiled, known, 1.5)
+    assert np.abs(smooth - times)[known].max() < 0.6
+    assert np.abs(smooth - times)[:, 35:].max() < 1e-3
+    assert (smooth[~known] == np.float32(1e5)).all()
+
+
+def test_what_all_pixels_share_is_told_from_noise():
+    rng = np.random.default_rng(7)
+    frames = [
+        (rng.normal(0, 0.3, (50, 50)) + k).astype(np.float32) for k in rng.normal(0, 0.1, 200)
+    ]
+    everywhere = np.ones((50, 50), bool)
+    assert common_noise(frames, everywhere) == pytest.approx(0.1, rel=0.15)
+    assert common_noise(frames[:2], everywhere) == 0
+
+
+def naive_line(light, times, at, sigma):
+    """Weighted least squares of the frames in reach, by numpy."""
+    d = times - at
+    near = np.abs(d) <= REACH * sigma
+    slope, level = np.polyfit(d[near], light[near], 1, w=np.exp(-0.25 * (d[near] / sigma) ** 2))
+    return level, slope
+
+
+@pytest.mark.parametrize("falls", [True, False])
+@pytest.mark.parametrize("sigma", [0.8, 2.0])
+def test_the_line_of_a_pixel_is_numpys(falls, sigma):
+    rng = np.random.default_rng(9)
+    times = np.cumsum(rng.uniform(0.5, 1.5, 60))
+    times -= times[0]
+    onset = times[-1] / 2 + np.linspace(-3, 3, 13 * 18).reshape(13, 18)
+    level = 1 / (1 + np.exp(-(times[:, None, None] - onset) / 1.2))
+    counts = rng.poisson(50 + 2000 * np.exp((-0.5 if falls else 0.5) * level)).astype(np.uint16)
+    sign = -1 if falls else 1
+    light = sign * np.log(counts - 50.0)
+    flat = np.ones((13, 18), np.float32)
+    threshold = (0.25 + sign * np.log(2000)) * flat
+    cell_level = 16 * (50 + 2000 * np.exp(sign * 0.25))
+    areas = np.multiply.outer([1, 1, 1.25], [1, 1, 1, 1.5])
+    levels = (50 * flat, threshold, 0.5 * flat)
+    cells = ((cell_level * areas).astype(np.float32), (800 * areas).astype(np.float32))
+    cell_time = np.zeros(areas.shape, np.float32)
+    time, missing, slope = (np.zeros_like(flat) for _ in range(3))
+    lines_from_cells(
+        *(counts, times, cells, levels, (0.5, falls), (sigma, 0.03), (4, 3)),
+        *((0, 3), cell_time, (time, missing, slope)),
+    )
+    assert np.abs(cell_time - cell_means(onset, 4)).max() < 1
+    assert np.abs(time - onset).max() < 2
+    for y, x in np.ndindex(time.shape):
+        expected = naive_line(light[:, y, x], times, float(time[y, x]), sigma)
+        found = (threshold[y, x] - missing[y, x], slope[y, x])
+        assert found == pytest.approx(expected, abs=2e-3)
+    assert np.abs(time + missing / np.median(slope) - onset).mean() < 0.5
