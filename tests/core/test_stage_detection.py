@@ -110,6 +110,63 @@ def test_the_field_alone_shows_steps_plating_and_what_follows():
         assert np.isfinite(by_name[name].start_sd_s)
 
 
+@pytest.fixture(scope="module")
+def pictures():
+    """Curves of pictures alone, and the planted stages."""
+
+    def measured(case):
+        synthetic = make_recording(case)
+        recording = synthetic.experiment.recording("trans")
+        start_s = synthetic.experiment.current_starts_s()
+        reference = reference_frame(recording, current_starts_s=start_s)
+        curves = finish(region_curves(recording, reference, with_spread=True))
+        spread = curves["spread"].to_numpy()
+        return recording.times_s, curves["absorbance"].to_numpy(), spread, synthetic
+
+    return [measured(CASES[name]) for name in ("gold", "silver")]
+
+
+def test_pictures_alone_show_every_stage_within_what_is_allowed(pictures):
+    for times, absorbance, spread, synthetic in pictures:
+        found = detect_stages(None, times, absorbance, spread=spread)
+        frame = float(np.median(np.diff(times)))
+        assert worst_error(found, synthetic.experiment.stages, frame) <= 1.1
+        assert all(0 < s.start_sd_s < 6 and 0 < s.end_sd_s < 6 for s in found)
+
+
+def test_the_lamps_flicker_does_not_move_fronts(pictures):
+    times, absorbance, spread, _ = pictures[0]
+    flicker = np.random.default_rng(5).normal(0, 0.0015, len(times))
+    plain, other = (
+        {s.key: s for s in detect_stages(None, times, a, spread=spread)}
+        for a in (absorbance, absorbance + flicker)
+    )
+    assert set(plain) == set(other)
+    for key in ("cycle1_step1", "cycle1_step2", "cycle2_dealloying1"):
+        assert other[key].start_s == pytest.approx(plain[key].start_s, abs=1.5)
+        assert other[key].end_s == pytest.approx(plain[key].end_s, abs=1.5)
+
+
+def test_a_short_deposition_of_many_spots_is_no_step(pictures):
+    times, absorbance, spread, synthetic = pictures[0]
+    first = next(s for s in synthetic.experiment.stages if s.kind == "deposition")
+    early = times < (first.start_s + first.end_s) / 2
+    grown = np.clip((times[early] - first.start_s) / 10, 0, 1)
+    covered = 0.15 * grown
+    values = absorbance[early] + 0.7 * covered
+    spotted = np.sqrt(spread[early] ** 2 + covered * (1 - covered) * 0.7**2)
+    names = [s.name for s in detect_stages(None, times[early], values, spread=spotted)]
+    assert names == ["SEI", "step1", "step2", "deposition"]
+
+
+def test_a_spread_known_nowhere_is_none(pictures):
+    times, absorbance, spread, _ = pictures[0]
+    nothing = np.full_like(spread, np.nan)
+    assert detect_stages(None, times, absorbance, spread=nothing) == detect_stages(
+        None, times, absorbance
+    )
+
+
 def test_half_cycles_follow_the_current():
     times = np.arange(0.0, 100, 0.5)
     current = np.select(

@@ -181,7 +181,7 @@ def first_spots_s(curve: FieldCurve, start_s: float, end_s: float) -> float | No
         return None
     risen = variance - variance.min()
     level = SHOWN * float(risen[-1])
-    if level < LEAST_SHOWN * frame_noise_of(curve.variance):
+    if level <= LEAST_SHOWN * frame_noise_of(curve.variance):
         return None
     first, later = (float(times[np.flatnonzero(risen <= q)[-1]]) for q in (level, 4 * level))
     return max(2 * first - later, start_s)

@@ -36,7 +36,7 @@ class HalfCycle:
     inwards : bool
         Whether lithium goes into the film.
     sd_s : float
-        Standard deviation of its ends: the cycler's sampling.
+        Standard deviation of its ends, which lie anywhere in the sample before.
     """
 
     cycle: int
@@ -78,7 +78,7 @@ def half_cycles(curve: PotentialCurve) -> list[HalfCycle]:
     sign = np.where(np.abs(current) > FLOWING * np.abs(current).max(), np.sign(current), 0)
     first = sign[np.flatnonzero(sign)[0]]
     bounds = [0, *(np.flatnonzero(np.diff(sign)) + 1).tolist(), len(sign)]
-    sampling = float(np.median(np.diff(times))) / math.sqrt(12)
+    sampling = float(np.median(np.diff(times))) / math.sqrt(3)
     halves: list[HalfCycle] = []
     for begin, end in itertools.pairwise(bounds):
         if sign[begin] == 0 or end - begin < LEAST_POINTS:

@@ -34,6 +34,8 @@ from napari_lithium_alloy.core.stages import Scope, Stage, StageKind
 
 SURE, LIKELY = 8.0, 3.0
 """Significance of a break that needs no support by the absorbance, and of one that has it."""
+PAUSE = 0.04
+"""Likely pause between two stages, as a share of the shorter."""
 DEEP = 0.3
 """Depth of a valley that needs no break of the potential beside it."""
 
@@ -134,13 +136,26 @@ def _cell_stages(
             first = relaxation(potential, half)
         begin = Moment(time_s=first.settled_s, sd_s=first.sd_s)
         inner = _inner_bounds(potential, half, first, own, parameters)
-        bounds = [begin, *inner, end]
+        bounds = _with_pauses(start, [begin, *inner, end])
         if half.inwards:
             plates = _plates(None if steps is None else own, bounds)
             stages += _inwards(half.cycle, start, bounds, plates=plates, scope="cell")
         else:
             stages += _outwards(half.cycle, bounds, scope="cell")
     return stages
+
+
+def _with_pauses(start: Moment, bounds: Sequence[Moment]) -> list[Moment]:
+    """Bounds within a half cycle less sure: each ends one stage and starts another.
+
+    They may lie apart by a pause, of which only one side was found.
+    """
+    around = [start, *bounds]
+    inner = [
+        b.later(0.0, PAUSE * min(b.time_s - a.time_s, c.time_s - b.time_s))
+        for a, b, c in zip(around, around[1:], around[2:], strict=False)
+    ]
+    return [*inner, bounds[-1]]
 
 
 def _inner_bounds(
