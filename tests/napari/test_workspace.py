@@ -132,3 +132,17 @@ def test_nothing_to_export_is_said(workspace, gold_file, tmp_path, errors):
     with workspace.errors_shown():
         workspace.export_all(tmp_path)
     assert errors == ["Nothing to export yet; run Analyse everything first."]
+
+
+def test_a_recording_in_which_no_site_is_found(viewer, workspace, gold_file, finished, errors):
+    workspace.open_recording(gold_file)
+    session = session_of(viewer)
+    opened = session.current
+    stages = tuple(s for s in opened.experiment.stages if s.kind != "deposition")
+    session.change_experiment(opened, stages=stages)
+    workspace._run_clicked()
+    finished(workspace)
+    assert errors == []
+    assert opened.result is not None
+    assert len(opened.tables["sites"]) == 0
+    assert "sites" not in [kind_of(layer) for layer in viewer.layers]

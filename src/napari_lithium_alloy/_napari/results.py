@@ -43,7 +43,8 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     tables = dict(result.tables)
     if "sites" in tables:
         _keep_sites(opened, tables["sites"])
-        tables["sites"] = opened.sites.drop(columns="source")
+        if opened.sites is not None:  # none were found, or changed by hand, in any cycle
+            tables["sites"] = opened.sites.drop(columns="source")
     opened.tables |= tables
     opened.result = dataclasses.replace(result, tables=tables)
     add_layers(session.viewer, _layers(session, opened, result))
