@@ -209,7 +209,7 @@ def test_capacity_and_efficiency(gold):
 def test_provenance_names_each_step_with_what_it_ran_with(gold):
     _, result = gold
     names = [step.name for step in result.provenance]
-    assert names[:2] == ["measure_correction", "reference_frame"]
+    assert names[:3] == ["link_clock", "measure_correction", "reference_frame"]
     assert names.count("onset_map") == 3
     assert {"region_curves", "detect_sites", "track_pores", "colocalization"} < set(names)
     onset = next(step for step in result.provenance if step.name == "onset_map")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.config import AnalysisConfig, config_of
+from napari_lithium_alloy.core.clock_link import clock_step
 from napari_lithium_alloy.core.complementarity import (
     colocalization,
     is_uniform,
@@ -156,6 +157,8 @@ def analyze(
         film=film_of(recording, reference),
         notes=[*recording.notes, *clipping, *correction.notes, reference.note],
     )
+    if experiment.potential is not None:
+        result.provenance.append(clock_step(experiment.potential.clock))
     result.did("measure_correction", config.correction, done=correction.done)
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
@@ -293,9 +296,11 @@ def _curves(result: AnalysisResult, _: LabelMaker) -> Work[None]:
 
 
 def _suggested(result: AnalysisResult) -> list[Region]:
-    if not result.onset_maps:
+    """Area Init and Area Fnl of the first step that is not uniform, else of the first."""
+    maps = list(result.onset_maps.items())
+    if not maps:
         return []
-    key, onset = next(iter(result.onset_maps.items()))
+    key, onset = next((m for m in maps if not is_uniform(m[1])), maps[0])
     regions = suggest_regions(onset)
     if regions:
         result.notes.append(

@@ -14,7 +14,6 @@ from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy.core.clock_link import clock_step
 from napari_lithium_alloy.core.complementarity import is_uniform
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
@@ -72,16 +71,7 @@ def analysed(session: Session, opened: Opened) -> Work[AnalysisResult]:
         recordings=tuple(_as_set(session, opened, corrected=False)),
         regions=tuple(regions_in(session, opened)),
     )  # as read: the analysis measures and applies the correction itself
-    return _analysed(experiment, opened)
-
-
-def _analysed(experiment: Experiment, opened: Opened) -> Work[AnalysisResult]:
-    result = yield from analyze(
-        experiment, opened.config, recording_name=opened.name, make_labels=make_labels
-    )
-    if experiment.potential is not None:
-        result.provenance.insert(0, clock_step(experiment.potential.clock))
-    return result
+    return analyze(experiment, opened.config, recording_name=opened.name, make_labels=make_labels)
 
 
 def figures_saved(
