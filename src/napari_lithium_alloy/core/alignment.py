@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_lithium_alloy.core.change_images import ChangeImages, change_images, common_times
+from napari_lithium_alloy.core.change_images import (
+    SEGMENT_SIGNAL,
+    ChangeImages,
+    change_images,
+    common_times,
+)
 from napari_lithium_alloy.core.change_matching import Fit, Found, refine, search
 from napari_lithium_alloy.core.landmarks import (
     Kind,
@@ -147,8 +152,8 @@ def align_recordings(
     a, b, times = yield from part(
         change_images(fixed, moving, most_times=parameters.most_times), 0, 80, 100
     )
-    # Slopes are taken of the clearer one: noise in them would slow the steps and hide the error.
-    turned = a.signal > b.signal
+    # Slopes are of the source: in one that is mostly noise they slow the steps, hide the error.
+    turned = b.signal < min(a.signal, SEGMENT_SIGNAL)
     onto, source = (b, a) if turned else (a, b)
     found = search(onto, source, _angles(parameters))
     yield 85, 100
