@@ -293,6 +293,7 @@ def test_a_lamp_reference_drawn_by_hand(viewer, opened, dock, finished, errors, 
     lamp = opened.measured.correction.lamp
     assert lamp.source == "reference"
     assert "Lamp reference" in lamp.note
+    assert "look whether there is film in its reference" in dock.status.text()
 
 
 def test_the_choice_is_kept_in_recording_toml(viewer, opened, dock, drifting_file):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -142,8 +142,8 @@ class CorrectResult(QWidget):
         grid.addWidget(self.preview, 0, 0)
         grid.addWidget(self.apply, 0, 1)
         grid.addWidget(self.undo, 0, 2)
-        grid.addWidget(self.save, 0, 3)
-        grid.addWidget(self.in_use, 1, 0, 1, 4)
+        grid.addWidget(self.in_use, 1, 0, 1, 2)
+        grid.addWidget(self.save, 1, 2, Qt.AlignmentFlag.AlignTop)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)

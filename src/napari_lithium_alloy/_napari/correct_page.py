@@ -29,6 +29,7 @@ from napari_lithium_alloy._napari.whole_work import regions_in
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.provenance import Step
+from napari_lithium_alloy.core.stages import StageKind, stages_of
 from napari_lithium_alloy.io.stages_file import save_correction, stages_file_of
 
 REFERENCE = "Lamp reference"
@@ -79,7 +80,8 @@ class CorrectPage:
         if opened is None or measured is None:
             self.canvas.show_plot(NOTHING)
             return
-        self.canvas.show_plot(plot_of(opened.as_read, measured.correction))
+        stages = stages_of(opened.experiment.stages, *StageKind)
+        self.canvas.show_plot(plot_of(opened.as_read, measured.correction, stages))
         self.canvas.show_time(self.dock.session.time_s)
 
     def run(self) -> None:

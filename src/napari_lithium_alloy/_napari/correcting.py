@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.correction import Correction
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from napari_lithium_alloy._napari.opened import Opened
     from napari_lithium_alloy._napari.session import Session
 
+MOST_CHANGE = 0.2
+"""Share by which hardly a lamp changes; film that was taken for bare glass does."""
 APPLIED = "apply_correction"
 """Step of the provenance that is there while corrected frames are in use."""
 
@@ -59,9 +62,21 @@ def measured_in(opened: Opened, regions: Sequence[Region]) -> Work[tuple[Measure
     measured = Measured(
         correction=correction,
         saturation_counts=recording.saturation_counts,
-        notes=(*clipping, *correction.notes),
+        notes=(*clipping, *correction.notes, *_doubts(correction)),
     )
     return measured, table
+
+
+def _doubts(correction: Correction) -> tuple[str, ...]:
+    """What speaks against the lamp's gain."""
+    lamp = correction.lamp
+    change = float(np.ptp(lamp.gain))
+    if lamp.source != "reference" or change < MOST_CHANGE:
+        return ()
+    return (
+        f"It changes by {100 * change:.0f} %, which hardly a lamp does: look whether there is film "
+        "in its reference, and draw another.",
+    )
 
 
 def use_measured(session: Session, opened: Opened) -> None:

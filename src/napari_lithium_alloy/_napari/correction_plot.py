@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_lithium_alloy._napari.plots import BAND_ALPHA as STAGE_ALPHA
 from napari_lithium_alloy._napari.plots import COLOURS, Curve, CurveCanvas, Plot
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.stages import Stage
 
 if TYPE_CHECKING:
     from napari_lithium_alloy.core.correction import Correction
@@ -36,11 +39,14 @@ class CorrectionPlot(Plot):
         (T,) True in frames that are not trusted.
     gain : sequence of Curve
         The lamp's gain in %, or nothing.
+    film_stages : sequence of Stage
+        Drawn behind the gain, which has no reason to follow them.
     """
 
     sd: FloatArray = field(default_factory=lambda: np.empty(0))
     doubted: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))
     gain: tuple[Curve, ...] = ()
+    film_stages: Sequence[Stage] = ()
 
     def doubted_points(self) -> tuple[FloatArray, FloatArray]:
         """Points (x, y) of all curves in frames that are not trusted."""
@@ -50,10 +56,13 @@ class CorrectionPlot(Plot):
     @property
     def gain_plot(self) -> Plot:
         """The lamp's gain alone."""
-        return Plot(x_label=TIME, y_label="Lamp (%)", curves=self.gain)
+        stages = self.film_stages
+        return Plot(x_label=TIME, y_label="Lamp (%)", curves=self.gain, stages=stages)
 
 
-def plot_of(recording: Recording, correction: Correction) -> CorrectionPlot:
+def plot_of(
+    recording: Recording, correction: Correction, stages: Sequence[Stage] = ()
+) -> CorrectionPlot:
     """What was measured of a recording's drift and lamp."""
     times_s, size, shifts = recording.times_s, recording.pixel_size_um, correction.shifts
     curves: tuple[Curve, ...] = ()
@@ -78,6 +87,7 @@ def plot_of(recording: Recording, correction: Correction) -> CorrectionPlot:
         sd=sd,
         doubted=~correction.trusted,
         gain=(Curve(name="Lamp", x=times_s, y=gain),) if measured else (),
+        film_stages=stages,
     )
 
 
@@ -158,6 +168,9 @@ def figure_of_correction(plot: CorrectionPlot) -> Any:
     for axes, panel in zip(found, panels, strict=True):
         for colour, curve in zip(COLOURS, panel.curves, strict=False):
             axes.plot(curve.x, curve.y, color=colour, label=curve.name)
+        for stage in panel.stages:
+            colour = stage.colour
+            axes.axvspan(stage.start_s, stage.end_s, color=colour, alpha=STAGE_ALPHA, linewidth=0)
         if panel is plot:
             _doubts_on_paper(axes, plot)
         axes.set_ylabel(panel.y_label)
