@@ -13,7 +13,7 @@ from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_nois
 
 def test_the_logarithm_is_right_to_single_precision():
     values = np.concatenate(
-        [np.arange(1, 65536), np.geomspace(1e-30, 1e30, 50_000), np.linspace(0.6, 1.4, 50_000)]
+        [np.arange(1, 65536, 13), np.geomspace(1e-30, 1e30, 5000), np.linspace(0.6, 1.4, 5000)]
     ).astype(np.float32)
     expected = np.log(values.astype(float))
     found = np.array([log32.py_func(v) for v in values])

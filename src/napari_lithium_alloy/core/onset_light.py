@@ -20,7 +20,7 @@ COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
 """Counts of other types become float32 first."""
 IN_MEMORY_BYTES = 128 * 2**20
 """Larger copies of frames that cannot be mapped lie in a temporary file."""
-NOISE_ROWS = 48
+NOISE_ROWS = 32
 """Rows of the field, evenly spread, that are enough to measure noise."""
 
 
