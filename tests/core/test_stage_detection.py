@@ -11,7 +11,8 @@ from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.potential_breaks import breaks, half_cycles, relaxation
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.rate_humps import humps, kink_s, rate_curve
-from napari_lithium_alloy.core.stage_detection import detect_stages
+from napari_lithium_alloy.core.stage_detection import _drawn_back, detect_stages
+from napari_lithium_alloy.core.stages import Stage, StageKind
 from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters, make_recording
 
 SHAPE = {"shape": (128, 128), "count": 4, "spacing_um": 0.9, "merging_pairs": 0}
@@ -232,3 +233,22 @@ def test_humps_and_the_kink_between_them():
 def test_too_few_values_have_no_rate():
     assert rate_curve(np.arange(5.0), np.arange(5.0)) is None
     assert detect_stages(None, np.arange(5.0), np.arange(5.0)) == []
+
+
+def test_a_step_ends_before_the_next_begins_where_the_field_has_ended():
+    """The potential breaks where step 2 starts; a pause of 3 s lies before it, as the field says."""
+
+    def stage(step, start, end, scope):
+        return Stage(
+            kind=StageKind.ALLOYING, step=step, start_s=start, end_s=end, scope=scope, cycle=1
+        )
+
+    cell = [stage(1, 20.0, 60.0, "cell"), stage(2, 60.0, 100.0, "cell")]
+    early = [stage(1, 22.0, 57.0, "field"), stage(2, 61.0, 99.0, "field")]
+    first, second = _drawn_back(cell, early)
+    assert (first.start_s, first.end_s, second.start_s) == (20.0, 58.5, 60.0)
+    much_earlier = [stage(1, 22.0, 40.0, "field")]
+    assert _drawn_back(cell, much_earlier)[0].end_s == pytest.approx(60 - 0.04 * 40)
+    later = [stage(1, 22.0, 62.0, "field")]
+    assert _drawn_back(cell, later) == cell
+    assert _drawn_back(cell, []) == cell

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,7 +101,8 @@ def detect_stages(
         own = None if curve is None else steps
         stages += _cell_stages(potential, halves, own, parameters)
     if curve is not None and field is not None:
-        stages += field_stages(field, curve, found, steps, halves)
+        seen = field_stages(field, curve, found, steps, halves)
+        stages = [*_drawn_back(stages, seen), *seen]
     return sorted(stages, key=lambda s: (s.start_s, s.scope))
 
 
@@ -156,6 +157,27 @@ def _with_pauses(start: Moment, bounds: Sequence[Moment]) -> list[Moment]:
         for a, b, c in zip(around, around[1:], around[2:], strict=False)
     ]
     return [*inner, bounds[-1]]
+
+
+def _drawn_back(cell: Sequence[Stage], field: Sequence[Stage]) -> list[Stage]:
+    """The cell's stages, ended before the next one's start where the field has ended by then.
+
+    A break of the potential is where the next stage starts. The one before ended at a time
+    between the field's end, which is no later than the cell's, and the break; no more than twice
+    the likely pause before it.
+    """
+    seen = {s.key: s for s in field}
+    ordered = sorted(cell, key=lambda s: s.start_s)
+    drawn = []
+    for stage, following in itertools.zip_longest(ordered, ordered[1:]):
+        own = seen.get(stage.key)
+        if own is None or following is None or following.start_s != stage.end_s:
+            drawn.append(stage)
+            continue
+        shorter = min(s.end_s - s.start_s for s in (stage, following))
+        early = min(max(stage.end_s - own.end_s, 0.0), 2 * PAUSE * shorter)
+        drawn.append(replace(stage, end_s=stage.end_s - early / 2))
+    return drawn
 
 
 def _inner_bounds(
