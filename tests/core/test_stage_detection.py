@@ -236,7 +236,7 @@ def test_too_few_values_have_no_rate():
 
 
 def test_a_step_ends_before_the_next_begins_where_the_field_has_ended():
-    """The potential breaks where step 2 starts; a pause of 3 s lies before it, as the field says."""
+    """The potential breaks where step 2 starts; a pause lies before it, as the field says."""
 
     def stage(step, start, end, scope):
         return Stage(
