@@ -8,6 +8,7 @@ from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.opening import open_layers
 from napari_lithium_alloy._napari.session import session_of
+from napari_lithium_alloy._napari.widgets.correct_and_align import CorrectAndAlign
 from napari_lithium_alloy._napari.widgets.nucleation_sites import NucleationSites
 from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
 from napari_lithium_alloy.core.progress import finish
@@ -54,13 +55,20 @@ def run_on(viewer, finished):
     return run
 
 
-def test_the_front_s_onset_map_is_that_of_the_command_line(viewer, run_on, shared, tmp_path):
+def test_the_front_s_onset_map_is_that_of_the_command_line(
+    viewer, run_on, finished, shared, tmp_path
+):
     times = pd.read_csv(shared / "real/front/A1_crystal_front_times.csv")
     times.set_axis(["frame", "time_s"], axis=1).to_csv(tmp_path / "times.csv", index=False)
     image = (shared / "real/front/A1_crystal_front_13f_uint8.tif").as_posix()
     file = tmp_path / "recording.toml"
     file.write_text(FRONT.format(image=image))
-    opened, _ = run_on(file, TemporalColorCode)
+    opened, correct = run_on(file, CorrectAndAlign)
+    correct.correct.result.apply.click()
+    dock = TemporalColorCode(viewer)
+    dock.run()
+    finished(dock, timeout=60_000)
+    dock.disconnect_events()
     (layer,) = [one for one in viewer.layers if kind_of(one) == "onset"]
     same = finish(analyze(opened.experiment)).onset_maps["cycle1_step1"]
     assert np.array_equal(layer.data, same.onset_s, equal_nan=True)

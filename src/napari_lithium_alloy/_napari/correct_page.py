@@ -96,7 +96,7 @@ class CorrectPage:
         correction = opened.measured.correction
         opened.did(Step.of("measure_correction", correction.parameters, done=correction.done))
         if shows_corrected(self.dock.session, opened):
-            show_frames(self.dock.session, opened, opened.corrected_by(correction))
+            show_frames(self.dock.session, opened, correction)
         self.dock.session.put_table(opened, "corrections", table)
         self.dock.session.results_changed.emit("correction")
         words = " ".join(opened.measured.notes) or "Nothing is wrong with the frames."
@@ -123,9 +123,8 @@ class CorrectPage:
     def _preview_toggled(self, wanted: bool) -> None:
         opened = self.dock.session.current
         if opened is not None and opened.measured is not None:
-            correction = opened.measured.correction
-            frames = opened.corrected_by(correction) if wanted else opened.as_read
-            show_frames(self.dock.session, opened, frames)
+            correction = opened.measured.correction if wanted else None
+            show_frames(self.dock.session, opened, correction)
 
     def _apply_clicked(self) -> None:
         with self.dock.errors_shown():

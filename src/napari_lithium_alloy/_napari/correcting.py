@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.frame_quality import frame_quality
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.core.recording import Recording, Region
 from napari_lithium_alloy.pipeline import as_measured, measured_correction
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ class Measured:
     saturation_counts: float | None
     notes: tuple[str, ...]
 
+    @classmethod
+    def of(cls, correction: Correction, recording: Recording, clipping: Sequence[str] = ()) -> Self:
+        """What was measured of a recording; `clipping` says how its pixels clip."""
+        return cls(
+            correction=correction,
+            saturation_counts=recording.saturation_counts,
+            notes=(*clipping, *correction.notes, *_doubts(correction)),
+        )
+
 
 def measured_in(opened: Opened, regions: Sequence[Region]) -> Work[tuple[Measured, pd.DataFrame]]:
     """Measure a recording as it was read, and tabulate its frames.
@@ -59,12 +68,7 @@ def measured_in(opened: Opened, regions: Sequence[Region]) -> Work[tuple[Measure
     work = measured_correction(experiment, recording, opened.config)
     correction = yield from part(work, 0, 90, 100)
     table = yield from part(frame_quality(recording, correction), 90, 100, 100)
-    measured = Measured(
-        correction=correction,
-        saturation_counts=recording.saturation_counts,
-        notes=(*clipping, *correction.notes, *_doubts(correction)),
-    )
-    return measured, table
+    return Measured.of(correction, recording, clipping), table
 
 
 def _doubts(correction: Correction) -> tuple[str, ...]:

@@ -94,12 +94,21 @@ def plot_of(
 NOTHING = CorrectionPlot(x_label=TIME, y_label="Shift (µm)")
 
 
+class GainCanvas(CurveCanvas):
+    """The lamp's gain over the stages, which the timeline names: here is no room for it."""
+
+    def follow_theme(self) -> None:
+        super().follow_theme()
+        for label in self._bands:
+            label.hide()
+
+
 class CorrectionCanvas(CurveCanvas):
     """Shifts above, the lamp's gain below, with one time cursor."""
 
     def __init__(self, viewer: Any, hint: str = "") -> None:
         super().__init__(viewer, hint)
-        self.gain = CurveCanvas(viewer)
+        self.gain = GainCanvas(viewer)
         self.gain.hint.hide()
         self.gain.time_clicked.connect(self.time_clicked)
         self.gain.item.setXLink(self.item)

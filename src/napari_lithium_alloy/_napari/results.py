@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 def take_result(session: Session, opened: Opened, result: AnalysisResult) -> None:
     """Show a whole analysis; sites changed by hand stay as they are."""
     opened.config = result.config
-    _take_correction(session, opened, result)
     if result.experiment.stages and not opened.experiment.stages:
         session.change_experiment(opened, stages=result.experiment.stages)
     stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
@@ -40,6 +39,8 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     opened.stages |= {key: by_key[key] for key in result.onset_maps}
     opened.pore_tracks = result.pore_tracks
     opened.steps = list(result.provenance)
+    opened.measured = Measured.of(result.correction, result.as_read)
+    use_measured(session, opened)  # all layers lie on the frames the analysis worked on
     tables = dict(result.tables)
     if "sites" in tables:
         _keep_sites(opened, tables["sites"])
@@ -50,16 +51,6 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     add_layers(session.viewer, _layers(session, opened, result))
     for kind in ("tables", "normalization", "onset", "sites", "pores"):
         session.results_changed.emit(kind)
-
-
-def _take_correction(session: Session, opened: Opened, result: AnalysisResult) -> None:
-    """Work on the frames the analysis worked on, so that all layers lie on them."""
-    opened.measured = Measured(
-        correction=result.correction,
-        saturation_counts=result.as_read.saturation_counts,
-        notes=result.correction.notes,
-    )
-    use_measured(session, opened)
 
 
 def _keep_sites(opened: Opened, found: pd.DataFrame) -> None:

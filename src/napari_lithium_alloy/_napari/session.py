@@ -143,14 +143,14 @@ class Session:
                 for key in ("units", "scale", "translate"):
                     setattr(layer, key, where[key])
         if opened.correction is not None and shows_corrected(self, opened):
-            show_frames(self, opened, opened.recording)
+            show_frames(self, opened, opened.correction)
         self.recordings_changed.emit()
         self.results_changed.emit("normalization")
 
     def correct(self, opened: Opened, correction: Correction | None) -> None:
         """Let all docks work on corrected frames or, with None, on those that were read."""
         opened.correction = correction
-        show_frames(self, opened, opened.recording)
+        show_frames(self, opened, correction)
         self.lay(opened, opened.laid)
         self.recordings_changed.emit()
         self.results_changed.emit("correction")
