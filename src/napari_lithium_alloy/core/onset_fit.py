@@ -388,10 +388,12 @@ def _same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:
 
 def _sampling_error(sigma: float, width: float) -> float:
     """What a line makes of a smooth rise seen in few frames: its typical error, in frames."""
+    from napari_lithium_alloy.core.kernels.local_fits import REACH
+
     phases = np.arange(16) / 16 - 0.5
-    reach = math.ceil(2.5 * sigma) + 1
+    reach = math.ceil(REACH * sigma) + 1
     steps = phases[:, np.newaxis] + np.arange(-reach, reach + 1)
-    weight = np.exp(-0.5 * (steps / sigma) ** 2) * (np.abs(steps) <= 2.5 * sigma)
+    weight = np.exp(-0.5 * (steps / sigma) ** 2) * (np.abs(steps) <= REACH * sigma)
     value = ndtr(steps / max(width, 1e-3)) - 0.5
     s0, s1, s2 = (np.sum(weight * steps**k, axis=1) for k in range(3))
     v0, v1 = (np.sum(weight * value * steps**k, axis=1) for k in range(2))

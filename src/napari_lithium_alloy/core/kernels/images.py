@@ -56,12 +56,15 @@ def _along_row(
     """A row convolved with weights; those at its ends as `_weights_at` says."""
     width, half = line.shape[0], weights.shape[0] // 2
     inner = max(width - 2 * half, 0)
-    for x in range(half, half + inner):
-        out[x] = weights[half] * line[x]
+    middle = out[half : half + inner]
+    for x in range(inner):
+        middle[x] = weights[half] * line[half + x]
     for j in range(1, half + 1):
         weight = weights[half + j]
-        for x in range(half, half + inner):
-            out[x] += weight * (line[x - j] + line[x + j])
+        # Parts of the row, since an index that may be negative keeps a loop from being vectors.
+        left, right = line[half - j :], line[half + j :]
+        for x in range(inner):
+            middle[x] += weight * (left[x] + right[x])
     near = np.zeros(4 * half + 1, dtype=np.float32)
     for k in range(min(width, 2 * half)):
         x = k if k < half or not inner else k + inner
@@ -95,8 +98,9 @@ def blur(
         for j in range(-2 * half, 2 * half + 1):
             weight = near[j + 2 * half]
             if weight != 0:
+                row = image[y + j]
                 for x in range(width):
-                    line[x] += weight * image[y + j, x]
+                    line[x] += weight * row[x]
         _along_row(line, weights, straight, out[y])
 
 
