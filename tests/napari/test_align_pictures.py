@@ -98,9 +98,12 @@ def test_points_lay_a_micrograph_over_the_recording(
     assert np.all(table["left_out_um"] > table["residual_um"])
     assert "for a point left out" in dock.status.text()
     assert np.allclose(points_um(moving), MARKS_UM, atol=0.08)
+    assert [s.name for s in opened.steps] == ["align HIM"]
     before = affine_of_layer(micrograph)
     dock._run_clicked()  # again from where it lies now: the same
     assert np.allclose(affine_of_layer(micrograph), before)
+    assert len(opened.tables["landmarks"]) == 5
+    assert opened.tables["alignment"]["picture"].tolist() == ["HIM"]
     dock.align.result.back.click()
     assert np.array_equal(affine_of_layer(micrograph), np.eye(3))
     assert np.allclose(affine_of_layer(moving), np.eye(3))

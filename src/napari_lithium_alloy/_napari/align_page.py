@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.align_box import KINDS, AlignForm, AlignResult
@@ -21,6 +22,7 @@ from napari_lithium_alloy._napari.aligning import (
     regions_onto,
     sentence,
     taken_out,
+    with_picture,
 )
 from napari_lithium_alloy._napari.counts_view import counts_layers
 from napari_lithium_alloy._napari.dock import Dock
@@ -161,8 +163,8 @@ class AlignPage:
         fixed_um = mapped(np.linalg.inv(current.affine), points_um(fixed))
         found = align_landmarks(moving_um, fixed_um, kind)
         self._tabulate(current, picture, found)
-        self.session.put_table(current, "landmarks", landmarks_table(moving_um, fixed_um, found))
-        self.dock.tables.choose("landmarks")
+        rows = landmarks_table(picture.name, moving_um, fixed_um, found)
+        self._put(current, "landmarks", rows)
         if picture.opened is not None:
             self.session.lay(picture.opened, Laid(alignment=found, onto=current, as_read=False))
         else:
@@ -171,10 +173,13 @@ class AlignPage:
         self._say(f"{sentence(found)} {found.note}")
 
     def _tabulate(self, current: Opened, picture: Picture, found: Alignment) -> None:
-        current.did(Step.of("align", picture=picture.name, kind=found.kind, affine=found.affine))
-        table = alignment_table(picture.name, current.name, found)
-        self.session.put_table(current, "alignment", table)
-        self.dock.tables.choose("alignment")
+        name = f"align {picture.name}"
+        current.did(Step.of(name, onto=current.name, kind=found.kind, affine=found.affine))
+        self._put(current, "alignment", alignment_table(picture.name, current.name, found))
+
+    def _put(self, current: Opened, name: str, rows: pd.DataFrame) -> None:
+        self.session.put_table(current, name, with_picture(current.tables.get(name), rows))
+        self.dock.tables.choose(name)
 
     def _add_clicked(self) -> None:
         with self.dock.errors_shown():

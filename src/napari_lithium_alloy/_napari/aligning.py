@@ -137,10 +137,13 @@ def alignment_table(picture: str, onto: str, found: Alignment) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def landmarks_table(moving_um: FloatArray, fixed_um: FloatArray, found: Alignment) -> pd.DataFrame:
+def landmarks_table(
+    picture: str, moving_um: FloatArray, fixed_um: FloatArray, found: Alignment
+) -> pd.DataFrame:
     """A row for each pair of matched points, with its residual."""
     return pd.DataFrame(
         {
+            "picture": picture,
             "point": np.arange(1, len(moving_um) + 1),
             "residual_um": found.residual_um,
             "left_out_um": found.left_out_um,
@@ -152,9 +155,18 @@ def landmarks_table(moving_um: FloatArray, fixed_um: FloatArray, found: Alignmen
     )
 
 
+def with_picture(known: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """A table with the rows of one picture in place of those it had."""
+    if known is None:
+        return rows
+    others = known[~known["picture"].isin(rows["picture"])]
+    return pd.concat([others, rows], ignore_index=True) if len(others) else rows
+
+
 def sentence(found: Alignment) -> str:
     """How a picture was laid, with its uncertainty."""
-    turned = _with_sd(f"turned by {found.rotation_deg:.2f}", found.rotation_sd_deg, "°")
+    turn = round(found.rotation_deg, 2) + 0.0  # no -0.00
+    turned = _with_sd(f"turned by {turn:.2f}", found.rotation_sd_deg, "°")
     if found.kind in ("similarity", "affine"):
         sd = float(np.max(found.sd_um))
         sure = f", right to {sd:.3f} µm at its middle" if np.isfinite(sd) else ""
