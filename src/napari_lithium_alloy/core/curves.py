@@ -13,6 +13,7 @@ from scipy import ndimage
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
 from napari_lithium_alloy.core.kept_windows import kept_reader
+from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
 from napari_lithium_alloy.core.photometry import Reference
 from napari_lithium_alloy.core.progress import Work, part
@@ -23,8 +24,6 @@ from napari_lithium_alloy.core.tables import conform
 FIELD = "field"
 """Name of the whole field among the regions."""
 LN_10 = float(np.log(10))
-COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
-"""Counts of other types become float32 first."""
 
 
 def region_curves(

@@ -7,10 +7,8 @@ around it, its curve then costs what it does for a memory-mapped file.
 from __future__ import annotations
 
 import math
-import os
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import Recording, Window
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 KEPT_BYTES = 256 * 2**20
 """Most memory for the windows of one recording."""
@@ -104,16 +103,12 @@ def _decoded(recording: Recording, places: Sequence[Place]) -> Work[list[_Kept]]
         for place in places
     ]
 
-    def decode(t: int) -> None:
-        for one in kept:
-            one.counts[t] = recording.read(t, *one.place)
+    def decode(frames: tuple[int, int]) -> None:
+        for t in range(*frames):
+            for one in kept:
+                one.counts[t] = recording.read(t, *one.place)
 
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        for first in range(0, n, 4 * workers):
-            after = min(n, first + 4 * workers)
-            list(pool.map(decode, range(first, after)))
-            yield after, n
+    yield from by_rows(decode, n, most=4)
     return kept
 
 

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array, least_light
 from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import common_noise, frame_noise
 
-COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
-"""Counts of other types become float32 first."""
 IN_MEMORY_BYTES = 128 * 2**20
 """Larger copies of frames that cannot be mapped lie in a temporary file."""
 NOISE_ROWS = 32
