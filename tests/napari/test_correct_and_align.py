@@ -254,6 +254,7 @@ def test_the_whole_analysis_leaves_corrected_frames_in_use(viewer, opened, found
     assert corrections_of(onset) == DONE
     assert "corrected: flat field, lamp, drift" in workspace.facts.text()
     assert dock.canvas.plot.curves[0].y[-1] > 0.5
+    assert "The sample drifts by up to" in dock.status.text()
     shown = counts_of(viewer).data[90]
     dock.correct.result.undo.click()
     assert np.isnan(shown).any()

@@ -49,6 +49,7 @@ class CorrectPage:
         self.dock = dock
         self.form, self.result = CorrectForm(), CorrectResult(dock.viewer)
         self.canvas = self.result.canvas
+        self._told: Measured | None = None
         self.form.region.offered = self._regions_offered
         self.form.changed.connect(self._form_changed)
         self.form.draw_button.clicked.connect(self._draw_clicked)
@@ -77,6 +78,7 @@ class CorrectPage:
         result.in_use.setText("" if opened is None else self._in_use(opened))
         if opened is not None and self.form.value != opened.config.correction:
             self.form.value = opened.config.correction
+        self._tell(measured)
         if opened is None or measured is None:
             self.canvas.show_plot(NOTHING)
             return
@@ -99,9 +101,15 @@ class CorrectPage:
             show_frames(self.dock.session, opened, correction)
         self.dock.session.put_table(opened, "corrections", table)
         self.dock.session.results_changed.emit("correction")
-        words = " ".join(opened.measured.notes) or "Nothing is wrong with the frames."
-        again = " Apply again to use this." if opened.correction is not None else ""
-        self._say(words + again)
+        if opened.correction is not None:
+            self._say(f"{self.dock.status.text()} Apply again to use this.")
+
+    def _tell(self, measured: Measured | None) -> None:
+        """Say what was measured, once."""
+        if measured is not self._told:
+            self._told = measured
+            notes = () if measured is None else measured.notes or ("Nothing is wrong.",)
+            self._say(" ".join(notes))
 
     # What is used and shown
 
