@@ -13,13 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s
+from napari_lithium_alloy.core.onset_errors import (
+    cell_side,
+    kernel_power,
+    noise_variance,
+    same_phase,
+    sampling_error,
+)
 from napari_lithium_alloy.core.onset_light import Levels, WindowLight
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import Work, finish
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
@@ -31,11 +38,9 @@ from napari_lithium_alloy.core.smoothing import (
     wide_mean,
 )
 
-CELL_PX = 4
 RISE_SIGMA_PX = 2.0
 """Smoothing of the rise where it only scales something."""
 SLOPE_SIGMA_PX = 2.5
-SCATTER_SIGMA_PX = 6.0
 LEAST_SIGMA_FRAMES = 0.5
 """Weights in time as narrow as this make the line that through the two nearest frames."""
 TYPICAL_ROWS = 8
@@ -50,7 +55,6 @@ MATCHED = 0.7
 """Smoothing in time, of the rise's own width: nearly all of the gain of a matched filter."""
 BIAS_SHARE = 0.3
 """Of the delay that is taken out, what is left of it (from synthetic recordings)."""
-SIGMAS_CLIPPED = 4.0
 LEAST_SAMPLING_ERROR = 0.01
 """Frame intervals; less is not worth a map."""
 
@@ -171,10 +175,10 @@ def chosen_in_time(scene: Scene) -> Work[tuple[OnsetParameters, float]]:
 def _typical_width(scene: Scene) -> Work[float]:
     """Standard deviation in time of a typical pixel's rise, seconds, from some rows of cells."""
     interval, shape = scene.light.interval, scene.rise.shape
-    n_rows = max(shape[0] // _cell(shape), 1)
+    n_rows = max(shape[0] // cell_side(shape), 1)
     chosen = np.unique(np.linspace(0, n_rows - 1, 2 * TYPICAL_ROWS + 1)[1::2].astype(int))
     lines = yield from _lines(scene, interval, [(int(r), int(r) + 1) for r in chosen])
-    cell = _cell(shape)
+    cell = cell_side(shape)
     ratios = []
     for r in chosen:
         rows = slice(r * cell, (r + 1) * cell)
@@ -191,16 +195,12 @@ def _typical_width(scene: Scene) -> Work[float]:
     return math.sqrt(max(seen**2 - interval**2, (0.2 * interval) ** 2))
 
 
-def _cell(shape: Sequence[int]) -> int:
-    return CELL_PX if min(shape) >= 2 * CELL_PX else 1
-
-
 def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> Work[Lines]:
     """Lines of the pixels of all rows of cells, or of some."""
     from napari_lithium_alloy.core.kernels.local_fits import lines_from_cells
 
     light, shape = scene.light, scene.rise.shape
-    cell = _cell(shape)
+    cell = cell_side(shape)
     time, missing, slope = (np.zeros(shape, dtype=np.float32) for _ in range(3))
     cells = np.full(scene.cell_levels[0].shape, np.nan, dtype=np.float32)
     levels = (light.dark, scene.threshold, scene.rise)
@@ -226,7 +226,7 @@ def _cell_levels(
 ) -> tuple[Float32Array, Float32Array]:
     """Threshold (with the dark counts in it) and dark counts, summed over each cell."""
     shape = light.dark.shape
-    cell = _cell(shape)
+    cell = cell_side(shape)
     sizes = [np.diff(np.arange(max(n // cell, 1)) * cell, append=n) for n in shape]
     area = np.multiply.outer(*sizes).astype(np.float32)
     base, top, dark = (
@@ -288,12 +288,14 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     # At a jump of the onset, as between grains, a second derivative says nothing of its bending.
     np.clip(delay, -math.hypot(width, sigma), math.hypot(width, sigma), out=delay)
     delay += np.float32(ndtri(scene.parameters.fraction)) * (math.hypot(width, sigma) - width)
-    variance = _noise_variance(raw - time, rising, px, psf_px) if px >= LEAST_SIGMA_PX else sd**2
+    variance = noise_variance(raw - time, rising, px, psf_px) if px >= LEAST_SIGMA_PX else sd**2
     variance += (scene.levels.flicker * _flicker_left(scene, sigma) / slope) ** 2
-    sampling = _sampling_error(sigma / interval, width / interval) * interval
+    sampling = sampling_error(sigma / interval, width / interval) * interval
     if sampling > LEAST_SAMPLING_ERROR * interval:
-        variance += np.float32(sampling**2) * _same_phase(time, px, interval)
-    variance += BIAS_SHARE**2 * wide_mean(delay**2, rising, GRADIENT_SIGMA_PX, _cell(time.shape))
+        variance += np.float32(sampling**2) * same_phase(time, px, interval)
+    variance += BIAS_SHARE**2 * wide_mean(
+        delay**2, rising, GRADIENT_SIGMA_PX, cell_side(time.shape)
+    )
     return px, Estimate(time=time, sd=np.sqrt(variance), delay=delay)
 
 
@@ -320,9 +322,9 @@ def _chosen_in_space(scene: Scene, lines: Lines, raw_sd: float, psf_px: float) -
 
     And not more than noise asks for.
     """
-    bend = _bending(lines.cells, _cell(scene.rise.shape))
+    bend = _bending(lines.cells, cell_side(scene.rise.shape))
     px = np.arange(LEAST_PX, MOST_PX + 0.01, 0.05)
-    noise = np.array([raw_sd**2 * _kernel_power(p, psf_px) for p in px])
+    noise = np.array([raw_sd**2 * kernel_power(p, psf_px) for p in px])
     bias = BIAS_SHARE * (px**2 + psf_px**2) / 2 * bend
     best = float(px[np.argmin(noise + bias**2)])
     asked = PX_PER_NOISE * scene.levels.noise / max(scene.typical_rise, 1e-6)
@@ -343,60 +345,3 @@ def _bending(cells: Float32Array, cell: int) -> float:
         return 0.0
     most = np.percentile(np.abs(second), 95)
     return float(np.sqrt(np.mean(np.clip(second, -most, most) ** 2)))
-
-
-def _kernel_power(px: float, psf_px: float) -> float:
-    """Share of white noise's variance left by smoothing and taking out its delay.
-
-    Of the kernel G(px) - c laplacian G(q) with c = (px^2 + psf^2)/2 and q^2 = px^2 plus the
-    variance of the smoothing of gradients, by Parseval's theorem.
-    """
-    c, q2 = (px**2 + psf_px**2) / 2, px**2 + GRADIENT_SIGMA_PX**2
-    return (1 / (2 * px**2) + 4 * c / (px**2 + q2) ** 2 + c**2 / q2**3) / (2 * math.pi)
-
-
-def _noise_variance(
-    scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
-) -> Float32Array:
-    """Variance of smoothed times, from how pixels scatter about their surroundings."""
-    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(some_of(scatter, rising))))
-    square = np.clip(scatter, -most, most) ** 2
-    weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
-    weights /= weights.sum()
-    left = 1 - 2 * weights[8] ** 2 + float((weights**2).sum()) ** 2
-    power = _kernel_power(px, psf_px) / left
-    return wide_mean(square, rising, SCATTER_SIGMA_PX, _cell(square.shape)) * np.float32(power)
-
-
-def _same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:
-    """Share of the variance of a sampling error that smoothing leaves.
-
-    It depends on when a pixel rises between two frames, about as a sine, and pixels on a slope
-    of the map, which are smoothed together, rise at other phases.
-    """
-    from napari_lithium_alloy.core.kernels.images import between_cells
-
-    cell = _cell(time.shape)
-    means = cell_means(time, cell)
-    out = np.ones(time.shape, dtype=np.float32)
-    if min(means.shape) > 1:
-        gy, gx = np.gradient(means / (cell * interval))
-        share = np.exp(-((2 * np.pi * px) ** 2) * (gy**2 + gx**2)).astype(np.float32)
-        finish(by_rows(lambda rows: between_cells(share, cell, rows, out), len(out)))
-    return out
-
-
-def _sampling_error(sigma: float, width: float) -> float:
-    """What a line makes of a smooth rise seen in few frames: its typical error, in frames."""
-    from napari_lithium_alloy.core.kernels.local_fits import REACH
-
-    phases = np.arange(16) / 16 - 0.5
-    reach = math.ceil(REACH * sigma) + 1
-    steps = phases[:, np.newaxis] + np.arange(-reach, reach + 1)
-    weight = np.exp(-0.5 * (steps / sigma) ** 2) * (np.abs(steps) <= REACH * sigma)
-    value = ndtr(steps / max(width, 1e-3)) - 0.5
-    s0, s1, s2 = (np.sum(weight * steps**k, axis=1) for k in range(3))
-    v0, v1 = (np.sum(weight * value * steps**k, axis=1) for k in range(2))
-    spread = s0 * s2 - s1**2
-    level, slope = (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread
-    return float(np.sqrt(np.mean((level / np.mean(slope)) ** 2)))

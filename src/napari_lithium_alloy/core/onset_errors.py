@@ -1,0 +1,82 @@
+"""How sure an onset is: what noise, bending fronts and sparse frames leave of an error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import ndtr
+
+from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import BoolArray
+from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.smoothing import cell_means, some_of, wide_mean
+
+CELL_PX = 4
+SCATTER_SIGMA_PX = 6.0
+SIGMAS_CLIPPED = 4.0
+
+
+def cell_side(shape: Sequence[int]) -> int:
+    """Side of the squares of pixels that maps are thinned to."""
+    return CELL_PX if min(shape) >= 2 * CELL_PX else 1
+
+
+def kernel_power(px: float, psf_px: float) -> float:
+    """Share of white noise's variance left by smoothing and taking out its delay.
+
+    Of the kernel G(px) - c laplacian G(q) with c = (px^2 + psf^2)/2 and q^2 = px^2 plus the
+    variance of the smoothing of gradients, by Parseval's theorem.
+    """
+    c, q2 = (px**2 + psf_px**2) / 2, px**2 + GRADIENT_SIGMA_PX**2
+    return (1 / (2 * px**2) + 4 * c / (px**2 + q2) ** 2 + c**2 / q2**3) / (2 * math.pi)
+
+
+def noise_variance(
+    scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
+) -> Float32Array:
+    """Variance of smoothed times, from how pixels scatter about their surroundings."""
+    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(some_of(scatter, rising))))
+    square = np.clip(scatter, -most, most) ** 2
+    weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
+    weights /= weights.sum()
+    left = 1 - 2 * weights[8] ** 2 + float((weights**2).sum()) ** 2
+    power = kernel_power(px, psf_px) / left
+    return wide_mean(square, rising, SCATTER_SIGMA_PX, cell_side(square.shape)) * np.float32(power)
+
+
+def same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:
+    """Share of the variance of a sampling error that smoothing leaves.
+
+    It depends on when a pixel rises between two frames, about as a sine, and pixels on a slope
+    of the map, which are smoothed together, rise at other phases.
+    """
+    from napari_lithium_alloy.core.kernels.images import between_cells
+
+    cell = cell_side(time.shape)
+    means = cell_means(time, cell)
+    out = np.ones(time.shape, dtype=np.float32)
+    if min(means.shape) > 1:
+        gy, gx = np.gradient(means / (cell * interval))
+        share = np.exp(-((2 * np.pi * px) ** 2) * (gy**2 + gx**2)).astype(np.float32)
+        finish(by_rows(lambda rows: between_cells(share, cell, rows, out), len(out)))
+    return out
+
+
+def sampling_error(sigma: float, width: float) -> float:
+    """What a line makes of a smooth rise seen in few frames: its typical error, in frames."""
+    from napari_lithium_alloy.core.kernels.local_fits import REACH
+
+    phases = np.arange(16) / 16 - 0.5
+    reach = math.ceil(REACH * sigma) + 1
+    steps = phases[:, np.newaxis] + np.arange(-reach, reach + 1)
+    weight = np.exp(-0.5 * (steps / sigma) ** 2) * (np.abs(steps) <= REACH * sigma)
+    value = ndtr(steps / max(width, 1e-3)) - 0.5
+    s0, s1, s2 = (np.sum(weight * steps**k, axis=1) for k in range(3))
+    v0, v1 = (np.sum(weight * value * steps**k, axis=1) for k in range(2))
+    spread = s0 * s2 - s1**2
+    level, slope = (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread
+    return float(np.sqrt(np.mean((level / np.mean(slope)) ** 2)))
