@@ -278,7 +278,9 @@ def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
 
 def _curves(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     experiment, recording = result.experiment, result.recording
-    result.regions = list(experiment.regions) or _suggested(result)
+    lamps = [r for r in experiment.regions if r.name == result.config.correction.reference_region]
+    drawn = [r for r in experiment.regions if r not in lamps]
+    result.regions = [*(drawn or _suggested(result)), *lamps]
     work = region_curves(recording, result.reference, result.regions, valid=result.film)
     curves = yield from part(work, 0, HUNDRED, 2 * HUNDRED)
     result.tables["curves"] = complete_curves(

@@ -113,7 +113,7 @@ def measure_correction(
 
 def _bad_note(bad: BoolArray) -> tuple[str, ...]:
     count = int(bad.sum())
-    return (f"{count} hot or dead pixels are replaced by their neighbours.",) if count else ()
+    return (f"Hot or dead pixels replaced by their neighbours: {count}.",) if count else ()
 
 
 def _with_drift(steady: Correction, shifts: Shifts, tracks: FeatureTracks) -> Correction:
@@ -140,7 +140,8 @@ def _with_drift(steady: Correction, shifts: Shifts, tracks: FeatureTracks) -> Co
         )
     trusted = ~blurred_frames(tracks) & (known | (not moves))
     if not trusted.all():
-        notes.append(f"{int((~trusted).sum())} frames are too blurred or unsteady to trust.")
+        share = f"{int((~trusted).sum())} of {len(trusted)} frames"
+        notes.append(f"Too blurred or unsteady to trust: {share}.")
     return dataclasses.replace(
         steady,
         shifts=shifts,

@@ -227,10 +227,10 @@ def _shifts(table: TrackTable, moving: BoolArray, still: BoolArray, solution: _S
 
 
 def _note(solution: _Solution, still: int) -> str:
-    bridged = int((~solution.known).sum())
-    parts = []
-    if bridged:
-        parts.append(f"in {bridged} frames nothing fixed to the film could be followed")
+    known, parts = solution.known, []
+    if not known.all():
+        frames = f"{int((~known).sum())} of {len(known)} frames"
+        parts.append(f"nothing fixed to the film could be followed in {frames}")
     if still:
-        parts.append(f"{still} patches stay put on the sensor (dust) and were left out")
+        parts.append(f"patches that stay put on the sensor (dust) were left out: {still}")
     return ("Drift: " + "; ".join(parts) + ".") if parts else ""
