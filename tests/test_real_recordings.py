@@ -4,10 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from planted import recording_of
 from scipy import ndimage
 from scipy.stats import spearmanr
+from skimage.registration import phase_cross_correlation
 
 from napari_lithium_alloy.cli import main
+from napari_lithium_alloy.core.correction_measurement import measure_correction
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.io.tables import read_csv
 
 FIRST_RADIUS_PX = 41.7
@@ -104,6 +108,8 @@ def colonies(shared, tmp_path_factory):
         path = '{frames.as_posix()}'
         frame_interval_s = 3600
         pixel_size_um = 0.065
+        [correction]
+        drift = false  # a colony at the border is not in the field common to all frames
         [[stages]]
         kind = "deposition"
         start_s = 0.0
@@ -118,6 +124,17 @@ def colonies(shared, tmp_path_factory):
     assert main(["analyze", str(folder), "--out", str(folder / "out")]) == 0
     files = sorted(frames.glob("*.tif"))
     return folder / "out", np.stack([tifffile.imread(f) for f in files]).astype(float)
+
+
+@pytest.mark.slow
+def test_the_stage_moved_between_the_first_two_frames(colonies):
+    """By 2.5 and 14.3 px, as phase correlation of these two says; after that hardly."""
+    frames = colonies[1]
+    plain = -phase_cross_correlation(frames[0], frames[1], upsample_factor=10)[0]
+    np.testing.assert_allclose(plain, [-2.5, -14.3], atol=0.05)
+    recording = recording_of(frames, 3600.0 * np.arange(10))
+    shift = finish(measure_correction(recording)).shift_px
+    np.testing.assert_allclose(shift[1:], np.tile(plain, (9, 1)), atol=2.5)
 
 
 def rough_places(frame):
