@@ -15,8 +15,9 @@ install: .venv/installed
 demo: install
 	$(BIN)/lithium-alloy demo --out demo-output
 
+# Two at a time, the tests of a module together: they share what they were made from.
 test: install
-	$(SCREEN) $(BIN)/python -m pytest
+	$(SCREEN) $(BIN)/python -m pytest -n 2 --dist loadscope
 
 lint: install
 	$(BIN)/ruff check .

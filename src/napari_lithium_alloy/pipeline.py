@@ -32,7 +32,7 @@ from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.frame_quality import clipping_level, frame_quality
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
-from napari_lithium_alloy.core.onset import OnsetMap, onset_map, onset_summary
+from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_map, onset_summary
 from napari_lithium_alloy.core.photometry import (
     Float32Array,
     Reference,
@@ -258,7 +258,7 @@ def _check_known(experiment: Experiment, recording: Recording) -> None:
 
 
 def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
-    stages = stages_of(result.experiment.stages, *STEPS)
+    stages = [s for s in stages_of(result.experiment.stages, *STEPS) if not _too_short(result, s)]
     maps: dict[Stage, OnsetMap] = {}
     for i, stage in enumerate(stages):
         work = onset_map(
@@ -274,6 +274,15 @@ def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         result.onset_maps[stage.key] = maps[stage]
         result.did("onset_map", maps[stage].parameters, stage=stage.key)
     result.tables["onset_summary"] = onset_summary(maps)
+
+
+def _too_short(result: AnalysisResult, stage: Stage) -> bool:
+    """Whether a stage that was found, not given, holds too few frames for an onset map."""
+    n = len(result.recording.frames_between(stage.start_s, stage.end_s))
+    if stage.source == "given" or n >= LEAST_FRAMES:
+        return False
+    result.notes.append(f"{stage.label} of cycle {stage.cycle} is too short for an onset map.")
+    return True
 
 
 def _curves(result: AnalysisResult, _: LabelMaker) -> Work[None]:
@@ -387,6 +396,7 @@ def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     steps = {
         s.key: result.onset_maps[s.key]
         for s in stages_of(result.experiment.stages, StageKind.ALLOYING)
+        if s.key in result.onset_maps
     }
     parameters = result.config.complementarity
     images = stage_images(steps, parameters)

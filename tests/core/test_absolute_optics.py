@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from planted import recording_of
 
 from napari_lithium_alloy.core.absolute_curves import absolute_curves, sum_checks
 from napari_lithium_alloy.core.absolute_optics import (
@@ -20,7 +21,6 @@ from napari_lithium_alloy.core.photometry import NormalizationParameters, refere
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.core.synthetic import au_parameters, make_recording
-from tests.planted import recording_of
 
 PIXEL_UM, DARK = 0.065, 100.0
 T_FILM, R_FILM = 0.4, 0.3

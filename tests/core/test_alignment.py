@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import recording_of, rendered
 from scipy import ndimage
 
 from napari_lithium_alloy.core import change_images
@@ -19,7 +20,6 @@ from napari_lithium_alloy.core.change_images import common_times
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters, make_recording
-from tests.planted import recording_of, rendered
 
 PIXEL_UM = 0.065
 QUICK = AlignmentParameters(most_times=32)

@@ -33,6 +33,7 @@ from napari_lithium_alloy.core.tables import conform
 
 __all__ = [
     "HALF",
+    "LEAST_FRAMES",
     "OnsetMap",
     "OnsetParameters",
     "OnsetReason",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 Polarity = Literal["darkens", "brightens"]
+LEAST_FRAMES = 4
+"""Of a stage that can have an onset map."""
 
 
 class OnsetReason(IntEnum):
@@ -155,10 +158,10 @@ def onset_map(
     """
     parameters = parameters or OnsetParameters()
     frames = recording.frames_between(start_s, end_s)
-    if len(frames) < 4:
+    if len(frames) < LEAST_FRAMES:
         raise AlloyError(
             f"{recording.name}: {len(frames)} frames lie between {start_s:g} and {end_s:g} s; "
-            "an onset map needs at least 4, choose a longer stage."
+            f"an onset map needs at least {LEAST_FRAMES}, choose a longer stage."
         )
     valid = np.ones(recording.field_shape, dtype=bool) if valid is None else valid
     if not valid.any():

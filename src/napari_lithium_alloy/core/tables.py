@@ -48,11 +48,11 @@ TABLES: dict[str, dict[str, str]] = {
         "time_s": _F,
         "shift_y_um": _F,
         "shift_x_um": _F,
-        "shift_sd_um": _F,
         "shift_quality": _F,
         "gain": _F,
         "sharpness": _F,
         "saturated_fraction": _F,
+        "shift_sd_um": _F,
         "trusted": _B,
     },
     "onset_summary": {
