@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.accuracy import accuracy_table, uncertainty_table
+from benchmarks.alignment import alignment_table
 from benchmarks.speed import Row, speed_rows
 from benchmarks.stages import stages_table
 from benchmarks.steadiness import registration_row, steadiness_table
@@ -33,6 +34,8 @@ def main() -> None:
     print(accuracy_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nDrift (px, RMS), lamp (%, RMS), and the onset error they leave (frames)")
     print(steadiness_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nTrans to epi: offset (px) and a rotation of 0.7 degree, one seed each")
+    print(alignment_table(seeds=1).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStated uncertainty of onsets: share of pixels within one standard deviation")
     print(uncertainty_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
