@@ -34,13 +34,13 @@ ONSET_FIELDS = {
     ),
     "smoothing_px": Field(
         label="Smoothing in space (px)",
-        tip="Standard deviation of the Gaussian smoothing before the crossing is looked for",
+        tip="Standard deviation of the Gaussian smoothing of the onset times in space",
         high=50,
         unset="from the noise",
     ),
     "smoothing_frames": Field(
         label="Smoothing in time (frames)",
-        tip="Standard deviation of the Gaussian smoothing along time",
+        tip="Standard deviation of the Gaussian smoothing of the light along time",
         high=50,
         unset="from the noise",
     ),
