@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from napari_lithium_alloy.core.feature_tracks import FeatureTracks
@@ -203,10 +203,7 @@ def _variances(frame: IntArray, information: FloatArray, n: int) -> tuple[FloatA
     np.add.at(total, frame, information)
     least = np.linalg.eigvalsh(total)[:, 0]
     known = least > 1 / LOOSE_SD_PX**2
-    away = np.full(n, n)
-    if known.any():
-        at = np.flatnonzero(known)
-        away = np.abs(np.arange(n)[:, None] - at[None]).min(axis=1)
+    away = ndimage.distance_transform_edt(~known) if known.any() else np.full(n, n)
     return np.where(known, 1 / np.maximum(least, 1e-12), away * LOOSE_SD_PX**2), known
 
 
