@@ -239,3 +239,25 @@ def test_wrong_use_is_said():
     steady = corrected(recording, shifted_correction(recording, (1.0, 0.0)))
     with pytest.raises(AlloyError, match="corrected already"):
         finish(measure_correction(steady))
+
+
+def test_a_clipped_hot_pixel_is_replaced_for_good():
+    frames = np.random.default_rng(0).normal(1000, 20, (12, 64, 64)).astype(np.uint16)
+    frames[:, 30, 30] = 4095
+    recording = recording_of(frames, saturation_counts=4095.0)
+    correction = finish(measure_correction(recording))
+    assert np.argwhere(correction.bad).tolist() == [[30, 30]]
+    assert corrected(recording, correction).read(5)[30, 30] == pytest.approx(1000, abs=60)
+
+
+def test_faint_glass_is_told_whatever_the_dark_level_and_its_gain_is_no_staircase():
+    rng = np.random.default_rng(1)
+    lamp = np.linspace(1.0, 1.02, 24)
+    light = np.full((96, 96), 100.0)
+    light[:, 60:] = 145.0
+    frames = np.rint(100 + light * lamp[:, None, None] + rng.normal(0, 0.6, (24, 96, 96)))
+    recording = recording_of(frames.astype(np.uint16), dark_counts=100.0)
+    correction = finish(measure_correction(recording))
+    assert correction.lamp.source == "reference"
+    error = np.log(correction.lamp.gain / (lamp / lamp[:5].mean()))
+    assert np.std(error) < 0.002

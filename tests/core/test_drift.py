@@ -198,6 +198,10 @@ def test_noise_is_told_beside_structure(sd):
     assert pixel_noise(noisy.astype(np.float32)) == pytest.approx(sd, rel=0.2)
 
 
+def test_a_field_too_small_for_a_patch_has_none():
+    assert len(structured(np.ones((1, 30), np.float32), 1.0, np.zeros((0, 2)), 5)) == 0
+
+
 def test_values_that_are_not_known_count_as_no_light():
     counts = np.array([[100.0, np.nan], [130.0, 90.0]])
     assert light_of(counts, 100.0).tolist() == [[0.0, 0.0], [30.0, -10.0]]

@@ -97,10 +97,23 @@ def test_the_lamps_slow_drift_stays_without_a_region_and_goes_with_one():
     levels[50:60] = np.nan
     gain = gain_of_region(levels, np.arange(5), "bare glass")
     np.testing.assert_allclose(gain.gain, slow / slow[:5].mean(), rtol=1e-6)
-    assert "In 10 frames it was out of view" in gain.note
+    assert "out of view or dark: 10;" in gain.note
 
 
 def test_a_region_out_of_view_at_first_is_refused():
     levels = np.r_[np.full(5, np.nan), np.ones(20)]
     with pytest.raises(AlloyError, match=r"Glass.*not in view before current"):
         gain_of_region(levels, np.arange(5), "Glass")
+
+
+def test_frames_without_light_spoil_no_others():
+    t = np.arange(30.0)
+    levels = np.full(30, 0.5)
+    levels[3] = np.nan
+    gain = gain_without_region(t, levels, current_starts_s=8.0)
+    np.testing.assert_allclose(gain.gain, 1)
+    lit = np.full(30, 800.0)
+    lit[8] = 0
+    gain = gain_of_region(lit, np.arange(5), "Glass")
+    np.testing.assert_allclose(gain.gain, 1)
+    assert "out of view or dark: 1;" in gain.note

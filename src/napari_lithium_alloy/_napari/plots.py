@@ -131,6 +131,7 @@ class CurveCanvas(QWidget):
         self.widget.setBackground(ground)
         for side, label in (("bottom", self.plot.x_label), ("left", self.plot.y_label)):
             axis = self.item.getAxis(side)
+            axis.setSIPrefixEnableRanges(())  # or turning it off keeps the factor of this moment
             axis.enableAutoSIPrefix(False)
             axis.setPen(ink)
             axis.setTextPen(ink)

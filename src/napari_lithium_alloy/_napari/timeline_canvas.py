@@ -45,6 +45,7 @@ class TimelineCanvas(CurveCanvas):
         self.item.scene().addItem(self.right_view)
         for side in ("right", "top"):
             self.item.showAxis(side)
+            self.item.getAxis(side).setSIPrefixEnableRanges(())
             self.item.getAxis(side).enableAutoSIPrefix(False)
         self.item.getAxis("right").linkToView(self.right_view)
         self.right_view.setXLink(self.item)

@@ -70,7 +70,7 @@ class Correction:
     common : numpy.ndarray
         (Y, X) True where every frame shows the sample.
     trusted : numpy.ndarray
-        (T,) False where a frame is too blurred, or its drift is not known.
+        (T,) False where a frame is too blurred or, where drift is taken out, its own is not known.
     notes : tuple of str
         What the user should know, a sentence each.
     """
@@ -193,7 +193,7 @@ class _Steady:
             light /= correction.flat[part_of]
         light *= np.float32(1 / correction.lamp.gain[t])
         limit = self.recording.saturation_counts
-        clipped = None if limit is None else counts >= limit
+        clipped = None if limit is None else (counts >= limit) & ~correction.bad[part_of]
         return light, clipped if clipped is not None and clipped.any() else None
 
     def _moved(

@@ -21,6 +21,7 @@ from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_featur
 from napari_lithium_alloy.core.field import film_mask, glass_mask
 from napari_lithium_alloy.core.illumination import (
     LEAST_REFERENCE_PX,
+    LEAST_REST_FRAMES,
     SAMPLED_FRAMES,
     LampGain,
     bad_pixels,
@@ -29,7 +30,6 @@ from napari_lithium_alloy.core.illumination import (
     smooth_illumination,
 )
 from napari_lithium_alloy.core.photometry import (
-    NormalizationParameters,
     Reference,
     dark_level,
     reference_frame,
@@ -41,6 +41,8 @@ LEAST_DRIFT_PX, LEAST_DRIFT_SIGMAS = 0.1, 4.0
 LEAST_GAIN_CHANGE = 3e-4
 KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.7
 LEAST_COMMON = 0.2
+TRIMMED = (0.1, 0.9)
+"""Quantiles of a region's light between which it is averaged; a median would be whole counts."""
 BLURRED_CONTRAST = 0.75
 NEIGHBOURS = 5
 
@@ -98,11 +100,7 @@ def measure_correction(
     if parameters.drift and n > 1:
         tracks = yield from part(track_features(corrected(recording, steady)), 0, n, 2 * n)
         steady = _with_drift(steady, shifts_of(tracks), tracks)
-    reference = reference_frame(
-        corrected(recording, steady),
-        NormalizationParameters(dark_counts=0.0),
-        current_starts_s=current_starts_s,
-    )
+    reference = reference_frame(corrected(recording, steady), current_starts_s=current_starts_s)
     steady = _with_flat(steady, recording, reference)
     if parameters.lamp != "none" and n > 1:
         work = _lamp(recording, steady, reference, regions, current_starts_s, switches_s)
@@ -171,7 +169,10 @@ def _film(recording: Recording, reference: Reference, common: BoolArray) -> Bool
 def _with_lamp(steady: Correction, lamp: LampGain) -> Correction:
     if float(np.std(lamp.gain)) < LEAST_GAIN_CHANGE:
         lamp = dataclasses.replace(lamp, gain=np.ones_like(lamp.gain))
+        told = lamp.source == "reference" or len(lamp.gain) >= LEAST_REST_FRAMES
         note = "The lamp is steady; its gain is not corrected."
+        if not told:
+            note = "The lamp's flicker cannot be told in so few frames; it is not corrected."
         return dataclasses.replace(steady, lamp=lamp, notes=(*steady.notes, note))
     return dataclasses.replace(steady, lamp=lamp, notes=(*steady.notes, lamp.note))
 
@@ -197,11 +198,13 @@ def _lamp(
         seen = light.read(t)
         moved = moved_mask(film if region is None else region, steady.shift_px[t])
         inside = seen[moved]
+        inside = inside[np.isfinite(inside)]
         if region is None:
             inside = np.log(inside[inside > 0])
             levels[t] = float(inside.mean()) if inside.size else np.nan
         elif inside.size >= LEAST_REFERENCE_PX:
-            levels[t] = float(np.median(inside))
+            low, high = np.quantile(inside, TRIMMED)
+            levels[t] = float(inside[(inside >= low) & (inside <= high)].mean())
         yield t + 1, recording.n_frames
     if region is not None:
         return gain_of_region(levels, reference.frames, name)
@@ -230,7 +233,7 @@ def _reference_region(
     glass = glass_mask(reference.image) & ~burned_in(recording)
     limit = recording.saturation_counts
     if limit is not None:
-        dark = np.broadcast_to(np.asarray(reference.dark, dtype=np.float32), shape)
+        dark = np.broadcast_to(np.asarray(dark_level(recording), dtype=np.float32), shape)
         glass &= reference.image < 0.95 * (limit - dark)
     return (glass, "bare glass") if glass.sum() >= LEAST_REFERENCE_PX else (None, "")
 

@@ -21,6 +21,8 @@ FAST_FRAMES = (7, 9, 11)
 """Frames whose smooth course is the film's; what departs from it is the lamp's flicker."""
 LEAST_REFERENCE_PX = 100
 LEAST_REST_FRAMES = 5
+LEAST_LIGHT = 0.05
+"""Of a region's usual light: with less the lamp was off or covered."""
 TILE_PX = 16
 
 GainSource = Literal["reference", "rest", "flicker", "none"]
@@ -153,6 +155,8 @@ def gain_of_region(levels: FloatArray, frames: IntArray, name: str) -> LampGain:
     AlloyError
         If the region is in view in no reference frame.
     """
+    usual = np.nanmedian(levels) if np.isfinite(levels).any() else np.nan
+    levels = np.where(levels > LEAST_LIGHT * usual, levels, np.nan)
     start = levels[frames]
     if not np.isfinite(start).any():
         raise AlloyError(
@@ -165,7 +169,7 @@ def gain_of_region(levels: FloatArray, frames: IntArray, name: str) -> LampGain:
     missing = int((~known).sum())
     note = f"Lamp: its gain is that of {name}, which does not change."
     if missing:
-        note += f" In {missing} frames it was out of view; the gain there is interpolated."
+        note += f" Frames in which it was out of view or dark: {missing}; there it is interpolated."
     return LampGain(gain=np.interp(t, t[known], gain[known]), source="reference", note=note)
 
 
@@ -195,7 +199,7 @@ def gain_without_region(
     """
     resting = np.zeros(len(times_s), dtype=bool)
     if current_starts_s is not None:
-        resting = times_s < current_starts_s
+        resting = (times_s < current_starts_s) & np.isfinite(levels)
     breaks = sorted({*switches_s, *([] if current_starts_s is None else [current_starts_s])})
     log_gain = flicker(times_s, levels, breaks)
     slow = (

@@ -20,6 +20,7 @@ NOISE_AREA_PX = 4 * np.pi * SMOOTHING_PX**2
 HALF_PX = 7
 REACH_PX = 4
 """Pixels beside a sample that the Gaussian takes in."""
+BORDER_PX = 2
 WINDOW_PX = 4.0
 NEAREST_PX = 9
 WORST_SD_PX, MOST_SD_PX = 0.2, 0.35
@@ -213,6 +214,8 @@ def sampled(light: Float32Array, positions: FloatArray, half_px: int) -> FloatAr
 
 def structured(light: Float32Array, noise: float, taken: FloatArray, most: int) -> FloatArray:
     """(N, 2) positions with most gradient, best first, not near those already taken."""
+    if min(light.shape) < 2 * (HALF_PX + BORDER_PX) + 1:
+        return np.zeros((0, 2))
     smooth = ndimage.gaussian_filter(light, SMOOTHING_PX, truncate=3)
     smooth -= ndimage.uniform_filter(smooth, 4 * HALF_PX + 1, mode="nearest")
     gy, gx = np.gradient(smooth)
@@ -231,7 +234,7 @@ def structured(light: Float32Array, noise: float, taken: FloatArray, most: int) 
 
 def inside(positions: FloatArray, shape: tuple[int, ...]) -> BoolArray:
     """(N,) True where the whole patch around a position lies in the frame."""
-    border = HALF_PX + 2
+    border = HALF_PX + BORDER_PX
     high = np.array(shape) - 1 - border
     return np.asarray(((positions >= border) & (positions <= high)).all(axis=1))
 
