@@ -9,6 +9,25 @@ from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.recording import BoolArray, Mode, Recording
 from napari_lithium_alloy.core.synthetic import Synthetic, SyntheticParameters, make_recording
 
+COLONIES = """
+[trans]
+path = '{image}'
+frame_interval_s = 3600
+pixel_size_um = 0.065
+[correction]
+drift = false  # a colony at the border is not in the field common to all frames
+[[stages]]
+kind = "deposition"
+start_s = 0.0
+end_s = 32400.0
+[analysis.nucleation]
+min_radius_um = 1.0
+max_radius_um = 3.0
+min_contrast = 0.005
+polarity = "either"
+"""
+"""recording.toml of the real colonies, to be told where their images are."""
+
 
 def recording_of(frames, times_s=None, **more) -> Recording:
     """A recording of frames in memory, a second apart unless times are given."""

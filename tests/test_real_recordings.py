@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from planted import recording_of
+from planted import COLONIES, recording_of
 from scipy import ndimage
 from scipy.stats import spearmanr
 from skimage.registration import phase_cross_correlation
@@ -102,25 +102,7 @@ def colonies(shared, tmp_path_factory):
     """Results of spots that grow from nuclei, a folder of ten frames."""
     folder = tmp_path_factory.mktemp("colonies")
     frames = shared / "real" / "colonies" / "SL_170619_xy0011"
-    (folder / "recording.toml").write_text(
-        f"""
-        [trans]
-        path = '{frames.as_posix()}'
-        frame_interval_s = 3600
-        pixel_size_um = 0.065
-        [correction]
-        drift = false  # a colony at the border is not in the field common to all frames
-        [[stages]]
-        kind = "deposition"
-        start_s = 0.0
-        end_s = 32400.0
-        [analysis.nucleation]
-        min_radius_um = 1.0
-        max_radius_um = 3.0
-        min_contrast = 0.005
-        polarity = "either"
-        """
-    )
+    (folder / "recording.toml").write_text(COLONIES.format(image=frames.as_posix()))
     assert main(["analyze", str(folder), "--out", str(folder / "out")]) == 0
     files = sorted(frames.glob("*.tif"))
     return folder / "out", np.stack([tifffile.imread(f) for f in files]).astype(float)

@@ -6,7 +6,7 @@ Docks and command line call the same core functions; this is their order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def analyze(
     recording = corrected(as_read, correction)
     reference = reference_frame(
         recording,
-        replace(config.normalization, dark_counts=None),
+        config.normalization,
         current_starts_s=experiment.current_starts_s(),
     )
     result = AnalysisResult(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,10 +74,9 @@ def _steadied(experiment: Experiment, recording: Recording) -> Work[Recording]:
 
 
 def _reference(experiment: Experiment, recording: Recording) -> Reference:
-    parameters = config_of(experiment, recording).normalization
     return reference_frame(
         recording,
-        replace(parameters, dark_counts=None),
+        config_of(experiment, recording).normalization,
         current_starts_s=experiment.current_starts_s(),
     )
 

@@ -23,7 +23,10 @@ def test_frames_are_the_planted_ones(sample):
         with tifffile.TiffFile(folder / f"{recording.mode}.ome.tif") as file:
             assert file.series[0].shape == recording.frames.shape
             for frame in (0, recording.n_frames // 2, recording.n_frames - 1):
-                assert np.array_equal(file.pages[frame].asarray(), recording.read(frame))
+                saved, made_now = file.pages[frame].asarray(), recording.read(frame)
+                # Processors differ in the last bit of a mean, which turns a Poisson draw or two.
+                assert (saved == made_now).mean() > 0.99
+                assert saved.mean() == pytest.approx(made_now.mean(), abs=0.05)
 
 
 def test_planes_carry_their_times_and_pixel_size(sample):

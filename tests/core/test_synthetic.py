@@ -402,8 +402,11 @@ def test_coverage_of_discs_agrees_with_counting_points(y, x, radius, seed):
     for row, column, r in discs:
         inside |= np.hypot(fine[:, None] - row, fine[None] - column) < r
     naive = inside.reshape(21, 20, 21, 20).mean(axis=(1, 3))
-    assert got.sum(dtype=float) == pytest.approx(naive.sum(), rel=0.01, abs=0.1)
-    alone = disc_coverage((21, 21), discs[:1])
+    alone, second = (disc_coverage((21, 21), disc[None]) for disc in discs)
+    # In a pixel that both cover in part their shares are taken as independent.
+    shared = int(((alone > 0) & (alone < 1) & (second > 0) & (second < 1)).sum())
+    most = 0.01 * naive.sum() + 0.1 + 0.25 * shared
+    assert abs(got.sum(dtype=float) - naive.sum()) <= most
     assert np.abs(alone - disc_naive(fine, discs[0])).max() < 0.04
 
 

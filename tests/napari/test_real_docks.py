@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from planted import COLONIES
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.layers import kind_of
@@ -22,21 +23,6 @@ times = "times.csv"
 kind = "alloying"
 start_s = 0.0
 end_s = 64.0
-"""
-COLONIES = """
-[trans]
-path = '{image}'
-frame_interval_s = 3600.0
-pixel_size_um = 0.065
-[[stages]]
-kind = "deposition"
-start_s = 0.0
-end_s = 32400.0
-[analysis.nucleation]
-min_radius_um = 1.0
-max_radius_um = 3.0
-min_contrast = 0.005
-polarity = "either"
 """
 
 

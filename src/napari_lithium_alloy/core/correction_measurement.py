@@ -18,15 +18,15 @@ from napari_lithium_alloy.core.correction import (
 from napari_lithium_alloy.core.drift import Shifts, shifts_of
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_features
-from napari_lithium_alloy.core.field import film_mask, glass_mask
+from napari_lithium_alloy.core.field import film_of, glass_mask
 from napari_lithium_alloy.core.illumination import (
     LEAST_REFERENCE_PX,
     LEAST_REST_FRAMES,
-    SAMPLED_FRAMES,
     LampGain,
     bad_pixels,
     gain_of_region,
     gain_without_region,
+    sampled_frames,
     smooth_illumination,
 )
 from napari_lithium_alloy.core.photometry import (
@@ -101,9 +101,10 @@ def measure_correction(
         tracks = yield from part(track_features(corrected(recording, steady)), 0, n, 2 * n)
         steady = _with_drift(steady, shifts_of(tracks), tracks)
     reference = reference_frame(corrected(recording, steady), current_starts_s=current_starts_s)
-    steady = _with_flat(steady, recording, reference)
+    film = film_of(recording.replace(common=steady.common), reference)
+    steady = _with_flat(steady, recording, reference, film)
     if parameters.lamp != "none" and n > 1:
-        work = _lamp(recording, steady, reference, regions, current_starts_s, switches_s)
+        work = _lamp(recording, steady, reference, film, regions, current_starts_s, switches_s)
         lamp = yield from part(work, n, 2 * n, 2 * n)
         steady = _with_lamp(steady, lamp)
     return steady
@@ -150,7 +151,9 @@ def _with_drift(steady: Correction, shifts: Shifts, tracks: FeatureTracks) -> Co
     )
 
 
-def _with_flat(steady: Correction, recording: Recording, reference: Reference) -> Correction:
+def _with_flat(
+    steady: Correction, recording: Recording, reference: Reference, film: BoolArray
+) -> Correction:
     if steady.parameters.flat_field == "none":
         return steady
     if recording.flat is not None:
@@ -158,12 +161,8 @@ def _with_flat(steady: Correction, recording: Recording, reference: Reference) -
     if not steady.moves:
         return steady
     note = "The flat field is the smooth illumination of the pristine film, taken to be even."
-    flat = smooth_illumination(reference.image, _film(recording, reference, steady.common))
+    flat = smooth_illumination(reference.image, film)
     return dataclasses.replace(steady, flat=flat, notes=(*steady.notes, note))
-
-
-def _film(recording: Recording, reference: Reference, common: BoolArray) -> BoolArray:
-    return film_mask(reference.image) & common if recording.mode == "trans" else common
 
 
 def _with_lamp(steady: Correction, lamp: LampGain) -> Correction:
@@ -181,16 +180,16 @@ def _lamp(
     recording: Recording,
     steady: Correction,
     reference: Reference,
+    film: BoolArray,
     regions: Sequence[Region],
     current_starts_s: float | None,
     switches_s: Sequence[float],
 ) -> Work[LampGain]:
     """Gain of the lamp from a region that does not change, else from the film itself."""
     region, name = _reference_region(recording, steady, reference, regions)
-    film = _film(recording, reference, steady.common)
     flat = steady.flat
     if flat is None:
-        flat = smooth_illumination(reference.image, _film(recording, reference, steady.common))
+        flat = smooth_illumination(reference.image, film)
     plain = dataclasses.replace(steady, shift_px=np.zeros_like(steady.shift_px), flat=flat)
     light = corrected(recording, plain)
     levels = np.full(recording.n_frames, np.nan)
@@ -240,12 +239,12 @@ def _reference_region(
 
 def burned_in(recording: Recording) -> BoolArray:
     """(Y, X) True at pixels that never change, as a scale bar or time stamp in the picture."""
-    n = recording.n_frames
-    first = recording.read(0)
-    same = np.ones(recording.field_shape, dtype=bool)
-    for t in np.unique(np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int))[1:]:
-        same &= recording.read(int(t)) == first
-    return same if n > 1 else np.zeros_like(same)
+    first, *others = sampled_frames(recording)
+    counts = recording.read(first)
+    same = np.full(recording.field_shape, bool(others))
+    for t in others:
+        same &= recording.read(t) == counts
+    return same
 
 
 def blurred_frames(tracks: FeatureTracks) -> BoolArray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.smoothing import noise_of_second
 
 FRONT = 0.07
 """Least rise of the variance within a front, in units of the squared change of the mean."""
@@ -60,7 +60,7 @@ class FieldCurve:
 
 def frame_noise_of(values: FloatArray) -> float:
     """Standard deviation of what changes from frame to frame at random."""
-    return robust_sd(np.diff(values, n=2)) / math.sqrt(6)
+    return noise_of_second(np.diff(values, n=2))
 
 
 def _unlevelled(curve: FieldCurve, start_s: float, end_s: float) -> FloatArray | None:

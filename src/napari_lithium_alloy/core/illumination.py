@@ -28,6 +28,12 @@ TILE_PX = 16
 GainSource = Literal["reference", "rest", "flicker", "none"]
 
 
+def sampled_frames(recording: Recording) -> list[int]:
+    """Indices of a few frames from the first to the last, each once."""
+    n = recording.n_frames
+    return np.unique(np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int)).tolist()
+
+
 def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     """(Y, X) True at pixels that differ from their neighbours by more than optics can make it.
 
@@ -39,11 +45,10 @@ def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     dark : float or numpy.ndarray
         Dark level, counts.
     """
-    n = recording.n_frames
-    frames = np.unique(np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int))
+    frames = sampled_frames(recording)
     odd = np.zeros(recording.field_shape, dtype=int)
     for t in frames:
-        light = recording.read(int(t)).astype(np.float32) - np.asarray(dark, dtype=np.float32)
+        light = recording.read(t).astype(np.float32) - np.asarray(dark, dtype=np.float32)
         around = _median_of_neighbours(np.where(np.isfinite(light), light, 0))
         away = light - around
         noise = robust_sd(away[np.isfinite(away)])

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.smoothing import noise_left, robust_sd
+from napari_lithium_alloy.core.smoothing import noise_left, noise_of_second
 
 SMOOTHING_PX = 1.0
 """Standard deviation of the Gaussian with which frames are sampled."""
@@ -190,8 +190,8 @@ def light_of(counts: NDArray[np.generic], dark: float | FloatArray) -> Float32Ar
 def pixel_noise(light: Float32Array) -> float:
     """Noise of one pixel of `light_of`, from differences of neighbours in some of its rows."""
     rows = light[:: max(1, len(light) // 64)]
-    cells = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
-    return max(robust_sd(cells - np.median(cells)) / float(np.sqrt(6)), 1e-6)
+    cells = np.diff(rows, n=2, axis=1)
+    return max(noise_of_second(cells - np.median(cells)), 1e-6)
 
 
 def sampled(light: Float32Array, positions: FloatArray, half_px: int) -> FloatArray:

@@ -12,7 +12,7 @@ from scipy import optimize
 
 from napari_lithium_alloy.core.galvanostatic import PotentialCurve
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.smoothing import noise_of_second
 
 FLOWING = 0.05
 """Share of the largest current at which current is said to flow."""
@@ -143,7 +143,7 @@ def _noise(values: FloatArray) -> float:
     second = np.diff(values, n=2)
     steps = np.diff(np.unique(values))
     rounding = float(steps.min()) / math.sqrt(12) if steps.size else 0.0
-    return max(robust_sd(second) / math.sqrt(6), rounding, 1e-9)
+    return max(noise_of_second(second), rounding, 1e-9)
 
 
 def relaxation(curve: PotentialCurve, half: HalfCycle) -> Relaxation:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize, signal
 
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.smoothing import noise_of_second
 
 WANTED_NOISE = 0.04
 """Noise of the rate, in units of its large values, for which it is smoothed."""
@@ -85,7 +85,7 @@ def rate_curve(times_s: FloatArray, values: FloatArray) -> RateCurve | None:
     step = float(np.median(np.diff(times)))
     grid = np.arange(times[0], times[-1] + step / 2, step)
     even = np.interp(grid, times, raw)
-    frame_noise = robust_sd(np.diff(raw, n=2)) / np.sqrt(6)
+    frame_noise = noise_of_second(np.diff(raw, n=2))
     n_most = max(3, len(grid) // 20) | 1
     for n in range(3, n_most + 1, 2):
         rate = signal.savgol_filter(even, n, 1, deriv=1, delta=step, mode="interp")

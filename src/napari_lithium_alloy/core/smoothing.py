@@ -28,6 +28,11 @@ def robust_sd(values: FloatArray) -> float:
     return MAD_TO_SD * float(np.median(np.abs(values)))
 
 
+def noise_of_second(differences: FloatArray) -> float:
+    """Standard deviation of single values, from second differences of neighbours."""
+    return robust_sd(differences) / float(np.sqrt(6))
+
+
 def time_kernel(sigma_frames: float) -> FloatArray:
     """Gaussian weights of neighbouring frames, cut at 2.5 standard deviations."""
     half = int(np.ceil(2.5 * sigma_frames)) if sigma_frames > 0 else 0
@@ -121,8 +126,7 @@ def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
         # Each step's own median is the lamp's flicker, which is the same in all pixels.
         differences = np.concatenate([step - np.median(step) for step in steps])
         return robust_sd(differences) / float(np.sqrt(2))
-    across = np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]]
-    return robust_sd(across) / float(np.sqrt(6))
+    return noise_of_second(np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]])
 
 
 def common_noise(frames: list[Float32Array], valid: BoolArray) -> float:
