@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.config import AnalysisConfig, config_of
-from napari_lithium_alloy.core.clock_link import clock_step
-from napari_lithium_alloy.core.complementarity import (
-    colocalization,
+from napari_lithium_alloy.core.alloyed_images import (
     is_uniform,
-    site_pairs,
+    spot_pairs,
     stage_images,
     step_pairs,
 )
+from napari_lithium_alloy.core.clock_link import clock_step
+from napari_lithium_alloy.core.complementarity import colocalization
 from napari_lithium_alloy.core.correction import Correction, corrected
 from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
@@ -50,6 +50,7 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
 from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.spot_masks import pore_masks, site_masks
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import (
     Stage,
@@ -391,19 +392,19 @@ def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
     result.did("track_pores", result.config.pores, substrate=tracks.optics.substrate)
 
 
+def alloying_maps(result: AnalysisResult) -> dict[str, OnsetMap]:
+    """Onset maps of the alloying steps, in order."""
+    stages = stages_of(result.experiment.stages, StageKind.ALLOYING)
+    return {s.key: result.onset_maps[s.key] for s in stages if s.key in result.onset_maps}
+
+
 def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
-    """Every step with every later one, and with the sites of its cycle."""
-    steps = {
-        s.key: result.onset_maps[s.key]
-        for s in stages_of(result.experiment.stages, StageKind.ALLOYING)
-        if s.key in result.onset_maps
-    }
-    parameters = result.config.complementarity
-    images = stage_images(steps, parameters)
-    sites = _site_masks(result)
+    """Every step with every later one, and with sites and pores of its cycle."""
+    steps, parameters = alloying_maps(result), result.config.complementarity
+    spots = _spots(result)
     table = yield from colocalization(
-        {**images, **sites},
-        [*step_pairs(steps), *site_pairs(steps, list(sites))],
+        {**stage_images(steps, parameters), **spots},
+        [*step_pairs(steps), *spot_pairs(steps, list(spots))],
         parameters,
         uniform=[key for key, onset in steps.items() if is_uniform(onset)],
         valid=result.film,
@@ -412,19 +413,14 @@ def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     result.did("colocalization", parameters)
 
 
-def _site_masks(result: AnalysisResult) -> dict[str, Float32Array]:
-    """(Y, X) masks of the sites' discs, by names such as cycle1_sites."""
-    size = result.recording.pixel_size_um
-    table = result.tables["sites"]
-    if size is None or not len(table):
-        return {}
-    rows, columns = np.ogrid[tuple(slice(0, n) for n in result.film.shape)]
-    masks = {}
-    for cycle, sites in table.groupby("cycle"):
-        mask = np.zeros(result.film.shape, dtype=np.float32)
-        for y, x, radius in sites[["y_um", "x_um", "radius_um"]].to_numpy(float) / size:
-            mask[(rows - y) ** 2 + (columns - x) ** 2 <= max(radius, 1.0) ** 2] = 1
-        masks[f"cycle{cycle}_sites"] = mask
+def _spots(result: AnalysisResult) -> dict[str, Float32Array]:
+    """(Y, X) masks of each cycle's sites and pores."""
+    size, sites, tracks = result.recording.pixel_size_um, result.tables["sites"], result.pore_tracks
+    shape = result.recording.field_shape
+    masks = {} if size is None else site_masks(sites, shape, size)
+    if tracks is not None:
+        ends = {w.cycle: w.end_s for w in pore_windows(result.experiment.stages)}
+        masks |= pore_masks(tracks, ends)
     return masks
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_lithium_alloy.config import config_of
-from napari_lithium_alloy.core.complementarity import is_uniform
+from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.correction import corrected
 from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.cycles import COMING, LEAVING

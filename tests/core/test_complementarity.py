@@ -5,22 +5,23 @@ import dataclasses
 import numpy as np
 import pytest
 from planted import recording_of
-from scipy import ndimage
+from scipy import ndimage, stats
 
-from napari_lithium_alloy.core.complementarity import (
-    ComplementarityParameters,
+from napari_lithium_alloy.core.alloyed_images import (
     alloyed_image,
-    attainable_r,
-    colocalization,
-    correlate,
-    detrended,
     is_uniform,
-    local_agreement,
-    pearson,
-    shifted_correlations,
-    site_pairs,
+    spot_pairs,
     stage_images,
     step_pairs,
+    time_at_progress,
+)
+from napari_lithium_alloy.core.complementarity import (
+    ComplementarityParameters,
+    colocalization,
+    correlate,
+    local_agreement,
+    modified_t,
+    windowed_pearson,
 )
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, OnsetReason, onset_map
@@ -50,29 +51,6 @@ def map_of(onset_s, sd_s=0.1, end_s=40.0) -> OnsetMap:
         polarity="darkens",
         parameters=OnsetParameters(),
     )
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_shifted_correlations_are_those_of_rolling(masked):
-    rng = np.random.default_rng(4)
-    a, b = smooth_field(rng, (12, 15), 1.0), smooth_field(rng, (12, 15), 1.0) + 3
-    valid = rng.random((12, 15)) > 0.3 if masked else np.ones((12, 15), bool)
-    r, overlap = shifted_correlations(a, b, valid)
-    for dy, dx in np.ndindex(12, 15):
-        moved, there = (np.roll(i, (dy, dx), (0, 1)) for i in (b, valid))
-        both = valid & there
-        assert overlap[dy, dx] == both.sum()
-        assert r[dy, dx] == pytest.approx(np.corrcoef(a[both], moved[both])[0, 1], abs=1e-9)
-
-
-def test_a_map_that_is_constant_where_it_is_shifted_to_has_no_r():
-    a = np.zeros((10, 10))
-    a[0, 0] = 1
-    valid = np.ones((10, 10), bool)
-    valid[5] = False
-    r, _ = shifted_correlations(a, a, valid)
-    assert r[0, 0] == pytest.approx(1)
-    assert np.isnan(r[5, 0])
 
 
 @pytest.mark.parametrize("detrend", ["none", "plane", "quadratic"])
@@ -133,19 +111,7 @@ def test_a_common_trend_is_no_relation():
     assert without.p_value > 0.05
 
 
-def test_detrending_leaves_no_plane():
-    y, x = np.mgrid[:20, :30]
-    valid = np.ones((20, 30), bool)
-    assert np.allclose(detrended(3.0 + 0.2 * x - 0.5 * y, valid, 1), 0, atol=1e-9)
-    assert np.allclose(detrended(0.1 * x * y - 0.5 * y**2, valid, 2), 0, atol=1e-9)
-
-
 def test_a_mask_of_one_percent_cannot_correlate():
-    values = np.random.default_rng(0).standard_normal(40_000)
-    mask = np.zeros(40_000)
-    mask[:400] = 1
-    assert attainable_r(values, mask, 0.1) == pytest.approx(0.27, abs=0.01)
-    assert attainable_r(values, mask, -0.1) == pytest.approx(0.27, abs=0.01)
     sparse = np.zeros((96, 96))
     sparse[20:28, 30:40] = 1
     plain = ComplementarityParameters(detrend="none")
@@ -181,20 +147,18 @@ def test_a_field_smaller_than_its_structures_has_r_and_no_null():
     assert "too small" in found.reason
 
 
-def test_pearson_of_a_constant_is_nan():
-    assert np.isnan(pearson(np.ones(5), np.arange(5.0)))
-    assert pearson(np.arange(5.0), np.arange(5.0) ** 2) == pytest.approx(
-        np.corrcoef(np.arange(5), np.arange(5) ** 2)[0, 1]
-    )
-
-
 def test_the_alloyed_image_holds_the_share_asked_for():
     onset = np.linspace(0, 40, 400).reshape(20, 20)
     onset[0, :5] = np.nan
     image = alloyed_image(map_of(onset), 0.3)
-    assert np.isnan(image[0, :5]).all()
-    assert np.nanmean(image) == pytest.approx(0.3, abs=0.01)
+    assert not image[0, :5].any()  # never alloyed
+    assert image[np.isfinite(onset)].mean() == pytest.approx(0.3, abs=0.01)
     assert np.array_equal(image == 1, onset <= np.nanquantile(onset, 0.3))
+    assert time_at_progress(map_of(onset), 0.3) == pytest.approx(np.nanquantile(onset, 0.3))
+    reasons = map_of(onset).reason
+    reasons[0, :3] = OnsetReason.BEFORE, OnsetReason.WITHIN_NOISE, OnsetReason.OUTSIDE
+    told = alloyed_image(dataclasses.replace(map_of(onset), reason=reasons), 0.3)
+    assert told[0, :5].tolist() == pytest.approx([1, np.nan, np.nan, 0, 0], nan_ok=True)
     assert np.isnan(alloyed_image(map_of(np.full((9, 9), np.nan)), 0.5)).all()
     with pytest.raises(AlloyError, match="The progress is 1"):
         alloyed_image(map_of(onset), 1.0)
@@ -214,15 +178,68 @@ def test_what_is_compared_with_what():
     steps = ["cycle1_step1", "cycle1_step2", "cycle2_step1"]
     onset = map_of(np.linspace(0, 40, 400).reshape(20, 20))
     maps = dict.fromkeys(steps, onset)
-    assert step_pairs(maps) == [("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle")]
-    assert site_pairs(maps, ["cycle2_sites"]) == [
-        ("cycle2_step1_alloyed_start", "cycle2_sites"),
-        ("cycle2_step1_alloyed_middle", "cycle2_sites"),
-    ]
-    images = stage_images(maps, ComplementarityParameters(start_progress=0.1, progress=0.6))
-    assert len(images) == 12
+    pairs = step_pairs(maps)
+    assert len(pairs) == len(set(pairs)) == 1 + 9 + 6
+    assert pairs[0] == ("cycle1_step1_onset", "cycle1_step2_onset")
+    assert ("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle") in pairs
+    assert ("cycle1_step1_alloyed_end", "cycle1_step2_alloyed_end") in pairs
+    spots = spot_pairs(maps, ["cycle2_sites", "cycle2_pores"])
+    assert len(spots) == 2 * 6 + 1
+    assert ("cycle2_step1_alloyed_start", "cycle2_sites") in spots
+    assert spots[-1] == ("cycle2_sites", "cycle2_pores")
+    shares = ComplementarityParameters(start_progress=0.1, progress=0.6, end_progress=0.9)
+    images = stage_images(maps, shares)
+    assert {name for pair in pairs for name in pair} <= images.keys()
     assert images["cycle1_step2_alloyed_start"].mean() == pytest.approx(0.1, abs=0.01)
     assert images["cycle1_step2_unalloyed_middle"].mean() == pytest.approx(0.4, abs=0.01)
+    assert images["cycle1_step2_alloyed_end"].mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_region_and_its_complement_have_r_of_opposite_signs():
+    rng = np.random.default_rng(0)
+    a, b = (smooth_field(rng) > 0.01 for _ in range(2))
+    images = {
+        "cycle1_step1_alloyed_middle": a * 1.0,
+        "cycle1_step1_unalloyed_middle": 1.0 - a,
+        "cycle1_sites": b * 1.0,
+    }
+    pairs = [(f"cycle1_step1_{r}_middle", "cycle1_sites") for r in ("unalloyed", "alloyed")]
+    one, other = finish(colocalization(images, pairs)).to_dict("records")
+    direct = correlate(images["cycle1_step1_unalloyed_middle"], images["cycle1_sites"])
+    for name in ("pearson_r", "null_low", "null_high", "p_value", "r_with_trend", "n_effective"):
+        assert one[name] == pytest.approx(getattr(direct, name), abs=1e-9)
+    assert other["pearson_r"] == pytest.approx(-one["pearson_r"])
+    assert other["null_low"] == pytest.approx(-one["null_high"])
+    assert one["manders_m1"] == pytest.approx((~a & b).sum() / (~a).sum())
+
+
+def test_the_local_r_is_that_of_a_weighted_window():
+    rng = np.random.default_rng(2)
+    a, b = smooth_field(rng, (60, 60)), smooth_field(rng, (60, 60))
+    b[:, 30:] = -a[:, 30:]
+    a[5, 5] = np.nan
+    found, sigma = windowed_pearson(a, b, PLAIN, sigma_px=4.0)
+    assert sigma == 4.0
+    y, x = np.mgrid[:60, :60]
+    near = np.maximum(np.abs(y - 20), np.abs(x - 22)) <= 12
+    weight = np.exp(-((y - 20) ** 2 + (x - 22) ** 2) / 32.0) * (near & np.isfinite(a))
+    p, q = np.nan_to_num(a), b
+    means = [(weight * i).sum() / weight.sum() for i in (p, q)]
+    p, q = p - means[0], q - means[1]
+    r = (weight * p * q).sum() / np.sqrt((weight * p * p).sum() * (weight * q * q).sum())
+    assert found[20, 22] == pytest.approx(r, abs=1e-4)
+    assert np.isnan(found[5, 5])
+    assert found[30, 50] == pytest.approx(-1, abs=0.01)
+    assert windowed_pearson(a, b)[1] > 4
+    assert np.isnan(windowed_pearson(a, np.ones_like(a))[0]).all()
+
+
+def test_the_modified_t_is_students_for_independent_samples():
+    rng = np.random.default_rng(1)
+    a, b = rng.standard_normal((2, 40))
+    expected = stats.pearsonr(a, b)
+    assert modified_t(expected.statistic, 40) == pytest.approx(expected.pvalue)
+    assert np.isnan(modified_t(0.3, 2))
 
 
 def test_the_table_has_r_of_each_pair_and_nan_with_uniform_steps():

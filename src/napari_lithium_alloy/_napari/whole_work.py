@@ -14,7 +14,7 @@ from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy.core.complementarity import is_uniform
+from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.montage import MontageParameters, stage_montage

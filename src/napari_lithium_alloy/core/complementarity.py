@@ -1,31 +1,46 @@
-"""Where two stages agree and where they complement each other: r, its null, and maps."""
+"""Where two maps agree and where they complement each other: r, its null, and maps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import fft
+from scipy.ndimage import gaussian_filter
+from scipy.stats import t as student_t
 
-from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.block_null import block_correlations, block_side
+from napari_lithium_alloy.core.colocalization import (
+    ThresholdRule,
+    attainable_r,
+    check_shapes,
+    coefficients,
+    pearson,
+)
+from napari_lithium_alloy.core.covariance_model import spread_factor
+from napari_lithium_alloy.core.detrending import Detrend, degree_for, detrended
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.shifts import Shifts, all_shifts, correlation_length
 from napari_lithium_alloy.core.tables import conform
 
 LEAST_PIXELS = 100
-LEAST_OVERLAP = 0.5
-"""Smallest share of the field two maps must keep in common under a shift."""
-LEAST_SHIFTS = 20
+PROBE_PX = 384
+"""Side of the part of a field from which the fineness of its structures is told."""
+LEAST_EFFECTIVE = 8.0
+"""Effective samples below which r has no null."""
+FINEST_P = 0.01
+"""The p of few independent shifts is not told finer than their number, or than this."""
 SPARSE = 0.05
 """Share of the field under which a mask is called sparse."""
-UNIFORM_SPREAD = 3.0
-"""Onset spread, in units of its uncertainty, under which a step is called uniform."""
+WINDOW_LENGTHS = 2.0
+"""Standard deviation of the window of a local r, in correlation lengths."""
+LEAST_WINDOW = 0.25
+"""Share of a window that must be known."""
+UNIFORM = "is uniform: its onset spread is under 3 times its uncertainty"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +49,24 @@ class ComplementarityParameters:
 
     Attributes
     ----------
-    progress : float
-        Share of the alloyed area that is the middle of a step, 0 to 1.
-    start_progress : float
-        Share of the alloyed area that is the start of a step, 0 to 1.
-    detrend : {"none", "plane", "quadratic"}
-        Trend across the field taken out of both before r and its null; a quadratic one takes
-        most of a lag from centre to edge.
+    start_progress, progress, end_progress : float
+        Shares of the alloyed area that are the start, middle and end of a step, 0 to 1.
+    detrend : {"auto", "none", "plane", "quadratic"}
+        Trend across the field taken out of both before r and its null; auto: a polynomial of
+        degree 2 or, where the maps' structures are much finer, of up to 8.
+    thresholds : {"otsu", "costes"}
+        How the thresholds of Manders' coefficients are chosen.
+    n_permutations, seed : int
+        Orders of blocks that the block null draws, and of its random numbers.
     """
 
-    progress: float = 0.5
     start_progress: float = 0.2
-    detrend: Literal["none", "plane", "quadratic"] = "quadratic"
+    progress: float = 0.5
+    end_progress: float = 0.8
+    detrend: Detrend = "auto"
+    thresholds: ThresholdRule = "otsu"
+    n_permutations: int = 999
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +76,11 @@ class Correlation:
     Attributes
     ----------
     pearson_r : float
-        NaN where it is not defined; `reason` says why.
+        Of the detrended maps; NaN where it is not defined, and `reason` says why.
     null_low, null_high : float
-        95 % interval of r over all toroidal shifts of one map against the other.
+        95 % interval of r over all shifts of one map against the other.
     p_value : float
-        Two-tailed share of shifts with at least this |r|; never less than one in the number of
-        independent shifts.
+        Two-tailed share of shifts with at least this |r|.
     n_px : int
         Pixels compared.
     n_effective : float
@@ -69,6 +89,17 @@ class Correlation:
         Largest |r| that two maps with these distributions of values could reach.
     reason : str
         Why r is NaN, or what to beware of; empty where there is nothing to say.
+    r_with_trend : float
+        Pearson's r of the maps as they are.
+    trend_degree : int
+        Of the polynomial that was taken out; -1 where none was looked for.
+    p_blocks : float
+        Two-tailed share of random orders of one map's blocks with at least this |r|; NaN where
+        the field holds too few.
+    p_effective : float
+        Of Student's t with the effective samples (Dutilleul's modified t-test).
+    length_px : float
+        Longer correlation length of the two maps.
     """
 
     pearson_r: float
@@ -79,61 +110,66 @@ class Correlation:
     n_effective: float = math.nan
     attainable_r: float = math.nan
     reason: str = ""
+    r_with_trend: float = math.nan
+    trend_degree: int = -1
+    p_blocks: float = math.nan
+    p_effective: float = math.nan
+    length_px: float = math.nan
 
 
-def alloyed_image(onset: OnsetMap, progress: float) -> Float32Array:
-    """(Y, X) float32: 1 where alloyed once a share `progress` of the area is, 0 where not yet.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Prepared:
+    """Two maps over the pixels they share, their trend taken out."""
 
-    NaN where it is not known when, or whether, the pixel alloyed.
+    first: FloatArray
+    second: FloatArray
+    common: BoolArray
+    degree: int
+    shifts: Shifts
+
+
+def common_field(a: FloatArray, b: FloatArray, valid: BoolArray | None) -> BoolArray:
+    """(Y, X) True where both maps are known.
+
+    Raises
+    ------
+    AlloyError
+        If the shapes differ.
     """
-    if not 0 < progress < 1:
-        raise AlloyError(f"The progress is {progress:g}; give one between 0 and 1, such as 0.5.")
-    reached = onset.reached
-    image = np.full(onset.onset_s.shape, np.nan, dtype=np.float32)
-    if reached.any():
-        at = np.quantile(onset.onset_s[reached], progress)
-        image[reached] = (onset.onset_s[reached] <= at).astype(np.float32)
-    return image
-
-
-def is_uniform(onset: OnsetMap) -> bool:
-    """Whether the onset's spread is under three times its uncertainty."""
-    times = onset.onset_s[onset.reached]
-    sd = onset.onset_sd_s[np.isfinite(onset.onset_sd_s)]
-    if times.size < LEAST_PIXELS or not sd.size:
-        return True
-    spread = 0.7413 * np.subtract(*np.percentile(times, [75, 25]))
-    return bool(spread < UNIFORM_SPREAD * np.median(sd))
-
-
-def detrended(image: FloatArray, valid: BoolArray, degree: int) -> FloatArray:
-    """(Y, X) the image less its least-squares polynomial of x and y over `valid`."""
-    if degree == 0:
-        return image
-    rows, columns = image.shape
-    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    terms = [y**i * x**j for i in range(degree + 1) for j in range(degree + 1 - i)]
-    basis = np.stack([term[valid] for term in terms], axis=1)
-    weights, *_ = np.linalg.lstsq(basis, image[valid], rcond=None)
-    trend = np.tensordot(weights, np.stack(terms), axes=1)
-    return np.asarray(image - trend)
+    check_shapes(a, b)
+    known = np.isfinite(a) & np.isfinite(b)
+    return np.asarray(known if valid is None else known & valid)
 
 
 def _prepared(
-    a: FloatArray, b: FloatArray, parameters: ComplementarityParameters, valid: BoolArray | None
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    if a.shape != b.shape:
-        raise AlloyError(
-            f"The maps have different shapes, {a.shape} and {b.shape}; "
-            "choose two of the same recording."
-        )
-    common = np.isfinite(a) & np.isfinite(b)
-    common = common if valid is None else common & valid
-    degree = {"none": 0, "plane": 1, "quadratic": 2}[parameters.detrend]
-    if common.sum() <= LEAST_PIXELS:
-        return a, b, common
-    first, second = (detrended(np.asarray(i, dtype=float), common, degree) for i in (a, b))
-    return first, second, common
+    a: FloatArray, b: FloatArray, common: BoolArray, parameters: ComplementarityParameters
+) -> _Prepared:
+    """Without the trend of the degree asked for or, if `auto`, of that the maps allow."""
+    degree = degree_for(parameters.detrend, _samples_in(a, b, common))
+    first, second = (detrended(i, common, degree) for i in (a, b))
+    return _Prepared(
+        first=first,
+        second=second,
+        common=common,
+        degree=degree,
+        shifts=all_shifts(first, second, common),
+    )
+
+
+def _samples_in(a: FloatArray, b: FloatArray, common: BoolArray) -> float:
+    """About how many independent samples the coarser map holds, from a large field's middle."""
+    window = tuple(
+        slice((n - m) // 2, (n + m) // 2) for n, m in ((n, min(n, PROBE_PX)) for n in common.shape)
+    )
+    some = common[window]
+    if some.sum() <= LEAST_PIXELS or _constant(a[window], b[window], some):
+        return 0.0
+    first, second = (detrended(i[window], some, 2) for i in (a, b))
+    if min(float((first**2).sum()), float((second**2).sum())) == 0:
+        return 0.0
+    shifts = all_shifts(first, second, some)
+    variance = max(shifts.spread(own, own) for own in shifts.own)
+    return float(common.sum()) / float(some.sum()) / max(variance, 1e-9)
 
 
 def correlate(
@@ -143,13 +179,13 @@ def correlate(
     *,
     valid: BoolArray | None = None,
 ) -> Correlation:
-    """Pearson's r of two maps, with the null of all toroidal shifts of one against the other.
+    """Pearson's r of two maps, with the null of all shifts of one against the other.
 
     Maps of a film are smooth, so r has far fewer independent samples than pixels, and a p-value
-    by pixels is wrong. Every shift of one map keeps both maps' smoothness and breaks their
-    relation; all shifts at once follow from six Fourier transforms (masked normalized
-    cross-correlation, Padfield 2012, DOI 10.1109/TIP.2011.2181402). Shifts that are shorter than
-    the maps' own correlation length, or leave under half of the field in common, do not count.
+    by pixels is wrong. Shifts shorter than the maps' correlation length, or which leave under
+    half of the field in common, do not count; the others are widened by what detrending took of
+    their spread. Two further nulls stand beside it: blocks in random order, and Student's t with
+    the effective number of samples.
 
     Parameters
     ----------
@@ -157,50 +193,95 @@ def correlate(
         (Y, X); NaN where unknown.
     parameters : ComplementarityParameters, optional
     valid : (Y, X) bool array, optional
+        The field, or a drawn region.
 
     Raises
     ------
     AlloyError
         If the shapes differ.
+
+    References
+    ----------
+    Mrkvicka et al. 2021, DOI 10.1016/j.spasta.2020.100430 (shifts); Dutilleul 1993,
+    DOI 10.2307/2532625 (effective samples).
     """
     parameters = parameters or ComplementarityParameters()
-    first, second, common = _prepared(a, b, parameters, valid)
+    common = common_field(a, b, valid)
     n = int(common.sum())
     if n <= LEAST_PIXELS:
         return Correlation(
             pearson_r=math.nan, n_px=n, reason=f"only {n} pixels are known in both maps"
         )
-    r = pearson(first[common], second[common])
-    if not math.isfinite(r):
-        return Correlation(pearson_r=r, n_px=n, reason="one of the maps is constant")
-    shifts, overlap = shifted_correlations(first, second, common)
-    length = max(_correlation_length(first, common), _correlation_length(second, common))
-    usable = (_shift_lengths(first.shape) > length) & (overlap >= LEAST_OVERLAP * n)
-    null = shifts[usable & np.isfinite(shifts)]
-    independent = usable.sum() / max(length, 1.0) ** 2
-    attainable = attainable_r(first[common], second[common], r)
-    if independent < LEAST_SHIFTS:
-        reason = "the field is too small against the maps' correlation length for a null"
-        return Correlation(pearson_r=r, n_px=n, attainable_r=attainable, reason=reason)
-    low, high = np.percentile(null, [2.5, 97.5])
-    spread = float(np.var(null))
-    sparse = min(_minority(first[common]), _minority(second[common])) < SPARSE
-    return Correlation(
+    with_trend = pearson(a[common].astype(float), b[common].astype(float))
+    if not math.isfinite(with_trend):
+        return Correlation(pearson_r=math.nan, n_px=n, reason="one of the maps is constant")
+    maps = _prepared(a, b, common, parameters)
+    x, y = maps.first[common], maps.second[common]
+    r = pearson(x, y)
+    own = maps.shifts.own
+    lengths = [correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own]
+    variance = maps.shifts.variance * spread_factor(
+        maps.first, maps.second, common, maps.degree, min(lengths)
+    )
+    found = Correlation(
         pearson_r=r,
+        n_px=n,
+        n_effective=min(float(n), 1 + 1 / variance),
+        attainable_r=attainable_r(x, y, r),
+        r_with_trend=with_trend,
+        trend_degree=maps.degree,
+        length_px=max(lengths),
+    )
+    return _judged(found, maps, parameters)
+
+
+def _judged(
+    found: Correlation, maps: _Prepared, parameters: ComplementarityParameters
+) -> Correlation:
+    """The same r with its nulls."""
+    r, length, shifts = found.pearson_r, found.length_px, maps.shifts
+    usable = shifts.enough & (shifts.length > length)
+    null = shifts.correlation[usable]
+    if found.n_effective < LEAST_EFFECTIVE or not null.size:
+        reason = "the field is too small against the maps' correlation length for a null"
+        return _with(found, reason=reason)
+    null = null * math.sqrt(1 / (found.n_effective - 1) / float(np.mean(null**2)))
+    low, high = np.percentile(null, [2.5, 97.5])
+    independent = null.size / max(length, 1.0) ** 2
+    side = block_side(maps.common.shape, length)
+    blocks = block_correlations(
+        maps.first, maps.second, maps.common, side,
+        n=parameters.n_permutations, seed=parameters.seed,
+    )  # fmt: skip
+    values = (image[maps.common] for image in (maps.first, maps.second))
+    return _with(
+        found,
         null_low=float(low),
         null_high=float(high),
-        p_value=max(_share_beyond(null, r), 1 / (1 + float(independent))),
-        n_px=n,
-        n_effective=min(float(n), 1 + 1 / spread) if spread > 0 else math.nan,
-        attainable_r=attainable,
+        p_value=max(share_beyond(null, r), min(1 / (1 + independent), FINEST_P)),
+        p_blocks=share_beyond(blocks, r) if blocks.size else math.nan,
+        p_effective=modified_t(r, found.n_effective),
         reason="sparse mask: r cannot leave a narrow range, a test of placement decides"
-        if sparse
+        if min(map(_minority, values)) < SPARSE
         else "",
     )
 
 
-def _share_beyond(null: FloatArray, r: float) -> float:
+def _with(found: Correlation, **more: object) -> Correlation:
+    return Correlation(**{**vars(found), **more})
+
+
+def share_beyond(null: FloatArray, r: float) -> float:
+    """Two-tailed share of a null with at least this |r|, the observed one counted in."""
     return float((1 + (np.abs(null) >= abs(r)).sum()) / (1 + null.size))
+
+
+def modified_t(r: float, n_effective: float) -> float:
+    """Two-tailed p of r from Student's t with `n_effective` - 2 degrees of freedom."""
+    free = n_effective - 2
+    if free <= 0 or not abs(r) < 1:
+        return math.nan
+    return float(2 * student_t.sf(abs(r) * math.sqrt(free / (1 - r * r)), free))
 
 
 def _minority(values: FloatArray) -> float:
@@ -208,69 +289,6 @@ def _minority(values: FloatArray) -> float:
     middle = (float(values.min()) + float(values.max())) / 2
     share = float((values > middle).mean())
     return min(share, 1 - share)
-
-
-def pearson(a: FloatArray, b: FloatArray) -> float:
-    """Pearson's r of two samples; NaN where one is constant."""
-    x, y = a - a.mean(), b - b.mean()
-    scale = math.sqrt(float((x**2).sum() * (y**2).sum()))
-    tiny = 1e-12 * max(1.0, float(np.abs(a).max()), float(np.abs(b).max())) * a.size
-    return float((x * y).sum()) / scale if scale > tiny else math.nan
-
-
-def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
-    """Largest |r| of r's sign that rearranging these values could give."""
-    x, y = np.sort(a), np.sort(b)
-    return abs(pearson(x, y if r >= 0 else y[::-1]))
-
-
-def shifted_correlations(
-    a: FloatArray, b: FloatArray, valid: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Pearson correlation of a with b shifted by every whole number of pixels, wrapping round.
-
-    Returns
-    -------
-    r, overlap : numpy.ndarray
-        (Y, X) r, and number of pixels valid in both, for each shift; [0, 0] is none.
-    """
-    mask = valid.astype(float)
-    x = np.where(valid, a - a[valid].mean(), 0)
-    y = np.where(valid, b - b[valid].mean(), 0)
-    f_mask, f_x, f_y = fft.rfft2(mask), fft.rfft2(x), fft.rfft2(y)
-    f_xx, f_yy = fft.rfft2(x**2), fft.rfft2(y**2)
-
-    def cross(p: FloatArray, q: FloatArray) -> FloatArray:
-        return np.asarray(fft.irfft2(p * np.conj(q), s=mask.shape))
-
-    n = np.maximum(np.round(cross(f_mask, f_mask)), 1)
-    sum_x, sum_y = cross(f_x, f_mask), cross(f_mask, f_y)
-    covariance = cross(f_x, f_y) - sum_x * sum_y / n
-    variance_x = cross(f_xx, f_mask) - sum_x**2 / n
-    variance_y = cross(f_mask, f_yy) - sum_y**2 / n
-    least = 1e-9 * (x**2).sum() * (y**2).sum()
-    product = np.maximum(variance_x, 0) * np.maximum(variance_y, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.where(product > least, covariance / np.sqrt(product), np.nan)
-    return np.clip(r, -1, 1), n
-
-
-def _shift_lengths(shape: tuple[int, ...]) -> FloatArray:
-    rows = np.minimum(np.arange(shape[0]), shape[0] - np.arange(shape[0]))
-    columns = np.minimum(np.arange(shape[1]), shape[1] - np.arange(shape[1]))
-    return np.hypot(rows[:, np.newaxis], columns[np.newaxis, :])
-
-
-def _correlation_length(image: FloatArray, valid: BoolArray) -> float:
-    """Shift at which a map's own correlation has first fallen to 1/e, pixels."""
-    own, _ = shifted_correlations(image, image, valid)
-    lengths = _shift_lengths(image.shape)
-    ring = np.round(lengths).astype(int)
-    known = np.isfinite(own)
-    counts = np.bincount(ring[known])
-    profile = np.bincount(ring[known], weights=own[known]) / np.maximum(counts, 1)
-    below = np.flatnonzero(profile < 1 / math.e)
-    return float(below[0]) if below.size else float(lengths.max())
 
 
 def local_agreement(
@@ -285,55 +303,70 @@ def local_agreement(
     Positive where the maps agree, negative where they complement each other, NaN outside.
     """
     parameters = parameters or ComplementarityParameters()
-    first, second, common = _prepared(a, b, parameters, valid)
-    agreement = np.full(first.shape, np.nan, dtype=np.float32)
-    if common.sum() <= LEAST_PIXELS:
+    common = common_field(a, b, valid)
+    agreement = np.full(common.shape, np.nan, dtype=np.float32)
+    if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
         return agreement
-    z = [(i[common] - i[common].mean()) / (i[common].std() or math.nan) for i in (first, second)]
+    maps = _prepared(a, b, common, parameters)
+    z = [i[common] / i[common].std() for i in (maps.first, maps.second)]
     agreement[common] = z[0] * z[1]
     return agreement
 
 
-def stage_images(
-    maps: Mapping[str, OnsetMap], parameters: ComplementarityParameters | None = None
-) -> dict[str, Float32Array]:
-    """Alloyed and unalloyed regions at start and middle of each step (S1s, S1m, ... of Fig. 2C).
+def windowed_pearson(
+    a: FloatArray,
+    b: FloatArray,
+    parameters: ComplementarityParameters | None = None,
+    *,
+    valid: BoolArray | None = None,
+    sigma_px: float | None = None,
+) -> tuple[Float32Array, float]:
+    """Pearson's r in a Gaussian window around each pixel, and the window's standard deviation.
 
-    Their names are those of the table: cycle1_step1_alloyed_start, ..., _unalloyed_middle.
+    Parameters
+    ----------
+    a, b : numpy.ndarray
+        (Y, X); NaN where unknown.
+    parameters : ComplementarityParameters, optional
+    valid : (Y, X) bool array, optional
+    sigma_px : float, optional
+        Standard deviation of the window, pixels; None: twice the maps' correlation length, so
+        that a window holds some independent samples.
+
+    Returns
+    -------
+    numpy.ndarray, float
+        (Y, X) float32, NaN where less than a quarter of the window is known; pixels (NaN where
+        the maps cannot be compared).
     """
     parameters = parameters or ComplementarityParameters()
-    images: dict[str, Float32Array] = {}
-    for key, onset in maps.items():
-        for when, progress in (
-            ("start", parameters.start_progress),
-            ("middle", parameters.progress),
-        ):
-            alloyed = alloyed_image(onset, progress)
-            images[f"{key}_alloyed_{when}"] = alloyed
-            images[f"{key}_unalloyed_{when}"] = 1 - alloyed
-    return images
+    common = common_field(a, b, valid)
+    local = np.full(common.shape, np.nan, dtype=np.float32)
+    if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
+        return local, math.nan
+    maps = _prepared(a, b, common, parameters)
+    if sigma_px is None:
+        own = maps.shifts.own
+        length = max(correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own)
+        sigma_px = WINDOW_LENGTHS * length
+    share, x, y, xx, yy, xy = (
+        gaussian_filter(image, sigma_px, mode="constant", truncate=3.0)
+        for image in (
+            common.astype(float), maps.first, maps.second,
+            maps.first**2, maps.second**2, maps.first * maps.second,
+        )
+    )  # fmt: skip
+    known = common & (share >= LEAST_WINDOW)
+    share = np.where(known, share, 1.0)
+    x, y = x / share, y / share
+    spread = np.maximum(xx / share - x * x, 0) * np.maximum(yy / share - y * y, 0)
+    known &= spread > 0
+    local[known] = ((xy / share - x * y)[known] / np.sqrt(spread[known])).astype(np.float32)
+    return np.clip(local, -1, 1), sigma_px
 
 
-def step_pairs(maps: Mapping[str, OnsetMap]) -> list[tuple[str, str]]:
-    """Each step's unalloyed regions with each later step's alloyed ones (Fig. 2C, S1m & S2m)."""
-    keys = list(maps)
-    return [
-        (f"{first}_unalloyed_middle", f"{second}_alloyed_middle")
-        for i, first in enumerate(keys)
-        for second in keys[i + 1 :]
-        if first.split("_")[0] == second.split("_")[0]
-    ]
-
-
-def site_pairs(maps: Mapping[str, OnsetMap], sites: Sequence[str]) -> list[tuple[str, str]]:
-    """Each step's first and middle alloyed regions with the same cycle's sites (Fig. 2C)."""
-    return [
-        (f"{key}_alloyed_{when}", name)
-        for name in sites
-        for key in maps
-        if key.split("_")[0] == name.split("_")[0]
-        for when in ("start", "middle")
-    ]
+def _constant(a: FloatArray, b: FloatArray, common: BoolArray) -> bool:
+    return any(float(np.ptp(image[common])) == 0 for image in (a, b))
 
 
 def colocalization(
@@ -344,7 +377,7 @@ def colocalization(
     uniform: Sequence[str] = (),
     valid: BoolArray | None = None,
 ) -> Work[pd.DataFrame]:
-    """The table `colocalization`: r of each pair with its null.
+    """The table `colocalization`: r of each pair with its nulls, and further coefficients.
 
     Parameters
     ----------
@@ -355,18 +388,43 @@ def colocalization(
     uniform : sequence of str
         Steps (beginnings of image names) that alloyed uniformly; r with them is NaN.
     valid : (Y, X) bool array, optional
+        The field, or a drawn region.
     """
-    rows = []
+    parameters = parameters or ComplementarityParameters()
+    rows: list[dict[str, object]] = []
+    known: dict[tuple[str, str], Correlation] = {}
     for i, (a, b) in enumerate(pairs):
         flat = [key for key in uniform if a.startswith(f"{key}_") or b.startswith(f"{key}_")]
+        row: dict[str, object] = {"a": a, "b": b}
         if flat:
-            result = Correlation(
-                pearson_r=math.nan,
-                reason=f"{flat[0]} is uniform: its onset spread is under "
-                f"{UNIFORM_SPREAD:g} times its uncertainty",
-            )
+            rows.append(row | {"pearson_r": math.nan, "reason": f"{flat[0]} {UNIFORM}"})
         else:
-            result = correlate(images[a], images[b], parameters, valid=valid)
-        rows.append({"a": a, "b": b, **vars(result)})
+            (first, one), (second, other) = (_alloyed(name, images) for name in (a, b))
+            if (first, second) not in known:
+                known[first, second] = correlate(
+                    images[first], images[second], parameters, valid=valid
+                )
+            found = known[first, second]
+            found = found if one is other else mirrored(found)
+            further = coefficients(images[a], images[b], valid=valid, rule=parameters.thresholds)
+            rows.append(row | vars(further) | vars(found))
         yield i + 1, len(pairs)
     return conform("colocalization", pd.DataFrame(rows))
+
+
+def _alloyed(name: str, images: Mapping[str, FloatArray]) -> tuple[str, bool]:
+    """The alloyed region that unalloyed pixels are the complement of, and whether they are."""
+    alloyed = name.replace("_unalloyed_", "_alloyed_")
+    reverse = alloyed != name and alloyed in images
+    return (alloyed, True) if reverse else (name, False)
+
+
+def mirrored(found: Correlation) -> Correlation:
+    """The same with one map's sign reversed, as of a region in place of its complement."""
+    return _with(
+        found,
+        pearson_r=-found.pearson_r,
+        r_with_trend=-found.r_with_trend,
+        null_low=-found.null_high,
+        null_high=-found.null_low,
+    )

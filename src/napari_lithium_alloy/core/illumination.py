@@ -31,7 +31,8 @@ GainSource = Literal["reference", "rest", "flicker", "none"]
 def sampled_frames(recording: Recording) -> list[int]:
     """Indices of a few frames from the first to the last, each once."""
     n = recording.n_frames
-    return np.unique(np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int)).tolist()
+    spread = np.linspace(0, n - 1, min(n, SAMPLED_FRAMES)).astype(int)
+    return [int(t) for t in np.unique(spread)]
 
 
 def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:

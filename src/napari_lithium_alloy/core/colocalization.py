@@ -1,0 +1,221 @@
+"""Coefficients of how two images agree, pixel by pixel, as Coloc 2 of Fiji gives them.
+
+None of them says whether an agreement is more than chance; `core.complementarity.correlate` does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import rankdata
+from skimage.filters import threshold_otsu
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+
+ThresholdRule = Literal["otsu", "costes", "fixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficients:
+    """Agreement of two images over the pixels known in both.
+
+    Attributes
+    ----------
+    pearson_r, spearman_r : float
+        Of values and of ranks, nothing taken out before.
+    manders_m1, manders_m2 : float
+        Share of the first image's sum where the second reaches its threshold, and the other way
+        round (Manders et al. 1993, DOI 10.1111/j.1365-2818.1993.tb03313.x).
+    threshold_a, threshold_b : float
+        Inclusive.
+    overlap : float
+        Manders' overlap coefficient, sum(ab)/sqrt(sum(a^2) sum(b^2)).
+    icq : float
+        Li's intensity correlation quotient, -0.5 to 0.5 (Li et al. 2004,
+        DOI 10.1523/JNEUROSCI.0346-04.2004).
+    reason : str
+        Why some are NaN; empty where none is.
+    """
+
+    pearson_r: float = math.nan
+    spearman_r: float = math.nan
+    manders_m1: float = math.nan
+    manders_m2: float = math.nan
+    threshold_a: float = math.nan
+    threshold_b: float = math.nan
+    overlap: float = math.nan
+    icq: float = math.nan
+    reason: str = ""
+
+
+def coefficients(
+    a: FloatArray,
+    b: FloatArray,
+    *,
+    valid: BoolArray | None = None,
+    rule: ThresholdRule = "otsu",
+    thresholds: tuple[float, float] | None = None,
+) -> Coefficients:
+    """All coefficients of two images.
+
+    Parameters
+    ----------
+    a, b : numpy.ndarray
+        Of one shape; NaN where unknown.
+    valid : bool array, optional
+        Of the same shape; pixels outside do not count.
+    rule : {"otsu", "costes", "fixed"}
+        How Manders' thresholds are chosen.
+    thresholds : (float, float), optional
+        Those of the rule "fixed".
+
+    Raises
+    ------
+    AlloyError
+        If the shapes differ, or the rule is "fixed" and no thresholds are given.
+    """
+    x, y = common_values(a, b, valid)
+    if not x.size:
+        return Coefficients(reason="no pixel is known in both maps")
+    reasons = []
+    low, high = _thresholds(x, y, rule, thresholds)
+    if not math.isfinite(low + high):
+        reasons.append("Costes' thresholds need maps that agree (r > 0)")
+    m1, m2 = manders(x, y, low, high)
+    if x.min() < 0 or y.min() < 0:
+        m1 = m2 = math.nan
+        reasons.append("Manders' coefficients need values that are not negative")
+    r = pearson(x, y)
+    if not math.isfinite(r):
+        reasons.append("one of the maps is constant")
+    return Coefficients(
+        pearson_r=r,
+        spearman_r=spearman(x, y),
+        manders_m1=m1,
+        manders_m2=m2,
+        threshold_a=low,
+        threshold_b=high,
+        overlap=overlap_coefficient(x, y),
+        icq=li_icq(x, y),
+        reason="; ".join(reasons),
+    )
+
+
+def common_values(
+    a: FloatArray, b: FloatArray, valid: BoolArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Values of the pixels that are known in both images.
+
+    Raises
+    ------
+    AlloyError
+        If the shapes differ.
+    """
+    check_shapes(a, b)
+    known = np.isfinite(a) & np.isfinite(b)
+    known = known if valid is None else known & valid
+    return a[known].astype(float), b[known].astype(float)
+
+
+def check_shapes(a: FloatArray, b: FloatArray) -> None:
+    """Raise AlloyError unless two maps are of one shape."""
+    if a.shape != b.shape:
+        raise AlloyError(
+            f"The maps have different shapes, {a.shape} and {b.shape}; "
+            "choose two of the same recording."
+        )
+
+
+def pearson(a: FloatArray, b: FloatArray) -> float:
+    """Pearson's r of two samples; NaN where one is constant."""
+    x, y = a - a.mean(), b - b.mean()
+    scale = math.sqrt(float((x**2).sum() * (y**2).sum()))
+    tiny = 1e-12 * max(1.0, float(np.abs(a).max()), float(np.abs(b).max())) * a.size
+    return float((x * y).sum()) / scale if scale > tiny else math.nan
+
+
+def spearman(a: FloatArray, b: FloatArray) -> float:
+    """Pearson's r of the ranks of two samples; NaN where one is constant."""
+    return pearson(rankdata(a), rankdata(b))
+
+
+def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
+    """Largest |r| of r's sign that rearranging these values could give."""
+    x, y = np.sort(a), np.sort(b)
+    return abs(pearson(x, y if r >= 0 else y[::-1]))
+
+
+def manders(
+    a: FloatArray, b: FloatArray, threshold_a: float, threshold_b: float
+) -> tuple[float, float]:
+    """M1 and M2 of two samples; pixels at a threshold count. NaN where a sum is 0.
+
+    A threshold of -inf takes all pixels above 0, as Coloc 2 does without thresholds.
+    """
+    found = []
+    for own, other, threshold in ((a, b, threshold_b), (b, a, threshold_a)):
+        beyond = other > 0 if threshold == -math.inf else other >= threshold
+        total = float(own.sum())
+        known = total > 0 and not math.isnan(threshold)
+        found.append(float(own[beyond].sum()) / total if known else math.nan)
+    return found[0], found[1]
+
+
+def overlap_coefficient(a: FloatArray, b: FloatArray) -> float:
+    """Manders' overlap coefficient of two samples; NaN where one is 0 everywhere."""
+    scale = math.sqrt(float((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / scale if scale > 0 else math.nan
+
+
+def li_icq(a: FloatArray, b: FloatArray) -> float:
+    """Share of pixels that differ from both means in the same direction, less one half."""
+    product = (a - a.mean()) * (b - b.mean())
+    return float((product > 0).mean()) - 0.5
+
+
+def _thresholds(
+    a: FloatArray, b: FloatArray, rule: ThresholdRule, given: tuple[float, float] | None
+) -> tuple[float, float]:
+    if rule == "fixed":
+        if given is None:
+            raise AlloyError("Fixed thresholds are chosen and none are given; give one a map.")
+        return given
+    if rule == "costes":
+        return costes_thresholds(a, b)
+    return float(threshold_otsu(a)), float(threshold_otsu(b))
+
+
+def costes_thresholds(a: FloatArray, b: FloatArray) -> tuple[float, float]:
+    """Largest thresholds along the images' own line below which pixels do not correlate.
+
+    Costes et al. 2004 (DOI 10.1529/biophysj.103.038422): thresholds T and mT + c on the line of
+    orthogonal regression come down from the top until r of the pixels below either is not
+    positive.
+
+    Returns
+    -------
+    float, float
+        NaN where the images do not agree (r is not positive).
+    """
+    if not pearson(a, b) > 0:
+        return math.nan, math.nan
+    va, vb, cov = float(a.var()), float(b.var()), float(np.mean((a - a.mean()) * (b - b.mean())))
+    slope = (vb - va + math.hypot(vb - va, 2 * cov)) / (2 * cov)
+    offset = float(b.mean()) - slope * float(a.mean())
+    # A pixel lies below T or below mT + c where the lesser of these two is under T.
+    at = np.minimum(a, (b - offset) / slope)
+    order = np.argsort(at, kind="stable")
+    x, y = (v[order] - v.mean() for v in (a, b))
+    n = np.arange(1, x.size + 1)
+    sx, sy, sxy = (np.cumsum(v) for v in (x, y, x * y))
+    last = np.flatnonzero(np.append(np.diff(at[order]) > 0, True))  # whole ties only
+    falls = (sxy - sx * sy / n)[last] <= 0
+    if not falls.any():
+        return float(at.min()), slope * float(at.min()) + offset
+    stop = last[np.flatnonzero(falls)[-1]]
+    threshold = float(at[order][min(stop + 1, x.size - 1)])
+    return threshold, slope * threshold + offset

@@ -1,0 +1,74 @@
+"""Trends across the field, taken out of two maps before they are compared.
+
+A lag from the centre of an electrode to its edge is common to all steps, and makes unrelated
+maps agree. What is a trend depends on the maps: a polynomial that is much smoother than their
+own structures takes hardly any of them, and all of a trend.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+
+Detrend = Literal["auto", "none", "plane", "quadratic"]
+DEGREES = {"none": 0, "plane": 1, "quadratic": 2}
+MOST_DEGREE = 8
+SAMPLES_A_TERM = 25.0
+"""Effective samples that maps must have for each term of their trend, beyond a quadratic one."""
+
+
+def terms_of(degree: int) -> int:
+    """Number of terms of a polynomial of x and y."""
+    return (degree + 1) * (degree + 2) // 2
+
+
+def degree_for(detrend: Detrend, n_effective: float) -> int:
+    """Degree of the trend; `auto`: at least 2, as high as the maps' structures allow."""
+    if detrend != "auto":
+        return DEGREES[detrend]
+    allowed = n_effective / SAMPLES_A_TERM
+    higher = [d for d in range(3, MOST_DEGREE + 1) if terms_of(d) <= allowed]
+    return higher[-1] if higher else 2
+
+
+def _terms(degree: int) -> tuple[list[int], list[int]]:
+    """Powers of row and column of each term."""
+    pairs = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
+    return [i for i, _ in pairs], [j for _, j in pairs]
+
+
+def _legendre(n: int, degree: int) -> FloatArray:
+    """(n, degree + 1) Legendre polynomials at n places from -1 to 1."""
+    return np.asarray(np.polynomial.legendre.legvander(np.linspace(-1, 1, n), degree))
+
+
+def trend_basis(valid: BoolArray, degree: int) -> FloatArray:
+    """(N, K) orthonormal polynomials of row and column at the N valid pixels of a small field."""
+    rows, columns = (_legendre(n, degree) for n in valid.shape)
+    y, x = np.nonzero(valid)
+    i, j = _terms(degree)
+    return np.asarray(np.linalg.qr(rows[y][:, i] * columns[x][:, j])[0])
+
+
+def detrended(image: FloatArray, valid: BoolArray, degree: int) -> FloatArray:
+    """(Y, X) the image less its least-squares polynomial of that degree over `valid`; 0 elsewhere.
+
+    Rows and columns part, so that no term is ever a picture.
+    """
+    rows, columns = (_legendre(n, degree) for n in valid.shape)
+    i, j = _terms(degree)
+    inside = np.where(valid, image, 0.0)
+    aim = (rows.T @ inside @ columns)[i, j]
+    by_rows, by_columns = (
+        np.einsum("ni,nk->nik", v, v).reshape(len(v), -1) for v in (rows, columns)
+    )
+    of_pairs = by_rows.T @ valid.astype(float) @ by_columns
+    k = degree + 1
+    row, column = np.array(i), np.array(j)
+    gram = of_pairs[k * row[:, np.newaxis] + row, k * column[:, np.newaxis] + column]
+    table = np.zeros((k, k))
+    table[i, j] = np.linalg.lstsq(gram, aim, rcond=None)[0]
+    return np.where(valid, inside - rows @ table @ columns.T, 0.0)

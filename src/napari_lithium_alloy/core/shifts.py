@@ -1,0 +1,133 @@
+"""What chance gives for the correlation of two maps: all shifts of one against the other.
+
+A shift keeps both maps' smoothness and breaks their relation. All shifts at once follow from a few
+Fourier transforms (masked cross-correlation, Padfield 2012, DOI 10.1109/TIP.2011.2181402). The
+maps are not wrapped round: at the seam a real film does not fit itself, and wrapped shifts call
+unrelated maps related too often. Instead each shift is scaled by the root of what it leaves in
+common (random shifts with variance correction, Mrkvicka et al. 2021,
+DOI 10.1016/j.spasta.2020.100430).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+
+LEAST_OVERLAP = 0.5
+"""Smallest share of the field two maps must keep in common under a shift."""
+WORKERS = 2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Shifts:
+    """Two maps against each other under all shifts of up to half the field.
+
+    Attributes
+    ----------
+    overlap : numpy.ndarray
+        (H, W) pixels left in common; [0, 0] is no shift, negative shifts count from the end.
+    length : numpy.ndarray
+        (H, W) each shift's length, pixels.
+    correlation : numpy.ndarray
+        (H, W) covariance of the maps under each shift over their standard deviations, scaled to
+        the spread it would have over the whole field.
+    own : tuple of two numpy.ndarray
+        (H, W) of each map with itself: sum of products over the maps' sums of squares.
+    """
+
+    overlap: FloatArray
+    length: FloatArray
+    correlation: FloatArray
+    own: tuple[FloatArray, FloatArray]
+
+    @property
+    def n_px(self) -> int:
+        """Pixels in common without a shift."""
+        return int(self.overlap[0, 0])
+
+    @property
+    def enough(self) -> BoolArray:
+        """(H, W) True where a shift leaves enough in common."""
+        return np.asarray(self.overlap >= LEAST_OVERLAP * self.n_px)
+
+    @property
+    def variance(self) -> float:
+        """Of r between maps so smooth, from the products of their autocorrelations.
+
+        By Parseval's theorem the mean square over all shifts (Clifford, Richardson and Hemon
+        1989, DOI 10.2307/2532039; Dutilleul 1993, DOI 10.2307/2532625).
+        """
+        return self.spread(*self.own)
+
+    def spread(self, a: FloatArray, b: FloatArray) -> float:
+        """The same for maps with these own products."""
+        return float((a * b / np.maximum(self.overlap, 1))[self.enough].sum())
+
+
+def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape in which shifts of up to half the field do not meet their own wrapping."""
+    return tuple(int(fft.next_fast_len(n + n // 2 + 1, real=True)) for n in shape)
+
+
+def transformed(image: FloatArray, padded: tuple[int, ...]) -> FloatArray:
+    """Fourier transform of an image with zeros around it."""
+    return np.asarray(fft.rfft2(image, s=padded, workers=WORKERS))
+
+
+def crossed(first: FloatArray, second: FloatArray, padded: tuple[int, ...]) -> FloatArray:
+    """Sums of products of one image with the other under every shift, from their transforms."""
+    return np.asarray(fft.irfft2(first * np.conj(second), s=padded, workers=WORKERS))
+
+
+def shift_lengths(padded: tuple[int, ...]) -> FloatArray:
+    """Length of each shift, pixels."""
+    rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in padded)
+    return np.hypot(rows[:, np.newaxis], columns[np.newaxis, :])
+
+
+def within_half(shape: tuple[int, ...], padded: tuple[int, ...]) -> BoolArray:
+    """True at shifts of up to half the field's rows and columns."""
+    rows, columns = (
+        np.minimum(np.arange(n), n - np.arange(n)) <= m // 2
+        for n, m in zip(padded, shape, strict=True)
+    )
+    return np.asarray(rows[:, np.newaxis] & columns[np.newaxis, :])
+
+
+def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray) -> Shifts:
+    """All shifts of two maps whose means over `valid` are 0, and which are 0 elsewhere.
+
+    Parameters
+    ----------
+    a, b : numpy.ndarray
+        (Y, X), detrended.
+    valid : numpy.ndarray
+        (Y, X) bool.
+    """
+    padded = padded_shape(valid.shape)
+    mask = transformed(valid.astype(float), padded)
+    x, y = (transformed(i / math.sqrt(float((i**2).sum())), padded) for i in (a, b))
+    overlap = np.round(crossed(mask, mask, padded))
+    overlap[~within_half(valid.shape, padded)] = 0
+    scale = np.sqrt(overlap[0, 0] / np.maximum(overlap, 1))
+    return Shifts(
+        overlap=overlap,
+        length=shift_lengths(padded),
+        correlation=crossed(x, y, padded) * scale,
+        own=(crossed(x, x, padded), crossed(y, y, padded)),
+    )
+
+
+def correlation_length(own: FloatArray, overlap: FloatArray, length: FloatArray) -> float:
+    """Shift at which a map's own correlation has first fallen to 1/e, pixels."""
+    ring = np.round(length).astype(int)
+    products, pixels = (np.bincount(ring.ravel(), v.ravel()) for v in (own, overlap))
+    known = pixels > 0
+    profile = np.where(known, products / np.maximum(pixels, 1), np.nan)
+    below = np.flatnonzero(profile < profile[0] / math.e)
+    return float(below[0]) if below.size else float(np.flatnonzero(known)[-1])

@@ -1,0 +1,51 @@
+"""Where nucleation sites and pores are, as masks to compare with steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pore_tracking import PoreTracks
+
+
+def site_masks(
+    sites: pd.DataFrame, shape: tuple[int, int], pixel_size_um: float
+) -> dict[str, Float32Array]:
+    """(Y, X) float32: 1 in the discs of each cycle's nucleation sites, by names as cycle1_sites.
+
+    Parameters
+    ----------
+    sites : pandas.DataFrame
+        With columns cycle, y_um, x_um, radius_um; a disc has a radius of at least one pixel.
+    shape : (int, int)
+    pixel_size_um : float
+    """
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    masks = {}
+    for cycle, own in sites.groupby("cycle"):
+        mask = np.zeros(shape, dtype=np.float32)
+        for y, x, radius in own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um:
+            mask[(rows - y) ** 2 + (columns - x) ** 2 <= np.fmax(radius, 1.0) ** 2] = 1
+        masks[f"cycle{cycle}_sites"] = mask
+    return masks
+
+
+def pore_masks(tracks: PoreTracks, ends_s: Mapping[int, float]) -> dict[str, Float32Array]:
+    """(Y, X) float32: 1 in the pores there are at each cycle's end, by names as cycle1_pores.
+
+    Parameters
+    ----------
+    tracks : PoreTracks
+    ends_s : mapping of int to float
+        By cycle, the end of its dealloying in seconds.
+    """
+    masks = {}
+    for cycle, end_s in ends_s.items():
+        seen = np.flatnonzero(tracks.times_s <= end_s)
+        if seen.size:
+            labels = np.asarray(tracks.labels[int(seen[-1])])
+            masks[f"cycle{cycle}_pores"] = (labels > 0).astype(np.float32)
+    return {name: mask for name, mask in masks.items() if mask.any()}
