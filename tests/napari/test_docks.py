@@ -13,6 +13,7 @@ from napari_lithium_alloy._napari.widgets.pore_tracking import PoreTracking
 from napari_lithium_alloy._napari.widgets.roi_curves import RoiCurves
 from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
 from napari_lithium_alloy._napari.widgets.timeline import Timeline
+from napari_lithium_alloy.core.colorcode import color_code
 from napari_lithium_alloy.core.curves import complete_curves, region_curves
 from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.progress import finish
@@ -124,7 +125,9 @@ def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
     (sd,) = layers_of(viewer, "onset_sd")
     assert not sd.visible
     code, inverted = layers_of(viewer, "rgb")
-    assert np.array_equal(inverted.data, 255 - code.data)
+    colours = opened.config.color_code
+    assert np.array_equal(code.data, color_code(same, colours))
+    assert np.array_equal(inverted.data, color_code(same, colours, inverted=True))
     assert about(layer)["steps"][0]["parameters"]["fraction"] == 0.5
     assert opened.tables["onset_summary"]["stage"].tolist() == ["step1"]
     assert dock.tables.model.rowCount() == 1

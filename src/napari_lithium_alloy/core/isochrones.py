@@ -1,0 +1,126 @@
+"""Isochrones: where the front is at regular times, contour lines of an onset map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.smoothing import smooth_times
+
+WANTED_LINES = 8
+MOST_LINES = 500
+SPAN = (1.0, 99.0)
+"""Percentiles of the onsets that lines are spread over."""
+TOLERANCE_PX = 0.1
+"""By which a line may miss its contour, to be drawn with fewer points."""
+LEAST_SIDE_PX = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class IsochroneParameters:
+    """Which isochrones are drawn.
+
+    Attributes
+    ----------
+    interval_s : float or None
+        Seconds from line to line; None: 1, 2 or 5 times a power of ten that makes about eight.
+    smoothing_px : float
+        Standard deviation of the Gaussian smoothing of the onsets, pixels.
+    least_length_px : float
+        Shorter lines, as around single noisy pixels, are left out.
+
+    Raises
+    ------
+    AlloyError
+        If the interval is not positive or another value negative.
+    """
+
+    interval_s: float | None = None
+    smoothing_px: float = 1.0
+    least_length_px: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.interval_s is not None and not self.interval_s > 0:
+            raise AlloyError(
+                f"The isochrones' interval is {self.interval_s:g} s; give a positive one."
+            )
+        for name in ("smoothing_px", "least_length_px"):
+            if not getattr(self, name) >= 0:
+                raise AlloyError(
+                    f"The isochrones' {name} is {getattr(self, name):g}; give 0 or more."
+                )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Isochrones:
+    """Contour lines of an onset map.
+
+    Attributes
+    ----------
+    times_s : numpy.ndarray
+        (N,) time of each line, rising.
+    paths_px : sequence of numpy.ndarray
+        N arrays (M, 2) of rows and columns; closed where the last point is the first.
+    interval_s : float
+    """
+
+    times_s: FloatArray
+    paths_px: Sequence[FloatArray]
+    interval_s: float
+
+
+def isochrones(onset: OnsetMap, parameters: IsochroneParameters | None = None) -> Isochrones:
+    """Where the front is at the multiples of an interval on the recording's clock.
+
+    Lines end at pixels without an onset.
+
+    Raises
+    ------
+    AlloyError
+        If an interval that was given makes more than 500 lines.
+    """
+    from skimage.measure import approximate_polygon, find_contours
+
+    parameters = parameters or IsochroneParameters()
+    known = np.isfinite(onset.onset_s)
+    if not known.any() or min(known.shape) < LEAST_SIDE_PX:
+        interval = parameters.interval_s or np.nan
+        return Isochrones(times_s=np.zeros(0), paths_px=(), interval_s=float(interval))
+    low, high = (float(t) for t in np.percentile(onset.onset_s[known], SPAN))
+    interval = parameters.interval_s or round_interval(low, high)
+    smooth = smooth_times(onset.onset_s, known, parameters.smoothing_px)
+    times: list[float] = []
+    paths: list[FloatArray] = []
+    for time in _levels(low, high, interval):
+        for line in find_contours(smooth, time, mask=known):
+            if _length(line) >= parameters.least_length_px:
+                times.append(time)
+                paths.append(approximate_polygon(line, TOLERANCE_PX))
+    return Isochrones(times_s=np.array(times), paths_px=paths, interval_s=interval)
+
+
+def round_interval(low: float, high: float) -> float:
+    """1, 2 or 5 times a power of ten whose multiples are about eight from `low` to `high`."""
+    span = max(high - low, 1e-6)
+    power = 10.0 ** np.floor(np.log10(span / WANTED_LINES))
+    choices = [k * power for k in (1, 2, 5, 10)]
+    return float(min(choices, key=lambda i: abs(np.log(span / i / WANTED_LINES))))
+
+
+def _levels(low: float, high: float, interval: float) -> list[float]:
+    first, last = int(np.ceil(low / interval)), int(np.floor(high / interval))
+    if last - first >= MOST_LINES:
+        raise AlloyError(
+            f"Isochrones every {interval:g} s are more than {MOST_LINES} lines; give a longer "
+            "interval."
+        )
+    return [round(i * interval, 9) for i in range(first, last + 1)]
+
+
+def _length(line: FloatArray) -> float:
+    return float(np.hypot(*np.diff(line, axis=0).T).sum())
