@@ -300,7 +300,7 @@ def _onset(result: AnalysisResult, stage: Stage) -> Any:
     onset, colours = result.onset_maps[stage.key], result.config.color_code
     experiment = result.experiment
     scale = time_scale(onset, stage, colours.legend, experiment.li_content_at, _metal(experiment))
-    return onset_figure(onset, stage, colours, scale, sites_px=positions, pixel_size_um=size)
+    return onset_figure(onset, stage, colours, sites_px=positions, pixel_size_um=size, scale=scale)
 
 
 def _front(result: AnalysisResult, stage: Stage) -> Any:

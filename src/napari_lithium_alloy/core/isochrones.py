@@ -92,7 +92,7 @@ def isochrones(onset: OnsetMap, parameters: IsochroneParameters | None = None) -
         interval = parameters.interval_s or np.nan
         return Isochrones(times_s=np.zeros(0), paths_px=(), interval_s=float(interval))
     low, high = (float(t) for t in np.percentile(onset.onset_s[known], SPAN))
-    interval = parameters.interval_s or round_interval(low, high)
+    interval = float(parameters.interval_s or round_interval(low, high))
     smooth = smooth_times(onset.onset_s, known, parameters.smoothing_px)
     times: list[float] = []
     paths: list[FloatArray] = []

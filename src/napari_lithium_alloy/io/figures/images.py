@@ -17,7 +17,7 @@ from napari_lithium_alloy.core.montage import Montage
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
-from napari_lithium_alloy.core.time_scale import TimeScale
+from napari_lithium_alloy.core.time_scale import TimeScale, time_scale
 from napari_lithium_alloy.io.figures.page import (
     CM_PER_INCH,
     DOUBLE_CM,
@@ -131,10 +131,10 @@ def onset_figure(
     onset: OnsetMap,
     stage: Stage,
     parameters: ColorCodeParameters,
-    scale: TimeScale,
     *,
     sites_px: FloatArray,
     pixel_size_um: float | None,
+    scale: TimeScale | None = None,
 ) -> Any:
     """Colour-coded onset times and, inverted, the same with the sites in green (Fig. 2B).
 
@@ -144,12 +144,13 @@ def onset_figure(
     stage : Stage
         The step that the map is of.
     parameters : ColorCodeParameters
-    scale : TimeScale
-        Of the colours and their bar.
     sites_px : numpy.ndarray
         (N, 2) row and column of the nucleation sites; without any the second has none.
     pixel_size_um : float or None
+    scale : TimeScale, optional
+        Of the colours and their bar; None: seconds.
     """
+    scale = scale or time_scale(onset, stage)
     image = color_code(onset, parameters, scale=scale)
     inverted = color_code(onset, parameters, scale=scale, inverted=True)
     has_sites = len(sites_px) > 0 and pixel_size_um is not None
