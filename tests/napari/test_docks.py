@@ -139,6 +139,7 @@ def test_the_front_of_a_step_and_its_isochrones(viewer, opened, dock_of, finishe
     for name in ("speed", "direction", "isochrones"):
         dock.added.boxes[name].setChecked(True)
     dock.line_form["interval_s"].value = "4"
+    assert dock.line_form.native.isVisibleTo(dock)
     run(dock, finished)
     onset, front = opened.onset_maps["cycle1_step1"], opened.front_maps["cycle1_step1"]
     speed, direction = layers_of(viewer, "front")
@@ -146,6 +147,8 @@ def test_the_front_of_a_step_and_its_isochrones(viewer, opened, dock_of, finishe
     assert np.array_equal(direction.data, front.direction_rad, equal_nan=True)
     assert speed.name == "Front speed step 1, cycle 1 (µm/s)"
     assert direction.contrast_limits == pytest.approx([-np.pi, np.pi])
+    assert direction.visible
+    assert not any(layer.visible for layer in (speed, *layers_of(viewer, "onset")))
     assert speed.colorbar.visible
     (lines,) = layers_of(viewer, "isochrones")
     expected = isochrones(onset, opened.config.isochrones)
@@ -213,11 +216,15 @@ def test_the_area_alloyed_is_drawn_and_its_cursor_follows(viewer, opened, dock_o
     (curve,) = dock.canvas.plot.curves
     table = opened.tables["alloyed_fraction"]
     assert curve.y.tolist() == (100 * table["alloyed_fraction"]).tolist()
-    assert curve.name == "step 1, cycle 1"
+    assert dock.canvas.plot.y_label == "Area alloyed (%)"
     dock.session.show_time(40.0)
     assert dock.canvas.cursor.value() == dock.session.time_s
     dock.method.setCurrentText("Projection, SD")
     assert not dock.of_onset.isVisibleTo(dock)
+    assert not dock.canvas.isVisibleTo(dock)
+    dock.stage_box.choice.setCurrentText("step 1', cycle 1")
+    assert dock.canvas.plot.y_label == "Area dealloyed (%)"
+    assert not dock.canvas.plot.curves
 
 
 def test_without_a_pixel_size_there_is_no_speed(viewer, opened, dock_of, finished, errors):

@@ -46,6 +46,8 @@ Kind = Literal[
     "regions",
 ]
 ISOCHRONE_WIDTH_PX = 0.6
+LABEL_APART_PX = 20
+"""Labels of isochrones that are nearer would be written over each other."""
 REGION_COLOUR = "#ff6a00"
 MONTAGE_APART = 1.05
 """Where a montage begins, in units of the field's width."""
@@ -245,7 +247,7 @@ def isochrones_layer(
     steps: Sequence[Step],
     visible: bool = True,
 ) -> LayerTuple:
-    """Isochrones as paths in their colours (N, 3); the longest of each time says its seconds."""
+    """Isochrones as paths in their colours (N, 3); one of each time says its seconds."""
     attributes = {
         **placement(recording, 2),
         "name": _named(title, recording),
@@ -267,11 +269,19 @@ def isochrones_layer(
 
 
 def _labels(lines: Isochrones) -> NDArray[np.object_]:
-    length = [float(np.hypot(*np.diff(path, axis=0).T).sum()) for path in lines.paths_px]
-    labels = np.full(len(length), "", dtype=object)
+    """The seconds of each time, on the line that passes nearest to where napari writes them."""
+    centres = [(path.min(axis=0) + path.max(axis=0)) / 2 for path in lines.paths_px]
+    labels = np.full(len(centres), "", dtype=object)
+    placed: list[NDArray[np.float64]] = []
     for time in np.unique(lines.times_s):
-        same = np.flatnonzero(lines.times_s == time)
-        labels[max(same, key=lambda i: length[i])] = f"{time:g} s"
+        off = {}
+        for i in np.flatnonzero(lines.times_s == time):
+            own = np.hypot(*(lines.paths_px[i] - centres[i]).T).min()
+            near = min((np.hypot(*(other - centres[i])) for other in placed), default=np.inf)
+            off[i] = own + max(LABEL_APART_PX - near, 0)
+        best = min(off, key=lambda i: off[i])
+        labels[best] = f"{time:g} s"
+        placed.append(centres[best])
     return labels
 
 

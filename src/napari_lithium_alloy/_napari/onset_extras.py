@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_lithium_alloy._napari.forms import Field
-from napari_lithium_alloy._napari.layers import LayerTuple
+from napari_lithium_alloy._napari.layers import LayerTuple, kind_of
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plots import Curve, Plot
 from napari_lithium_alloy._napari.result_layers import (
@@ -28,12 +31,16 @@ from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.core.stages import Stage
 
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
 CHOICES = {
     "code": ("Color code", "Onset times as a colour picture, and that inverted (Fig. 2B)"),
     "speed": ("Front speed (µm/s)", "From the gradient of the onset map; NaN where not resolved"),
     "direction": ("Front direction (rad)", "0: to the right, π/2: down"),
     "isochrones": ("Isochrones", "Lines where the front is at regular times"),
 }
+FRONTS = frozenset({"speed", "direction"})
 FRONT_FIELDS = {
     "window_px": Field(
         label="Front window (px)",
@@ -74,6 +81,8 @@ AREA_RANGE = (0.0, 104.0)
 class AddedBox(QWidget):
     """Chooses what is added beside the onset map."""
 
+    changed = Signal()
+
     def __init__(self) -> None:
         super().__init__()
         layout = QGridLayout(self)
@@ -82,6 +91,7 @@ class AddedBox(QWidget):
         for i, (name, (label, tip)) in enumerate(CHOICES.items()):
             box = QCheckBox(label)
             box.setToolTip(tip)
+            box.toggled.connect(self.changed)
             self.boxes[name] = box
             layout.addWidget(box, i // 2, i % 2)
         self.boxes["code"].setChecked(True)
@@ -115,7 +125,7 @@ def found(
     AlloyError
         If speeds are asked for without a pixel size.
     """
-    if chosen & {"speed", "direction"}:
+    if chosen & FRONTS:
         recording.pixel_size("Front speeds")
     onset = yield from part(work, 0, 90, 100)
     made = None
@@ -160,24 +170,26 @@ def tables_of(opened: Opened) -> dict[str, pd.DataFrame]:
     }
 
 
-def area_plot(opened: Opened | None) -> Plot:
-    """Area alloyed against time, a curve a step."""
-    plot = Plot(x_label="Time (s)", y_label="Area alloyed (%)", y_range=AREA_RANGE)
-    if opened is None or "alloyed_fraction" not in opened.tables:
+def uncover(layers: list[Layer]) -> None:
+    """Show the last map of a front alone: it was asked for, and lies on the others."""
+    fronts = [layer for layer in layers if kind_of(layer) == "front"]
+    for layer in layers:
+        if fronts and kind_of(layer) in ("front", "onset", "rgb"):
+            layer.visible = layer is fronts[-1]
+
+
+def area_plot(opened: Opened | None, stage: Stage | None) -> Plot:
+    """Area that a step has reached against time."""
+    word = "alloyed" if stage is None or stage.darkens else "dealloyed"
+    plot = Plot(x_label="Time (s)", y_label=f"Area {word} (%)", y_range=AREA_RANGE)
+    table = None if opened is None else opened.tables.get("alloyed_fraction")
+    if opened is None or stage is None or table is None or stage.key not in opened.stages:
         return plot
-    curves, stages = [], []
-    by_name = {(s.cycle, s.name): s for s in opened.stages.values()}
-    for key, rows in opened.tables["alloyed_fraction"].groupby(["cycle", "stage"], sort=False):
-        stage = by_name.get(key)
-        if stage is None:
-            continue
-        share = 100 * rows["alloyed_fraction"].to_numpy(float)
-        curves.append(Curve(name=stage_name(stage), x=rows["time_s"].to_numpy(float), y=share))
-        stages.append(stage)
-    return Plot(
-        x_label=plot.x_label, y_label=plot.y_label, curves=curves, stages=stages,
-        y_range=AREA_RANGE,
-    )  # fmt: skip
+    known = opened.stages[stage.key]
+    rows = table[(table["cycle"] == known.cycle) & (table["stage"] == known.name)]
+    times, share = rows["time_s"].to_numpy(float), 100 * rows["alloyed_fraction"].to_numpy(float)
+    curve = Curve(name=stage_name(known), x=times, y=share)
+    return dataclasses.replace(plot, curves=[curve], stages=[known])
 
 
 def front_words(front: FrontMap | None) -> str:

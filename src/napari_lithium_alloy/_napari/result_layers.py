@@ -31,6 +31,8 @@ from napari_lithium_alloy.core.time_scale import TimeScale, time_scale
 
 DIRECTION_COLOURS = "twilight"
 SPEED_COLOURS = "plasma"
+FAST = 90.0
+"""Percentile of the speeds that has the last colour."""
 
 
 def stage_name(stage: Stage) -> str:
@@ -115,7 +117,8 @@ def _napari_colormap(name: str, scale: TimeScale) -> Any:
 def speed_layer(
     recording: Recording, stage: Stage, front: FrontMap, steps: Sequence[Step]
 ) -> LayerTuple:
-    """Front speed, NaN where it is not resolved."""
+    """Front speed, NaN where it is not resolved; the few fast places do not darken the rest."""
+    known = front.speed_um_s[front.resolved]
     return map_layer(
         recording,
         front.speed_um_s,
@@ -123,6 +126,7 @@ def speed_layer(
         slot=f"{stage.key} speed",
         title=f"Front speed {stage_name(stage)} (µm/s)",
         colormap=SPEED_COLOURS,
+        limits=(0.0, float(np.percentile(known, FAST)) if known.size else 1.0),
         steps=steps,
     )
 

@@ -14,6 +14,7 @@ from napari_lithium_alloy._napari.layers import rgb_layer
 from napari_lithium_alloy._napari.onset_extras import (
     COLOUR_FIELDS,
     FRONT_FIELDS,
+    FRONTS,
     ISOCHRONE_FIELDS,
     AddedBox,
     Found,
@@ -22,6 +23,7 @@ from napari_lithium_alloy._napari.onset_extras import (
     front_words,
     layers_of,
     tables_of,
+    uncover,
 )
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plot_dock import PlotDock
@@ -72,8 +74,7 @@ ONSET_FIELDS = {
         tip="Whether its picture darkens or brightens; auto: from the stage and the mode",
     ),
 }
-PLOT_PX = 150
-"""Least height of the plot."""
+PLOT_PX = 190
 METHODS = {"Onset map": "onset", "Projection, maximum": "max", "Projection, SD": "sd"}
 
 
@@ -100,12 +101,9 @@ class TemporalColorCode(PlotDock):
             ColorCodeParameters(), COLOUR_FIELDS | {"colormap": colormaps}
         )
         self.added = AddedBox()
-        self.canvas = CurveCanvas(self.viewer, "Area alloyed against time is drawn here")
-        self.canvas.setMinimumHeight(PLOT_PX)
-        self.canvas.time_clicked.connect(self.session.show_time)
-        self.of_onset = column(
-            self.front_form.native, self.line_form.native, self.added, self.canvas
-        )
+        self.added.changed.connect(self._show_rows)
+        self.of_onset = column(self.added, self.front_form.native, self.line_form.native)
+        self._show_rows()
         return column(
             rows(("Method", self.method)),
             self.stage_box,
@@ -113,6 +111,13 @@ class TemporalColorCode(PlotDock):
             self.colour_form.native,
             self.of_onset,
         )
+
+    def results(self) -> QWidget:
+        self.canvas = CurveCanvas(self.viewer, "Area alloyed against time is drawn here")
+        self.canvas.setFixedHeight(PLOT_PX)
+        self.canvas.time_clicked.connect(self.session.show_time)
+        self.stage_box.changed.connect(self._draw)
+        return self.canvas
 
     def take(self, opened: Opened) -> None:
         config = opened.config
@@ -125,13 +130,23 @@ class TemporalColorCode(PlotDock):
 
     def show_tables(self) -> None:
         super().show_tables()
-        self.canvas.show_plot(area_plot(self.session.current))
+        self._draw()
+
+    def _draw(self) -> None:
+        self.canvas.show_plot(area_plot(self.session.current, self.stage_box.chosen))
         self.canvas.show_time(self.session.time_s)
+
+    def _show_rows(self) -> None:
+        """Parameters of what is added only."""
+        chosen = self.added.chosen
+        self.front_form.native.setVisible(bool(chosen & FRONTS))
+        self.line_form.native.setVisible("isochrones" in chosen)
 
     def _method_chosen(self) -> None:
         onset = METHODS[self.method.currentText()] == "onset"
         self.onset_form.native.setVisible(onset)
         self.of_onset.setVisible(onset)
+        self.canvas.setVisible(onset)
         for name in ("flat", "background", "legend", "site_radius_um"):
             self.colour_form.show_row(name, onset)
 
@@ -169,10 +184,11 @@ class TemporalColorCode(PlotDock):
         if result.front is not None:
             opened.front_maps[key] = result.front
             steps += opened.did(Step.of("front_map", result.front.parameters, stage=key))
-        add_layers(self.viewer, layers_of(opened, stage, result, chosen, colours, steps))
-        for name, table in tables_of(opened).items():
-            self.session.put_table(opened, name, table)
-        self.session.results_changed.emit("onset")
+        layers = layers_of(opened, stage, result, chosen, colours, steps)
+        uncover(add_layers(self.viewer, layers))
+        opened.tables |= tables_of(opened)
+        for kind in ("tables", "onset"):
+            self.session.results_changed.emit(kind)
         self.status.setText(f"{_sentence(stage, onset)} {front_words(result.front)}".strip())
 
     def _show_projection(
