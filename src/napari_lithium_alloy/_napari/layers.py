@@ -272,13 +272,17 @@ def _labels(lines: Isochrones) -> NDArray[np.object_]:
     """The seconds of each time, on the line that passes nearest to where napari writes them."""
     centres = [(path.min(axis=0) + path.max(axis=0)) / 2 for path in lines.paths_px]
     labels = np.full(len(centres), "", dtype=object)
+    if not centres:
+        return labels
+    first, last = (end(np.concatenate(lines.paths_px), axis=0) for end in (np.min, np.max))
     placed: list[NDArray[np.float64]] = []
     for time in np.unique(lines.times_s):
         off = {}
         for i in np.flatnonzero(lines.times_s == time):
             own = np.hypot(*(lines.paths_px[i] - centres[i]).T).min()
             near = min((np.hypot(*(other - centres[i])) for other in placed), default=np.inf)
-            off[i] = own + max(LABEL_APART_PX - near, 0)
+            edge = min(*(centres[i] - first), *(last - centres[i]))
+            off[i] = own + sum(max(LABEL_APART_PX - far, 0) for far in (near, edge))
         best = min(off, key=lambda i: off[i])
         labels[best] = f"{time:g} s"
         placed.append(centres[best])
