@@ -39,9 +39,7 @@ def main() -> None:
     print(alignment_table(seeds=1).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStated uncertainty of onsets: share of pixels within one standard deviation")
     print(uncertainty_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
-    print(
-        "\nFront speeds on planted fronts: the median's error, quartiles over the planted"
-    )
+    print("\nFront speeds on planted fronts: the median's error, quartiles over the planted")
     print(fronts_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))

@@ -31,7 +31,7 @@ from napari_lithium_alloy.io.figures.curves import (
     cycling_figure,
     potential_figure,
 )
-from napari_lithium_alloy.io.figures.fronts import front_figure
+from napari_lithium_alloy.io.figures.fronts import front_figure, round_speeds
 from napari_lithium_alloy.io.figures.images import (
     montage_figure,
     montage_picture,
@@ -325,6 +325,14 @@ def test_a_front_has_its_speed_its_lines_and_its_area_against_time(tmp_path):
     assert drawn[:, 1] == pytest.approx(100 * table["alloyed_fraction"].to_numpy())
     (path,) = save_figure(figure, tmp_path, "front", ("png",))
     assert width_px(path) == SINGLE_PX
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.03, 0.4, [0.05, 0.1, 0.2]), (0.9, 6, [2, 5]), (0.29, 0.31, [0.3]), (0.34, 0.36, [0.35])],
+)
+def test_speeds_on_the_bar_are_round_and_inside(low, high, ticks):
+    assert round_speeds(low, high) == pytest.approx(ticks)
 
 
 def test_a_front_that_is_nowhere_resolved_is_drawn_in_grey():

@@ -50,6 +50,8 @@ from napari_lithium_alloy.pipeline import (
 Drawing = tuple[str, Callable[[], Any]]
 """A figure's name and what draws it."""
 
+LEAST_RESOLVED = 0.02
+"""Share of the field; with less a step has no front to draw, as a uniform one."""
 HALVES = (("lithiation", COMING), ("delithiation", LEAVING))
 
 
@@ -189,7 +191,8 @@ def _of_onsets(result: AnalysisResult) -> Iterator[Drawing]:
     for stage in stages_of(result.experiment.stages, StageKind.ALLOYING, StageKind.DEALLOYING):
         if stage.key in result.onset_maps:
             yield f"onset_{stage.key}", partial(_onset, result, stage)
-        if stage.key in result.front_maps:
+        front = result.front_maps.get(stage.key)
+        if front is not None and front.resolved.mean() > LEAST_RESOLVED:
             yield f"front_{stage.key}", partial(_front, result, stage)
 
 

@@ -114,8 +114,27 @@ def test_noise_of_the_gradient_is_that_of_smoothed_noise(smoothing_px, window_px
 def test_noise_asks_for_a_wider_window():
     windows = [front_map(exact_map(plane(1.0), sd), SIZE_UM).window_px for sd in (0.01, 0.1, 0.3)]
     assert windows[0] < windows[1] < windows[2]
-    slow = front_map(exact_map(plane(1.0)), SIZE_UM, frame_interval_s=0.5)
-    assert slow.window_px == pytest.approx(0.5 * 0.5 * 1.0 / SIZE_UM, rel=0.1)
+
+
+def test_coarse_frames_ask_for_a_window_of_a_part_of_a_fronts_path():
+    path = 0.5 * 1.0 / SIZE_UM
+    for sd, least, most in ((0.0, 0.0, 0.15), (0.02, 0.3, 0.4), (0.05, 0.4, 0.5)):
+        front = front_map(exact_map(plane(1.0), sd), SIZE_UM, frame_interval_s=0.5)
+        assert least <= front.window_px / path <= most
+
+
+def test_an_error_of_sampling_along_a_fast_front_is_averaged_out():
+    """Onsets that err by a sine with the phase between two frames."""
+    truth, interval = plane(1.0), 0.5
+    sampled = truth + 0.05 * np.sin(2 * np.pi * truth / interval)
+    onset = exact_map(sampled)
+    onset.onset_sd_s[:] = 0.05 / np.sqrt(2)
+    told = front_map(onset, SIZE_UM, frame_interval_s=interval)
+    untold = front_map(onset, SIZE_UM, FrontParameters(window_px=1.0))
+    spread = [np.nanstd(f.speed_um_s) for f in (told, untold)]
+    assert spread[0] < 0.1
+    assert spread[1] > 3 * spread[0]
+    assert np.nanmedian(told.speed_um_s) == pytest.approx(1.0, rel=0.02)
 
 
 def test_where_fronts_meet_or_start_there_is_no_speed():

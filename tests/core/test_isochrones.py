@@ -62,6 +62,15 @@ def test_the_interval_is_round_and_makes_about_eight_lines(low, span):
     assert 5 <= span / interval <= 12.7
 
 
+def test_lines_are_not_nearer_than_onsets_are_sure():
+    assert round_interval(0, 8, 0.7) == 1
+    assert round_interval(0, 8, 1.2) == 2
+    assert round_interval(0, 1, 30.0) == 50
+    noise = isochrones(exact_map(np.full((50, 50), 20.0), 1.0))
+    assert noise.interval_s == 5
+    assert len(set(noise.times_s)) <= 1
+
+
 def test_a_map_without_onsets_has_no_lines():
     lines = isochrones(exact_map(np.full((9, 9), np.nan)))
     assert (len(lines.times_s), len(lines.paths_px)) == (0, 0)

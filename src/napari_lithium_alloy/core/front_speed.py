@@ -37,8 +37,8 @@ LEAST_WINDOW_PX = 1.0
 FIRST_WINDOW_PX = 2.0
 MOST_CHOICES = 4
 """Of a window: each look at the noise in the last one tells the next."""
-FRAME_PATHS = 0.5
-"""Least window in units of the path of a front in a frame interval."""
+MOST_PATHS = 0.6
+"""Widest window asked for by coarse frames, in units of a front's path in a frame interval."""
 KNOWN_SHARE = 0.95
 """Of a window's weight, on known pixels, with which it counts as full."""
 LEAST_SIDE_PX = 3
@@ -172,8 +172,8 @@ def front_map(
     pixel_size_um : float
     parameters : FrontParameters, optional
     frame_interval_s : float
-        A chosen window is at least half a front's path in one frame interval: onsets between
-        the same two frames err together. 0: not known.
+        Onsets between the same two frames err together, so a chosen window averages over up to
+        0.6 of a front's path in this time. 0: not known.
 
     Returns
     -------
@@ -200,7 +200,8 @@ def front_map(
     )
     window = parameters.window_px
     if window is None:
-        window = _chosen_window(gradient_at, known, parameters, frame_interval_s)
+        sd = float(np.median(some_of(onset.onset_sd_s, np.isfinite(onset.onset_sd_s))))
+        window = _chosen_window(gradient_at, known, parameters, (sd, frame_interval_s))
     gradient = gradient_at(window)
     sd = np.sqrt(gradient.variance + gradient.bias**2)
     reason = np.full(known.shape, FrontReason.RESOLVED, dtype=np.uint8)
@@ -236,9 +237,14 @@ def _chosen_window(
     gradient_at: Callable[[float], Gradient],
     known: BoolArray,
     parameters: FrontParameters,
-    frame_interval_s: float,
+    frames: tuple[float, float],
 ) -> float:
-    """The narrowest window with which a typical speed is as sure as wanted."""
+    """The narrowest window with which a typical speed is as sure as wanted.
+
+    `frames`: a typical onset's standard deviation and the frame interval, seconds.
+    """
+    sd, interval = frames
+    paths = _least_paths(sd / interval, parameters.wanted_sd) if interval else 0.0
     most = max(LEAST_WINDOW_PX, min(parameters.most_window_px, min(known.shape) / 8))
     window: float = min(FIRST_WINDOW_PX, most)
     for _ in range(MOST_CHOICES):
@@ -246,12 +252,26 @@ def _chosen_window(
         noise = max(float(np.median(some_of(gradient.variance, known))), 1e-18)
         square = max(float(np.median(some_of(gradient.square, known))), noise / 4)
         wanted = window * math.sqrt(math.sqrt(noise / square) / parameters.wanted_sd)
-        path = frame_interval_s / math.sqrt(square)
-        chosen = float(np.clip(max(wanted, FRAME_PATHS * path), LEAST_WINDOW_PX, most))
+        coarse = paths * interval / math.sqrt(square)
+        chosen = float(np.clip(max(wanted, coarse), LEAST_WINDOW_PX, most))
         if abs(chosen - window) < 0.1 * window:
             break
         window = chosen
     return float(round(window, 1))
+
+
+def _least_paths(sd: float, wanted_sd: float) -> float:
+    """Least window for coarse frames, in units of a front's path in a frame interval.
+
+    An error of sampling with the standard deviation `sd` (frame intervals; at most all of an
+    onset's) is about a sine along the front, of one period a path, and so the slope's is
+    2 pi sqrt(2) sd of the slope, less what the window averages out.
+    """
+    paths = np.linspace(0, MOST_PATHS, 61)
+    k2 = (2 * math.pi * paths) ** 2
+    left = np.exp(-k2 / 2) * (1 + k2 / 2)
+    enough = 2 * math.pi * math.sqrt(2) * sd * left <= wanted_sd
+    return float(paths[np.argmax(enough)]) if enough.any() else MOST_PATHS
 
 
 def with_fronts(summary: pd.DataFrame, fronts: Mapping[Stage, FrontMap]) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from napari_lithium_alloy.core.smoothing import smooth_times
 
 WANTED_LINES = 8
 MOST_LINES = 500
+APART = 4.0
+"""Least distance of lines in standard deviations of an onset: nearer ones would be of noise."""
 SPAN = (1.0, 99.0)
 """Percentiles of the onsets that lines are spread over."""
 TOLERANCE_PX = 0.1
@@ -28,7 +30,8 @@ class IsochroneParameters:
     Attributes
     ----------
     interval_s : float or None
-        Seconds from line to line; None: 1, 2 or 5 times a power of ten that makes about eight.
+        Seconds from line to line; None: 1, 2 or 5 times a power of ten that makes about
+        eight, fewer where they would be nearer than onsets are sure.
     smoothing_px : float
         Standard deviation of the Gaussian smoothing of the onsets, pixels.
     least_length_px : float
@@ -92,7 +95,9 @@ def isochrones(onset: OnsetMap, parameters: IsochroneParameters | None = None) -
         interval = parameters.interval_s or np.nan
         return Isochrones(times_s=np.zeros(0), paths_px=(), interval_s=float(interval))
     low, high = (float(t) for t in np.percentile(onset.onset_s[known], SPAN))
-    interval = float(parameters.interval_s or round_interval(low, high))
+    sd = onset.onset_sd_s[np.isfinite(onset.onset_sd_s)]
+    least = APART * float(np.median(sd)) if sd.size else 0.0
+    interval = float(parameters.interval_s or round_interval(low, high, least))
     smooth = smooth_times(onset.onset_s, known, parameters.smoothing_px)
     times: list[float] = []
     paths: list[FloatArray] = []
@@ -104,12 +109,15 @@ def isochrones(onset: OnsetMap, parameters: IsochroneParameters | None = None) -
     return Isochrones(times_s=np.array(times), paths_px=paths, interval_s=interval)
 
 
-def round_interval(low: float, high: float) -> float:
-    """1, 2 or 5 times a power of ten whose multiples are about eight from `low` to `high`."""
-    span = max(high - low, 1e-6)
-    power = 10.0 ** np.floor(np.log10(span / WANTED_LINES))
-    choices = [k * power for k in (1, 2, 5, 10)]
-    return float(min(choices, key=lambda i: abs(np.log(span / i / WANTED_LINES))))
+def round_interval(low: float, high: float, least: float = 0.0) -> float:
+    """1, 2 or 5 times a power of ten, not under `least`.
+
+    Its multiples are about eight from `low` to `high`, or fewer.
+    """
+    wanted = max((high - low) / WANTED_LINES, least, 1e-6)
+    power = 10.0 ** np.floor(np.log10(wanted))
+    choices = [k * power for k in (1, 2, 5, 10) if k * power >= least * (1 - 1e-9)]
+    return float(min(choices, key=lambda i: abs(np.log(wanted / i))))
 
 
 def _levels(low: float, high: float, interval: float) -> list[float]:

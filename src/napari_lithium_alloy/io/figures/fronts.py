@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ UNKNOWN_GREY = 0.6
 LINE_COLOUR = "white"
 SHOWN = (2.0, 98.0)
 """Percentiles of the speeds that have the first and the last colour; on a logarithmic scale."""
+FROM_ENDS = 1.15
+"""Factor from the ends of a bar within which a number would hang over."""
 TITLE_CM, BELOW_CM, AXIS_CM, MARGIN_CM = 0.4, 1.0, 1.1, 0.08
 """Room above and below the panels, for the curve's numbers, and at the sides."""
 BAR_CM = (0.12, 0.17)
@@ -88,7 +91,7 @@ def _place(figure: Any, left: float, bottom: float, width: float, height: float)
 def _draw_speed(figure: Any, axes: Any, bar_axes: Any, front: FrontMap) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, LogNorm
-    from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
+    from matplotlib.ticker import NullLocator
 
     known = front.speed_um_s[front.resolved]
     low, high = np.percentile(known, SHOWN) if known.size else (0.1, 1.0)
@@ -100,14 +103,26 @@ def _draw_speed(figure: Any, axes: Any, bar_axes: Any, front: FrontMap) -> None:
     show_image(axes, image)
     bar = figure.colorbar(
         ScalarMappable(norm, ListedColormap(table / 255)), cax=bar_axes, orientation="horizontal",
-        ticks=LogLocator(subs=(1, 2, 5)), format=ScalarFormatter(), extend="both",
+        extend="both",
     )  # fmt: skip
     bar.ax.xaxis.set_minor_locator(NullLocator())
+    ticks = round_speeds(float(low), float(high))
+    bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     bar.set_label("Front speed (µm s$^{-1}$), grey: none", labelpad=1, fontsize=SMALL_PT)
     bar.outline.set_linewidth(0.4)
 
 
+def round_speeds(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten well within a range, else its middle to two digits."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [k * 10.0**p for p in powers for k in (1, 2, 5)]
+    inside = [tick for tick in ticks if low * FROM_ENDS <= tick <= high / FROM_ENDS]
+    return inside or [float(f"{math.sqrt(low * high):.2g}")]
+
+
 def _draw_fraction(axes: Any, stage: Stage, fraction: pd.DataFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     share = 100 * fraction["alloyed_fraction"].to_numpy(float)
     axes.plot(fraction["time_s"].to_numpy(float), share, color=colour_on_paper(stage))
     axes.axhline(50, color=INK, linewidth=0.4, linestyle=":")
@@ -115,3 +130,4 @@ def _draw_fraction(axes: Any, stage: Stage, fraction: pd.DataFrame) -> None:
     axes.set_xlabel("Time (s)", labelpad=1)
     axes.set_ylabel(f"Area {'alloyed' if stage.darkens else 'dealloyed'} (%)", labelpad=1)
     axes.margins(x=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], prune="upper"))
