@@ -153,6 +153,9 @@ def test_the_front_of_a_step_and_its_isochrones(viewer, opened, dock_of, finishe
     (lines,) = layers_of(viewer, "isochrones")
     expected = isochrones(onset, opened.config.isochrones)
     assert expected.interval_s == 4
+    names = [step["name"] for step in about(lines)["steps"]]
+    assert names == ["onset_map", "front_map", "isochrones"]
+    assert about(lines)["steps"][2]["parameters"]["interval_s"] == 4
     assert lines.features["time_s"].tolist() == expected.times_s.tolist()
     assert set(lines.shape_type) == {"path"}
     assert [str(u) for u in lines.units] == ["micrometer", "micrometer"]
@@ -195,6 +198,16 @@ def test_the_onset_layer_is_in_the_legends_unit(viewer, opened, dock_of, finishe
     (layer,) = layers_of(viewer, "onset")
     assert layer.name == "mine"  # a name given by hand stays
     assert np.array_equal(layer.data, onset.onset_s, equal_nan=True)
+
+
+def test_a_legend_that_is_not_known_is_in_seconds_and_says_so(viewer, opened, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    opened.experiment = opened.experiment.replace(film=None)
+    dock.colour_form["legend"].value = "x"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    assert layer.name == "Onset step 1, cycle 1 (s)"
+    assert dock.status.text().endswith("The legend is in s: x is not known over this stage.")
 
 
 def test_where_x_falls_the_colours_of_the_bar_do(viewer, opened, dock_of, finished):

@@ -204,3 +204,11 @@ def front_words(front: FrontMap | None) -> str:
         f"Front {middle:.2g} µm/s (quartiles {low:.2g} to {high:.2g}), resolved in "
         f"{100 * told['front_resolved_fraction']:.0f} %; window {front.window_px:g} px."
     )
+
+
+def legend_words(opened: Opened, stage: Stage, onset: OnsetMap) -> str:
+    """Why the legend is not in the unit asked for, if it is not."""
+    asked = opened.config.color_code.legend
+    if asked == "s" or opened.scale_of(stage, onset).unit != "s":
+        return ""
+    return f"The legend is in s: {asked} is not known over this stage."

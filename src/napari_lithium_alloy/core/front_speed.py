@@ -200,8 +200,8 @@ def front_map(
     )
     window = parameters.window_px
     if window is None:
-        sd = float(np.median(some_of(onset.onset_sd_s, np.isfinite(onset.onset_sd_s))))
-        window = _chosen_window(gradient_at, known, parameters, (sd, frame_interval_s))
+        typical = float(np.median(some_of(onset.onset_sd_s, np.isfinite(onset.onset_sd_s))))
+        window = _chosen_window(gradient_at, known, parameters, (typical, frame_interval_s))
     gradient = gradient_at(window)
     sd = np.sqrt(gradient.variance + gradient.bias**2)
     reason = np.full(known.shape, FrontReason.RESOLVED, dtype=np.uint8)

@@ -22,6 +22,7 @@ from napari_lithium_alloy._napari.onset_extras import (
     found,
     front_words,
     layers_of,
+    legend_words,
     tables_of,
     uncover,
 )
@@ -74,7 +75,7 @@ ONSET_FIELDS = {
         tip="Whether its picture darkens or brightens; auto: from the stage and the mode",
     ),
 }
-PLOT_PX = 190
+PLOT_PX = 160
 METHODS = {"Onset map": "onset", "Projection, maximum": "max", "Projection, SD": "sd"}
 
 
@@ -184,12 +185,22 @@ class TemporalColorCode(PlotDock):
         if result.front is not None:
             opened.front_maps[key] = result.front
             steps += opened.did(Step.of("front_map", result.front.parameters, stage=key))
+        if result.lines is not None:
+            drawn = dataclasses.replace(
+                opened.config.isochrones, interval_s=result.lines.interval_s
+            )
+            steps += opened.did(Step.of("isochrones", drawn, stage=key))
         layers = layers_of(opened, stage, result, chosen, colours, steps)
         uncover(add_layers(self.viewer, layers))
         opened.tables |= tables_of(opened)
         for kind in ("tables", "onset"):
             self.session.results_changed.emit(kind)
-        self.status.setText(f"{_sentence(stage, onset)} {front_words(result.front)}".strip())
+        words = (
+            _sentence(stage, onset),
+            front_words(result.front),
+            legend_words(opened, stage, onset),
+        )
+        self.status.setText(" ".join(w for w in words if w))
 
     def _show_projection(
         self,
