@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import accuracy_table, uncertainty_table
 from benchmarks.alignment import alignment_table
+from benchmarks.fronts import front_row, fronts_table
 from benchmarks.speed import Row, speed_rows
 from benchmarks.stages import stages_table
 from benchmarks.steadiness import registration_row, steadiness_table
@@ -27,7 +28,7 @@ def main() -> None:
     )
     print("Speed: median seconds, and the ratio to the baseline in the same run")
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*speed_rows(Path(folder)), registration_row(), import_row()]
+        rows = [*speed_rows(Path(folder)), registration_row(), front_row(), import_row()]
     for row in rows:
         print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
     print("\nAccuracy on synthetic recordings (planted truth)")
@@ -38,6 +39,8 @@ def main() -> None:
     print(alignment_table(seeds=1).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStated uncertainty of onsets: share of pixels within one standard deviation")
     print(uncertainty_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nFront speeds on planted fronts: the median's error, quartiles over the planted")
+    print(fronts_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
 

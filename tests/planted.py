@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, OnsetReason
 from napari_lithium_alloy.core.recording import BoolArray, Mode, Recording
 from napari_lithium_alloy.core.synthetic import Synthetic, SyntheticParameters, make_recording
 
@@ -79,3 +79,20 @@ def site_score(
     matched = distance[i, j][distance[i, j] <= within_um]
     f1 = 2 * matched.size / (len(found) + len(truth))
     return f1, float(matched.max()) if matched.size else np.nan
+
+
+def exact_map(onset_s, sd_s: float = 0.0, seed: int = 0, amplitude=1.0) -> OnsetMap:
+    """An onset map of these times, NaN never reached, with independent noise of this size."""
+    truth = np.asarray(onset_s, dtype=float)
+    known = np.isfinite(truth)
+    noise = sd_s * np.random.default_rng(seed).standard_normal(truth.shape)
+    return OnsetMap(
+        onset_s=(truth + noise).astype(np.float32),
+        onset_sd_s=np.where(known, max(sd_s, 1e-4), np.nan).astype(np.float32),
+        amplitude=np.where(known, amplitude, 0).astype(np.float32),
+        reason=np.where(known, OnsetReason.REACHED, OnsetReason.NEVER).astype(np.uint8),
+        start_s=0.0,
+        end_s=float(np.ceil(np.nanmax(truth))) if known.any() else 1.0,
+        polarity="darkens",
+        parameters=OnsetParameters(smoothing_px=0.0, smoothing_frames=0.0),
+    )

@@ -22,7 +22,8 @@ from napari_lithium_alloy.pipeline import analyze
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
 
 STEPS = ("cycle1_step1", "cycle1_step2", "cycle1_dealloying1")
-MAPS = {f"onset_{key}.tif" for key in STEPS} | {f"onset_sd_{key}.tif" for key in STEPS}
+KINDS = ("onset", "onset_sd", "front_speed", "front_speed_sd", "front_direction")
+MAPS = {f"{kind}_{key}.tif" for kind in KINDS for key in STEPS}
 RESULTS = {f"{name}.csv" for name in TABLES} | MAPS | {"provenance.json"}
 
 
@@ -81,6 +82,16 @@ def test_maps_are_the_pipelines(result, analysed):
             written = tifffile.imread(analysed / f"{name}_{key}.tif")
             assert written.dtype == np.float32
             assert np.array_equal(written, image, equal_nan=True)
+    for key, front in result.front_maps.items():
+        for name, image in (
+            ("speed", front.speed_um_s),
+            ("speed_sd", front.speed_sd_um_s),
+            ("direction", front.direction_rad),
+        ):
+            written = tifffile.imread(analysed / f"front_{name}_{key}.tif")
+            assert np.array_equal(written, image, equal_nan=True)
+        row = result.tables["onset_summary"].set_index(["cycle", "stage"]).loc[(1, key[7:])]
+        assert row["front_resolved_fraction"] == front.summary()["front_resolved_fraction"]
 
 
 def test_provenance_has_version_inputs_and_steps(cell, analysed):

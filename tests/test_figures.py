@@ -10,14 +10,19 @@ import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
+from planted import exact_map
 
+from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
 from napari_lithium_alloy.core.colorcode import ColorCodeParameters
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.front_speed import front_map
+from napari_lithium_alloy.core.isochrones import IsochroneParameters, isochrones
 from napari_lithium_alloy.core.montage import Montage, MontageRow
 from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.core.stages import Stage, StageKind
+from napari_lithium_alloy.core.time_scale import time_scale
 from napari_lithium_alloy.io.figures.curves import (
     CellCurve,
     absorbance_figure,
@@ -26,6 +31,7 @@ from napari_lithium_alloy.io.figures.curves import (
     cycling_figure,
     potential_figure,
 )
+from napari_lithium_alloy.io.figures.fronts import front_figure, round_speeds
 from napari_lithium_alloy.io.figures.images import (
     montage_figure,
     montage_picture,
@@ -288,6 +294,55 @@ def test_images_of_all_steps_are_of_one_size(onset):
         assert min(ticks) > start
         assert max(ticks) < end
     assert np.ptp(sizes) < 0.02 * sizes[0]
+
+
+def test_the_legend_of_a_map_is_in_the_unit_asked_for(onset):
+    for legend, ends in (("%", (0, 100)), ("x", (1.5, 0.5))):
+        scale = time_scale(onset, STEP_1, legend, lambda t: 1.5 - (t - 22) / 35, "Au")
+        figure = onset_figure(
+            onset, STEP_1, ColorCodeParameters(), sites_px=np.empty((0, 2)), pixel_size_um=0.1,
+            scale=scale,
+        )  # fmt: skip
+        _, _, bar, _ = figure.axes
+        assert bar.get_xlim() == pytest.approx(ends)
+        assert bar.get_xlabel() == scale.label
+
+
+def test_a_front_has_its_speed_its_lines_and_its_area_against_time(tmp_path):
+    y, x = np.mgrid[:60, :60]
+    onset = exact_map(24 + np.hypot(y, x) * 0.1 / 0.3, 0.01)
+    front = front_map(onset, 0.1)
+    lines = isochrones(onset, IsochroneParameters(interval_s=5))
+    table = alloyed_fraction_table({STEP_1: onset}, TIMES)
+    figure = front_figure(front, lines, STEP_1, table, pixel_size_um=0.1)
+    image, bar, curve = figure.axes
+    assert len(image.get_lines()) == len(lines.paths_px) > 3
+    assert {"step 1, isochrones every 5 s", "2 µm", "Area alloyed (%)"} <= texts(figure)
+    assert "Front speed" in bar.get_xlabel()
+    low, high = bar.get_xlim()
+    assert low < 0.3 < high
+    drawn = curve.get_lines()[0].get_xydata()
+    assert drawn[:, 1] == pytest.approx(100 * table["alloyed_fraction"].to_numpy())
+    (path,) = save_figure(figure, tmp_path, "front", ("png",))
+    assert width_px(path) == SINGLE_PX
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.03, 0.4, [0.05, 0.1, 0.2]), (0.9, 6, [2, 5]), (0.29, 0.31, [0.3]), (0.34, 0.36, [0.35])],
+)
+def test_speeds_on_the_bar_are_round_and_inside(low, high, ticks):
+    assert round_speeds(low, high) == pytest.approx(ticks)
+
+
+def test_a_front_that_is_nowhere_resolved_is_drawn_in_grey():
+    onset = exact_map(np.full((30, 30), 30.0), 0.5)
+    front = front_map(onset, 0.1)
+    table = alloyed_fraction_table({STEP_1: onset}, TIMES)
+    figure = front_figure(front, isochrones(onset), STEP_1, table, pixel_size_um=0.1)
+    figure.draw_without_rendering()
+    image = np.asarray(figure.axes[0].get_images()[0].get_array())
+    assert (image[~front.resolved] == 153).all()
 
 
 def test_without_a_pixel_size_there_is_no_scale_bar(onset):

@@ -12,6 +12,8 @@ from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.correction import CorrectionParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.front_speed import FrontParameters
+from napari_lithium_alloy.core.isochrones import IsochroneParameters
 from napari_lithium_alloy.core.montage import MontageParameters
 from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.onset import OnsetParameters
@@ -31,6 +33,8 @@ class AnalysisConfig:
     normalization: NormalizationParameters = field(default_factory=NormalizationParameters)
     onset: OnsetParameters = field(default_factory=OnsetParameters)
     color_code: ColorCodeParameters = field(default_factory=ColorCodeParameters)
+    front: FrontParameters = field(default_factory=FrontParameters)
+    isochrones: IsochroneParameters = field(default_factory=IsochroneParameters)
     complementarity: ComplementarityParameters = field(default_factory=ComplementarityParameters)
     nucleation: NucleationParameters = field(default_factory=NucleationParameters)
     pores: PoreParameters = field(default_factory=PoreParameters)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.config import AnalysisConfig, config_of
+from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
 from napari_lithium_alloy.core.alloyed_images import (
     is_uniform,
     spot_pairs,
@@ -30,6 +31,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.frame_quality import clipping_level, frame_quality
+from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_map, onset_summary
@@ -88,6 +90,8 @@ class AnalysisResult:
         By the names of `core.tables`.
     onset_maps : dict of str to OnsetMap
         By stage key, such as cycle1_step1.
+    front_maps : dict of str to FrontMap
+        Speed and direction of their fronts, by the same keys; none without a pixel size.
     pore_tracks : PoreTracks or None
     notes : list of str
         What the user should know, a sentence each.
@@ -104,6 +108,7 @@ class AnalysisResult:
     regions: list[Region] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
+    front_maps: dict[str, FrontMap] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
     notes: list[str] = field(default_factory=list)
     provenance: list[Step] = field(default_factory=list)
@@ -141,7 +146,7 @@ def analyze(
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
     as_read, clipping = as_measured(recording, config)
-    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 700)
+    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 800)
     recording = corrected(as_read, correction)
     reference = reference_frame(
         recording,
@@ -164,10 +169,10 @@ def analyze(
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
     )
-    parts = (_detected, _onsets, _curves, _sites, _pores, _pairs)
+    parts = (_detected, _onsets, _fronts, _curves, _sites, _pores, _pairs)
     for i, work in enumerate(parts):
         begin = (i + 1) * HUNDRED
-        yield from part(work(result, make_labels), begin, begin + HUNDRED, 7 * HUNDRED)
+        yield from part(work(result, make_labels), begin, begin + HUNDRED, 8 * HUNDRED)
     result.tables |= stage_tables(result.experiment)
     _cycles(result)
     return result
@@ -275,6 +280,30 @@ def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         result.onset_maps[stage.key] = maps[stage]
         result.did("onset_map", maps[stage].parameters, stage=stage.key)
     result.tables["onset_summary"] = onset_summary(maps)
+
+
+def _fronts(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    """What follows from the onset maps: speeds of fronts, and the area alloyed against time."""
+    recording, experiment = result.recording, result.experiment
+    by_key = {s.key: s for s in stages_of(experiment.stages, *STEPS)}
+    maps = {by_key[key]: onset for key, onset in result.onset_maps.items()}
+    fronts: dict[Stage, FrontMap] = {}
+    for i, (stage, onset) in enumerate(maps.items()):
+        yield i, len(maps)
+        if recording.pixel_size_um is None:
+            break
+        front = front_map(
+            onset,
+            recording.pixel_size_um,
+            result.config.front,
+            frame_interval_s=recording.frame_interval_s,
+        )
+        fronts[stage] = result.front_maps[stage.key] = front
+        result.did("front_map", front.parameters, stage=stage.key)
+    result.tables["onset_summary"] = with_fronts(result.tables["onset_summary"], fronts)
+    result.tables["alloyed_fraction"] = alloyed_fraction_table(
+        maps, recording.times_s, experiment.li_content_at
+    )
 
 
 def _too_short(result: AnalysisResult, stage: Stage) -> bool:
@@ -463,7 +492,7 @@ def _cycles(result: AnalysisResult) -> None:
 
 
 def write_result(result: AnalysisResult, out: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write all tables, onset maps and provenance.json into a folder; their paths.
+    """Write all tables, onset and front maps and provenance.json into a folder; their paths.
 
     Raises
     ------
@@ -474,6 +503,10 @@ def write_result(result: AnalysisResult, out: Path, *, overwrite: bool = False) 
     for key, onset in result.onset_maps.items():
         maps[f"onset_{key}"] = onset.onset_s
         maps[f"onset_sd_{key}"] = onset.onset_sd_s
+    for key, front in result.front_maps.items():
+        maps[f"front_speed_{key}"] = front.speed_um_s
+        maps[f"front_speed_sd_{key}"] = front.speed_sd_um_s
+        maps[f"front_direction_{key}"] = front.direction_rad
     return write_results(
         out,
         result.tables,

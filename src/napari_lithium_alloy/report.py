@@ -17,13 +17,14 @@ from napari_lithium_alloy.core.cycles import COMING, LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
-from napari_lithium_alloy.core.galvanostatic import li_content
+from napari_lithium_alloy.core.isochrones import isochrones
 from napari_lithium_alloy.core.montage import stage_montage
 from napari_lithium_alloy.core.photometry import Reference, reference_frame
 from napari_lithium_alloy.core.progress import Work, finish, part
 from napari_lithium_alloy.core.recording import FloatArray, Recording
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import Stage, StageKind, cycles_of, stages_of
+from napari_lithium_alloy.core.time_scale import time_scale
 from napari_lithium_alloy.io.figures.curves import (
     CellCurve,
     absorbance_figure,
@@ -31,6 +32,7 @@ from napari_lithium_alloy.io.figures.curves import (
     cycling_figure,
     potential_figure,
 )
+from napari_lithium_alloy.io.figures.fronts import front_figure
 from napari_lithium_alloy.io.figures.images import montage_figure, onset_figure
 from napari_lithium_alloy.io.figures.movie import View, write_movie
 from napari_lithium_alloy.io.figures.page import (
@@ -48,6 +50,8 @@ from napari_lithium_alloy.pipeline import (
 Drawing = tuple[str, Callable[[], Any]]
 """A figure's name and what draws it."""
 
+LEAST_RESOLVED = 0.02
+"""Share of the field; with less a step has no front to draw, as a uniform one."""
 HALVES = (("lithiation", COMING), ("delithiation", LEAVING))
 
 
@@ -173,9 +177,7 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
         ]
         if steps:
             yield f"absorbance_cycle{cycle}", partial(_absorbance, result, steps)
-    for stage in stages_of(stages, StageKind.ALLOYING, StageKind.DEALLOYING):
-        if stage.key in result.onset_maps:
-            yield f"onset_{stage.key}", partial(_onset, result, stage)
+    yield from _of_onsets(result)
     cell = cell_curve(result.experiment)
     if cell is not None:
         yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))
@@ -183,6 +185,15 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
         first = [c for c in map(_first_lithiation, cells) if c.times_s.size]
         if first:
             yield "cells", partial(cells_figure, first)
+
+
+def _of_onsets(result: AnalysisResult) -> Iterator[Drawing]:
+    for stage in stages_of(result.experiment.stages, StageKind.ALLOYING, StageKind.DEALLOYING):
+        if stage.key in result.onset_maps:
+            yield f"onset_{stage.key}", partial(_onset, result, stage)
+        front = result.front_maps.get(stage.key)
+        if front is not None and front.resolved.mean() > LEAST_RESOLVED:
+            yield f"front_{stage.key}", partial(_front, result, stage)
 
 
 def _has_frames(result: AnalysisResult, stage: Stage) -> bool:
@@ -265,16 +276,17 @@ def _potential(result: AnalysisResult, stages: Sequence[Stage]) -> Any:
         cell = cell.between(start, end)
         x = _content(experiment, cell.times_s)
         cell = cell if cell.times_s.size else None
-    metal = "M" if experiment.film is None else experiment.film.metal
-    return potential_figure(cell, intensity, stages, li_content=x, metal=metal)
+    return potential_figure(cell, intensity, stages, li_content=x, metal=_metal(experiment))
+
+
+def _metal(experiment: Experiment) -> str:
+    return "M" if experiment.film is None else experiment.film.metal
 
 
 def _content(experiment: Experiment, times_s: FloatArray) -> FloatArray | None:
     if experiment.potential is None or experiment.film is None:
         return None
-    return li_content(
-        experiment.potential, experiment.film, times_s, origins_s=experiment.origins_s()
-    )
+    return experiment.li_content_at(times_s)
 
 
 def _absorbance(result: AnalysisResult, steps: Sequence[Stage]) -> Any:
@@ -288,10 +300,18 @@ def _onset(result: AnalysisResult, stage: Stage) -> Any:
     if size is not None and stage.kind is StageKind.ALLOYING:
         own = sites[sites["cycle"] == stage.cycle]
         positions = own[["y_um", "x_um"]].to_numpy(float) / size
-    return onset_figure(
-        result.onset_maps[stage.key],
+    onset, colours = result.onset_maps[stage.key], result.config.color_code
+    experiment = result.experiment
+    scale = time_scale(onset, stage, colours.legend, experiment.li_content_at, _metal(experiment))
+    return onset_figure(onset, stage, colours, sites_px=positions, pixel_size_um=size, scale=scale)
+
+
+def _front(result: AnalysisResult, stage: Stage) -> Any:
+    table = result.tables["alloyed_fraction"]
+    return front_figure(
+        result.front_maps[stage.key],
+        isochrones(result.onset_maps[stage.key], result.config.isochrones),
         stage,
-        result.config.color_code,
-        sites_px=positions,
-        pixel_size_um=size,
+        table[(table["cycle"] == stage.cycle) & (table["stage"] == stage.name)],
+        pixel_size_um=result.recording.pixel_size("Front speeds"),
     )

@@ -7,8 +7,8 @@ from planted import recording_of
 from napari_lithium_alloy.core.colorcode import (
     COLORMAPS,
     ColorCodeParameters,
+    all_colormaps,
     color_code,
-    invert,
     lut,
     merge_sites,
     projection,
@@ -82,10 +82,36 @@ def test_a_map_without_any_onset_is_all_background():
     assert not color_code(nothing).any()
 
 
-def test_inverting_twice_gives_the_image(ramp):
-    rgb = color_code(ramp)
-    assert np.array_equal(invert(rgb), 255 - rgb)
-    assert np.array_equal(invert(invert(rgb)), rgb)
+@pytest.mark.parametrize(("background", "value"), [("black", 0), ("white", 255)])
+@pytest.mark.parametrize("flat", [True, False])
+def test_inverted_colours_keep_the_background(ramp, background, value, flat):
+    parameters = ColorCodeParameters(background=background, flat=flat)
+    normal = color_code(ramp, parameters)
+    inverted = color_code(ramp, parameters, inverted=True)
+    assert (inverted[-1] == normal[-1]).all()
+    assert (inverted[-1] == value).all()
+    if flat:
+        assert np.array_equal(inverted[:-1], 255 - normal[:-1])
+    assert (inverted[:-1] != value).any(axis=-1).all()
+
+
+def test_a_dim_pixel_is_near_the_background_in_both_pictures():
+    amplitude = np.full((8, 30), 0.2)
+    amplitude[:, :10] = 0.05
+    onset = onset_of(np.full((8, 30), 20.2), amplitude)
+    for inverted in (False, True):
+        white = color_code(onset, ColorCodeParameters(background="white"), inverted=inverted)
+        black = color_code(onset, inverted=inverted)
+        assert white[0, 0].min() > 180
+        assert black[0, 0].max() < 70
+
+
+@pytest.mark.parametrize("name", ["twilight_shifted", "Greys", "tab20", "Fire"])
+def test_any_colormap_colours_a_map(ramp, name):
+    assert name in all_colormaps()
+    assert all_colormaps()[: len(COLORMAPS)] == COLORMAPS
+    rgb = color_code(ramp, ColorCodeParameters(colormap=name, flat=True))
+    assert np.array_equal(rgb[0, 0], lut(name)[round(5 / 40 * 255)])
 
 
 def test_sites_are_green_discs_on_a_copy():

@@ -13,7 +13,9 @@ from napari_lithium_alloy._napari.widgets.pore_tracking import PoreTracking
 from napari_lithium_alloy._napari.widgets.roi_curves import RoiCurves
 from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
 from napari_lithium_alloy._napari.widgets.timeline import Timeline
+from napari_lithium_alloy.core.colorcode import ColorCodeParameters, color_code, lut
 from napari_lithium_alloy.core.curves import complete_curves, region_curves
+from napari_lithium_alloy.core.isochrones import isochrones
 from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.io.tables import read_csv, read_steps
@@ -124,10 +126,137 @@ def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
     (sd,) = layers_of(viewer, "onset_sd")
     assert not sd.visible
     code, inverted = layers_of(viewer, "rgb")
-    assert np.array_equal(inverted.data, 255 - code.data)
+    colours = opened.config.color_code
+    assert np.array_equal(code.data, color_code(same, colours))
+    assert np.array_equal(inverted.data, color_code(same, colours, inverted=True))
     assert about(layer)["steps"][0]["parameters"]["fraction"] == 0.5
     assert opened.tables["onset_summary"]["stage"].tolist() == ["step1"]
     assert dock.tables.model.rowCount() == 1
+
+
+def test_the_front_of_a_step_and_its_isochrones(viewer, opened, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    for name in ("speed", "direction", "isochrones"):
+        dock.added.boxes[name].setChecked(True)
+    dock.line_form["interval_s"].value = "4"
+    assert dock.line_form.native.isVisibleTo(dock)
+    run(dock, finished)
+    onset, front = opened.onset_maps["cycle1_step1"], opened.front_maps["cycle1_step1"]
+    speed, direction = layers_of(viewer, "front")
+    assert np.array_equal(speed.data, front.speed_um_s, equal_nan=True)
+    assert np.array_equal(direction.data, front.direction_rad, equal_nan=True)
+    assert speed.name == "Front speed step 1, cycle 1 (µm/s)"
+    assert direction.contrast_limits == pytest.approx([-np.pi, np.pi])
+    assert direction.visible
+    assert not any(layer.visible for layer in (speed, *layers_of(viewer, "onset")))
+    assert speed.colorbar.visible
+    (lines,) = layers_of(viewer, "isochrones")
+    expected = isochrones(onset, opened.config.isochrones)
+    assert expected.interval_s == 4
+    names = [step["name"] for step in about(lines)["steps"]]
+    assert names == ["onset_map", "front_map", "isochrones"]
+    assert about(lines)["steps"][2]["parameters"]["interval_s"] == 4
+    assert lines.features["time_s"].tolist() == expected.times_s.tolist()
+    assert set(lines.shape_type) == {"path"}
+    assert [str(u) for u in lines.units] == ["micrometer", "micrometer"]
+    assert lines.axis_labels == ("y", "x")
+    assert np.allclose(lines.data[0], expected.paths_px[0])
+    share = (expected.times_s[0] - onset.start_s) / (onset.end_s - onset.start_s)
+    assert lines.edge_color[0][:3] == pytest.approx(lut("viridis")[round(255 * share)] / 255)
+    told = sorted(label for label in lines.features["label"] if label)
+    assert told == sorted(f"{t:g} s" for t in set(expected.times_s))
+    assert "µm/s (quartiles" in dock.status.text()
+    row = opened.tables["onset_summary"].iloc[0]
+    assert row["front_speed_median_um_s"] == front.summary()["front_speed_median_um_s"]
+    dock.line_form["interval_s"].value = ""
+    run(dock, finished)
+    (again,) = layers_of(viewer, "isochrones")  # replaced, not added
+    assert len(again.data) != len(expected.paths_px)
+    assert len(layers_of(viewer, "front")) == 2
+
+
+def test_the_onset_layer_is_in_the_legends_unit(viewer, opened, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    dock.colour_form["legend"].value = "x"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    onset, experiment = opened.onset_maps["cycle1_step1"], opened.experiment
+    assert layer.name == "Onset step 1, cycle 1 (x)"
+    middle = np.array([40, 40])
+    x = experiment.li_content_at(onset.onset_s[40, 40:41])
+    assert layer.data[tuple(middle)] == pytest.approx(x[0], abs=0.01)
+    ends = experiment.li_content_at(np.array([onset.start_s, onset.end_s]))
+    assert layer.contrast_limits == pytest.approx(ends.tolist(), abs=0.02)
+    dock.colour_form["legend"].value = "% alloyed"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    assert layer.name == "Onset step 1, cycle 1 (% alloyed)"
+    assert np.nanmax(layer.data) == pytest.approx(100 * onset.reached.mean(), abs=3)
+    layer.name = "mine"
+    dock.colour_form["legend"].value = "s"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    assert layer.name == "mine"  # a name given by hand stays
+    assert np.array_equal(layer.data, onset.onset_s, equal_nan=True)
+
+
+def test_a_legend_that_is_not_known_is_in_seconds_and_says_so(viewer, opened, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    opened.experiment = opened.experiment.replace(film=None)
+    dock.colour_form["legend"].value = "x"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    assert layer.name == "Onset step 1, cycle 1 (s)"
+    assert dock.status.text().endswith("The legend is in s: x is not known over this stage.")
+
+
+def test_where_x_falls_the_colours_of_the_bar_do(viewer, opened, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    dock.stage_box.choice.setCurrentText("step 1', cycle 1")
+    dock.colour_form["legend"].value = "x"
+    run(dock, finished)
+    (layer,) = layers_of(viewer, "onset")
+    low, high = layer.contrast_limits
+    assert low < high
+    first = lut("viridis")[0] / 255  # of the start, where x is highest
+    assert layer.colormap.map(np.array([1.0]))[0, :3] == pytest.approx(first, abs=0.01)
+
+
+def test_the_area_alloyed_is_drawn_and_its_cursor_follows(viewer, opened, dock_of, finished):
+    dock = dock_of(TemporalColorCode)
+    assert not dock.canvas.plot.curves
+    run(dock, finished)
+    (curve,) = dock.canvas.plot.curves
+    table = opened.tables["alloyed_fraction"]
+    assert curve.y.tolist() == (100 * table["alloyed_fraction"]).tolist()
+    assert dock.canvas.plot.y_label == "Area alloyed (%)"
+    dock.session.show_time(40.0)
+    assert dock.canvas.cursor.value() == dock.session.time_s
+    dock.method.setCurrentText("Projection, SD")
+    assert not dock.of_onset.isVisibleTo(dock)
+    assert not dock.canvas.isVisibleTo(dock)
+    dock.stage_box.choice.setCurrentText("step 1', cycle 1")
+    assert dock.canvas.plot.y_label == "Area dealloyed (%)"
+    assert not dock.canvas.plot.curves
+
+
+def test_without_a_pixel_size_there_is_no_speed(viewer, opened, dock_of, finished, errors):
+    dock = dock_of(TemporalColorCode)
+    dock.session.change_recording(opened, pixel_size_um=None)
+    run(dock, finished)
+    assert not opened.front_maps
+    assert opened.tables["onset_summary"]["front_speed_median_um_s"].isna().all()
+    dock.added.boxes["speed"].setChecked(True)
+    run(dock, finished)
+    (message,) = errors
+    assert "Front speeds" in message
+
+
+def test_a_colormap_named_in_the_file_is_shown(dock_of, opened):
+    dock = dock_of(TemporalColorCode)
+    opened.use(color_code=ColorCodeParameters(colormap="hot"))
+    dock.take(opened)
+    assert dock.colour_form.value.colormap == "hot"
 
 
 def test_typed_bounds_make_a_stage_of_the_field(dock_of, opened, finished):

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from napari_lithium_alloy._napari.layers import METADATA_KEY, LayerTuple, about, set_about
+from napari_lithium_alloy._napari.layers import (
+    METADATA_KEY,
+    WITH_BAR,
+    LayerTuple,
+    about,
+    set_about,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -99,6 +105,8 @@ def _update_image(old: Layer, new: Layer) -> Layer:
         old.colormap = new.colormap
     for name in _PLACED:
         setattr(old, name, getattr(new, name))
+    if old.name == about(old).get("title"):
+        old.name = about(new).get("title", old.name)  # its unit may be another
     old.metadata = {**old.metadata, METADATA_KEY: about(new)}
     old.visible = old.visible or new.visible
     return old
@@ -106,7 +114,7 @@ def _update_image(old: Layer, new: Layer) -> Layer:
 
 def _ready(layer: Layer) -> Layer:
     """What napari cannot be told in the attributes of a layer."""
-    if about(layer).get("kind") in ("map", "onset", "onset_sd"):
+    if about(layer).get("kind") in WITH_BAR:
         layer.colorbar.visible = True
     if hasattr(layer.events, "paint"):
         layer.events.paint.connect(_painted)

@@ -96,6 +96,10 @@ class Dock(QWidget):
         """The dock's own controls."""
         return QWidget()
 
+    def results(self) -> QWidget | None:
+        """What stands between the status line and the tables, if anything."""
+        return None
+
     def run(self) -> None:
         """Start the dock's analysis.
 
@@ -125,6 +129,9 @@ class Dock(QWidget):
         layout.addWidget(self.controls())
         layout.addLayout(self._run_row())
         layout.addWidget(self.status)
+        results = self.results()
+        if results is not None:
+            layout.addWidget(results)
         layout.addWidget(self.tables, 1)
         self._scroll(inner)
 

@@ -23,9 +23,12 @@ from napari_lithium_alloy.core.recording import Recording, Region
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_lithium_alloy.core.isochrones import Isochrones
     from napari_lithium_alloy.core.pore_tracking import PoreTracks
 
 METADATA_KEY = "napari-lithium-alloy"
+WITH_BAR = ("map", "onset", "onset_sd", "front")
+"""Kinds of layers whose values a colour bar tells."""
 LayerTuple = tuple[Any, dict[str, Any], str]
 Kind = Literal[
     "counts",
@@ -33,6 +36,8 @@ Kind = Literal[
     "map",
     "onset",
     "onset_sd",
+    "front",
+    "isochrones",
     "rgb",
     "montage",
     "sites",
@@ -40,6 +45,9 @@ Kind = Literal[
     "pore_tracks",
     "regions",
 ]
+ISOCHRONE_WIDTH_PX = 0.6
+LABEL_APART_PX = 20
+"""Labels of isochrones that are nearer would be written over each other."""
 REGION_COLOUR = "#ff6a00"
 MONTAGE_APART = 1.05
 """Where a montage begins, in units of the field's width."""
@@ -179,14 +187,15 @@ def map_layer(
     kind: Kind,
     slot: str,
     title: str,
-    colormap: str,
+    colormap: Any,
     steps: Sequence[Step],
     limits: tuple[float, float] | None = None,
     visible: bool = True,
 ) -> LayerTuple:
     """A float map (Y, X) with a colour bar; `title` holds its quantity and unit.
 
-    Contrast runs from the 1st to the 99th percentile unless `limits` are given.
+    `colormap` is a name or one of napari's. Contrast runs from the 1st to the 99th percentile
+    unless `limits` are given.
     """
     image = np.asarray(image, dtype=np.float32)
     if limits is None:
@@ -202,7 +211,7 @@ def map_layer(
         "visible": visible,
         "rgb": False,
         "multiscale": False,
-        "metadata": provenance(recording, kind, slot, steps),
+        "metadata": provenance(recording, kind, slot, steps, title=_named(title, recording)),
     }
     return image, attributes, "image"
 
@@ -226,6 +235,58 @@ def rgb_layer(
         "metadata": provenance(recording, "rgb", slot, steps),
     }
     return rgb, attributes, "image"
+
+
+def isochrones_layer(
+    recording: Recording,
+    lines: Isochrones,
+    colours: NDArray[np.uint8],
+    *,
+    slot: str,
+    title: str,
+    steps: Sequence[Step],
+    visible: bool = True,
+) -> LayerTuple:
+    """Isochrones as paths in their colours (N, 3); one of each time says its seconds."""
+    attributes = {
+        **placement(recording, 2),
+        "name": _named(title, recording),
+        "shape_type": "path",
+        "features": pd.DataFrame({"time_s": lines.times_s, "label": _labels(lines)}),
+        "feature_defaults": {"time_s": np.nan, "label": ""},
+        "text": {"string": "{label}", "size": 9, "color": "white"},
+        "edge_color": np.column_stack([colours / 255, np.ones(len(colours))]),
+        "face_color": "transparent",
+        "edge_width": ISOCHRONE_WIDTH_PX,
+        "opacity": 1.0,
+        "ndim": 2,
+        "visible": visible,
+        "metadata": provenance(recording, "isochrones", slot, steps),
+    }
+    if not len(lines.times_s):  # napari makes no colours of none
+        attributes |= {"edge_color": "white", "text": None}
+    return [np.asarray(path) for path in lines.paths_px] or None, attributes, "shapes"
+
+
+def _labels(lines: Isochrones) -> NDArray[np.object_]:
+    """The seconds of each time, on the line that passes nearest to where napari writes them."""
+    centres = [(path.min(axis=0) + path.max(axis=0)) / 2 for path in lines.paths_px]
+    labels = np.full(len(centres), "", dtype=object)
+    if not centres:
+        return labels
+    first, last = (end(np.concatenate(lines.paths_px), axis=0) for end in (np.min, np.max))
+    placed: list[NDArray[np.float64]] = []
+    for time in np.unique(lines.times_s):
+        off = {}
+        for i in np.flatnonzero(lines.times_s == time):
+            own = np.hypot(*(lines.paths_px[i] - centres[i]).T).min()
+            near = min((np.hypot(*(other - centres[i])) for other in placed), default=np.inf)
+            edge = min(*(centres[i] - first), *(last - centres[i]))
+            off[i] = own + sum(max(LABEL_APART_PX - far, 0) for far in (near, edge))
+        best = min(off, key=lambda i: off[i])
+        labels[best] = f"{time:g} s"
+        placed.append(centres[best])
+    return labels
 
 
 def montage_layer(

@@ -15,17 +15,18 @@ from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.correction import Correction, corrected
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
-from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.photometry import NormalizationParameters, Reference, reference_frame
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import empty
+from napari_lithium_alloy.core.time_scale import TimeScale, time_scale
 
 if TYPE_CHECKING:
     from napari_lithium_alloy._napari.aligning import Laid
     from napari_lithium_alloy._napari.correcting import Measured
     from napari_lithium_alloy._napari.field_signal import FieldSignal
+    from napari_lithium_alloy.core.front_speed import FrontMap
     from napari_lithium_alloy.core.onset import OnsetMap
     from napari_lithium_alloy.core.pore_tracking import PoreTracks
     from napari_lithium_alloy.pipeline import AnalysisResult
@@ -45,6 +46,9 @@ class Opened:
         Onset maps by the key of their stage (cycle1_step1) or of their time range.
     stages : dict
         The stage or range of each onset map, by the same key.
+    front_maps : dict
+        Speed and direction of the fronts of each onset map, by the same key; none without a
+        pixel size.
     sites : pandas.DataFrame or None
         The table `sites` with a column `source` (detected, added, moved).
     deleted_um : dict
@@ -71,6 +75,7 @@ class Opened:
     config: AnalysisConfig
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
+    front_maps: dict[str, FrontMap] = field(default_factory=dict)
     sites: pd.DataFrame | None = None
     deleted_um: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
@@ -149,6 +154,11 @@ class Opened:
         parts = [part for part in (others, sites) if len(part)]
         self.sites = pd.concat(parts, ignore_index=True) if parts else sites
 
+    def scale_of(self, stage: Stage, onset: OnsetMap) -> TimeScale:
+        """The unit in which the onset map of a stage is shown."""
+        legend, experiment = self.config.color_code.legend, self.experiment
+        return time_scale(onset, stage, legend, experiment.li_content_at)
+
     def did(self, step: Step) -> list[Step]:
         """Note a step in place of an earlier one of the same name and stage; what was done."""
         where = step.parameters.get("stage")
@@ -165,12 +175,9 @@ class Opened:
             potential = float(experiment.potential.potential_at(at)[0])
             if np.isfinite(potential):
                 words.append(f"E = {potential:.3f} V")
-            if experiment.film is not None:
-                x = li_content(
-                    experiment.potential, experiment.film, at, origins_s=experiment.origins_s()
-                )
-                if np.isfinite(x[0]):
-                    words.append(f"x = {x[0]:.2f}")
+            x = float(experiment.li_content_at(at)[0])
+            if np.isfinite(x):
+                words.append(f"x = {x:.2f}")
         stage = stage_at(stages_of(experiment.stages, *{s.kind for s in experiment.stages}), time_s)
         if stage is not None:
             done = 100 * (time_s - stage.start_s) / (stage.end_s - stage.start_s)

@@ -9,19 +9,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_lithium_alloy._napari.layers import LayerTuple, map_layer, rgb_layer
+from napari_lithium_alloy._napari.layers import (
+    LayerTuple,
+    isochrones_layer,
+    map_layer,
+    rgb_layer,
+)
 from napari_lithium_alloy.core.colorcode import (
     ColorCodeParameters,
     color_code,
-    invert,
+    lut,
     merge_sites,
 )
+from napari_lithium_alloy.core.front_speed import FrontMap
+from napari_lithium_alloy.core.isochrones import Isochrones
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.core.time_scale import TimeScale, time_scale
 
-NAPARI_COLORMAPS = {"Fire": "fire", "Spectrum": "hsv"}
+DIRECTION_COLOURS = "twilight"
+SPEED_COLOURS = "plasma"
+FAST = 90.0
+"""Percentile of the speeds that has the last colour."""
 
 
 def stage_name(stage: Stage) -> str:
@@ -37,19 +48,25 @@ def onset_layers(
     sites: pd.DataFrame,
     steps: Sequence[Step],
     *,
+    scale: TimeScale | None = None,
     visible: bool = True,
 ) -> list[LayerTuple]:
-    """Onset map, its uncertainty, its colour code and that inverted, sites in green (Fig. 2B)."""
-    name = stage_name(stage)
+    """Onset map, its uncertainty, its colour code and that inverted, sites in green (Fig. 2B).
+
+    The onset map is in the unit of the scale (None: seconds), so that its colour bar is the
+    legend of the colour code.
+    """
+    name, scale = stage_name(stage), scale or time_scale(onset, stage)
+    seconds = scale.unit == "s"
     maps = [
         map_layer(
             recording,
-            onset.onset_s,
+            onset.onset_s if seconds else scale.of(onset.onset_s),
             kind="onset",
             slot=stage.key,
-            title=f"Onset {name} (s)",
-            colormap=NAPARI_COLORMAPS.get(colours.colormap, colours.colormap),
-            limits=(onset.start_s, onset.end_s),
+            title=f"Onset {name} ({scale.unit})",
+            colormap=_napari_colormap(colours.colormap, scale),
+            limits=(min(scale.ends), max(scale.ends)),
             steps=steps,
             visible=visible,
         ),
@@ -64,8 +81,10 @@ def onset_layers(
             visible=False,
         ),
     ]
-    rgb = color_code(onset, colours)
-    pictures = {"Color code": rgb, "Inverted code": invert(rgb)}
+    pictures = {
+        "Color code": color_code(onset, colours, scale=scale),
+        "Inverted code": color_code(onset, colours, scale=scale, inverted=True),
+    }
     if len(sites) and recording.pixel_size_um:
         size = recording.pixel_size_um
         places = sites[["y_um", "x_um"]].to_numpy(float) / size
@@ -82,6 +101,70 @@ def onset_layers(
         )
         for i, (title, picture) in enumerate(pictures.items())
     ]
+
+
+def _napari_colormap(name: str, scale: TimeScale) -> Any:
+    """The colours of a scale: a name that napari knows, else its own colormap of them."""
+    from napari.utils import Colormap
+
+    falls = scale.ends[1] < scale.ends[0]
+    if name not in ("Fire", "Spectrum") and not falls:
+        return name
+    colours = lut(name)[::-1] if falls else lut(name)
+    return Colormap(colours / 255, name=f"{name}, falling" if falls else f"{name} (ImageJ)")
+
+
+def speed_layer(
+    recording: Recording, stage: Stage, front: FrontMap, steps: Sequence[Step]
+) -> LayerTuple:
+    """Front speed, NaN where it is not resolved; the few fast places do not darken the rest."""
+    known = front.speed_um_s[front.resolved]
+    return map_layer(
+        recording,
+        front.speed_um_s,
+        kind="front",
+        slot=f"{stage.key} speed",
+        title=f"Front speed {stage_name(stage)} (µm/s)",
+        colormap=SPEED_COLOURS,
+        limits=(0.0, float(np.percentile(known, FAST)) if known.size else 1.0),
+        steps=steps,
+    )
+
+
+def direction_layer(
+    recording: Recording, stage: Stage, front: FrontMap, steps: Sequence[Step]
+) -> LayerTuple:
+    """Direction of the front, in colours that go round."""
+    return map_layer(
+        recording,
+        front.direction_rad,
+        kind="front",
+        slot=f"{stage.key} direction",
+        title=f"Front direction {stage_name(stage)} (rad)",
+        colormap=DIRECTION_COLOURS,
+        limits=(-np.pi, np.pi),
+        steps=steps,
+    )
+
+
+def isochrone_layer(
+    recording: Recording,
+    stage: Stage,
+    lines: Isochrones,
+    colours: ColorCodeParameters,
+    scale: TimeScale,
+    steps: Sequence[Step],
+) -> LayerTuple:
+    """Isochrones in the colours of the onset map."""
+    share = np.clip(scale.share(lines.times_s), 0, 1)
+    return isochrones_layer(
+        recording,
+        lines,
+        lut(colours.colormap)[np.round(255 * share).astype(int)],
+        slot=stage.key,
+        title=f"Isochrones {stage_name(stage)}",
+        steps=steps,
+    )
 
 
 def short_name(key: str) -> str:

@@ -36,6 +36,7 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     stages = stages_of(opened.experiment.stages, *{s.kind for s in opened.experiment.stages})
     by_key = {s.key: s for s in stages}
     opened.onset_maps |= result.onset_maps
+    opened.front_maps |= result.front_maps
     opened.stages |= {key: by_key[key] for key in result.onset_maps}
     opened.pore_tracks = result.pore_tracks
     opened.steps = list(result.provenance)
@@ -77,7 +78,10 @@ def _layers(session: Session, opened: Opened, result: AnalysisResult) -> list[La
         stage = opened.stages[key]
         sites = opened.sites_of(stage.cycle)
         colours = result.config.color_code
-        made = onset_layers(recording, stage, onset, colours, sites, steps, visible=i == 0)
+        scale = opened.scale_of(stage, onset)
+        made = onset_layers(
+            recording, stage, onset, colours, sites, steps, scale=scale, visible=i == 0
+        )
         layers += made if i == 0 else made[:1]  # the rest of each stage is a click in its dock
     if opened.sites is not None and recording.pixel_size_um is not None:
         for i, cycle in enumerate(sorted(set(opened.sites["cycle"]))):

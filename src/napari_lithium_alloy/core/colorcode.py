@@ -14,6 +14,7 @@ from napari_lithium_alloy.core.onset_light import window_counts
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import FloatArray, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.time_scale import Legend, TimeScale
 
 RgbImage = NDArray[np.uint8]
 Lut = NDArray[np.uint8]
@@ -55,7 +56,10 @@ class ColorCodeParameters:
     flat : bool
         Whether all pixels are equally bright; otherwise brightness is the size of the change.
     background : {"black", "white"}
-        Colour where no onset is known.
+        Colour where no onset is known, also of the inverted picture.
+    legend : {"s", "x", "%", "% alloyed"}
+        Unit in which colours are spread evenly, and that the legend is in: seconds, Li content x
+        at that time, time as a share of the stage, or area alloyed by then.
     site_radius_um : float
         Radius of the green discs that mark nucleation sites, micrometres.
     """
@@ -63,6 +67,7 @@ class ColorCodeParameters:
     colormap: str = "viridis"
     flat: bool = False
     background: Literal["black", "white"] = "black"
+    legend: Legend = "s"
     site_radius_um: float = 0.3
 
 
@@ -111,17 +116,43 @@ def _spectrum() -> Lut:
     return np.floor(np.stack(channels, axis=1) * 255 + 0.5).astype(np.uint8)
 
 
-def color_code(onset: OnsetMap, parameters: ColorCodeParameters | None = None) -> RgbImage:
-    """Onset times as colours, (Y, X, 3) uint8 (Mao et al. 2024, Fig. 2B, top).
+def all_colormaps() -> tuple[str, ...]:
+    """Every name that `lut` knows, those of `COLORMAPS` first."""
+    from matplotlib import colormaps
 
-    The first colour is the start of the map's time range and the last its end; brightness is the
-    pixel's change relative to the 95th percentile of the field's, unless `flat`.
+    others = sorted(set(colormaps) - set(COLORMAPS), key=str.lower)
+    return (*COLORMAPS, *others)
+
+
+def color_code(
+    onset: OnsetMap,
+    parameters: ColorCodeParameters | None = None,
+    *,
+    scale: TimeScale | None = None,
+    inverted: bool = False,
+) -> RgbImage:
+    """Onset times as colours, (Y, X, 3) uint8 (Mao et al. 2024, Fig. 2B).
+
+    Parameters
+    ----------
+    onset : OnsetMap
+    parameters : ColorCodeParameters, optional
+        Brightness is the pixel's change relative to the 95th percentile of the field's, unless
+        `flat`; a pixel without change would have the background's colour.
+    scale : TimeScale, optional
+        The first colour is its start and the last its end; None: those of the map's time range.
+    inverted : bool
+        Each colour is 255 less its channels. The background stays what it is: in Fig. 2B places
+        are white in the normal picture as in the inverted one.
     """
     parameters = parameters or ColorCodeParameters()
     table = lut(parameters.colormap).astype(np.float32)
+    if inverted:
+        table = 255 - table
     reached = onset.reached
-    span = onset.end_s - onset.start_s
-    position = np.where(reached, (onset.onset_s - onset.start_s) / span, 0)
+    times = np.where(reached, onset.onset_s, onset.start_s)
+    plain = (times - onset.start_s) / (onset.end_s - onset.start_s)
+    position = plain if scale is None else scale.share(times)
     rgb = table[np.clip(np.round(position * 255), 0, 255).astype(int)]
     background = 255.0 if parameters.background == "white" else 0.0
     if not parameters.flat and reached.any():
@@ -130,11 +161,6 @@ def color_code(onset: OnsetMap, parameters: ColorCodeParameters | None = None) -
         rgb = weight * rgb + (1 - weight) * background
     rgb = np.where(reached[..., np.newaxis], rgb, background)
     return np.asarray(np.round(rgb), dtype=np.uint8)
-
-
-def invert(rgb: RgbImage) -> RgbImage:
-    """Intensity-inverted colours, (Y, X, 3) uint8 (Mao et al. 2024, Fig. 2B, bottom)."""
-    return np.asarray(255 - rgb, dtype=np.uint8)
 
 
 def merge_sites(rgb: RgbImage, positions_px: FloatArray, radius_px: float) -> RgbImage:

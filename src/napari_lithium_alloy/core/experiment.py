@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
+
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve
-from napari_lithium_alloy.core.recording import Recording, Region
+from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
+from napari_lithium_alloy.core.recording import FloatArray, Recording, Region
 from napari_lithium_alloy.core.stages import Stage, StageKind
 
 TRANS_PSF_FACTOR = 0.21
@@ -126,6 +128,12 @@ class Experiment:
             elif stage.scope == "cell" and stage.name == "step1":
                 origins.setdefault(stage.cycle, stage.start_s)
         return sorted(origins.values())
+
+    def li_content_at(self, times_s: FloatArray) -> FloatArray:
+        """Li content x at times of the recordings, NaN where it is not known."""
+        if self.potential is None or self.film is None:
+            return np.full(len(times_s), np.nan)
+        return li_content(self.potential, self.film, times_s, origins_s=self.origins_s())
 
     def replace(self, **changes: Any) -> Self:
         """The same experiment with some attributes changed."""

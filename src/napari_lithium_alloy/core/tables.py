@@ -68,6 +68,17 @@ TABLES: dict[str, dict[str, str]] = {
         "never": _I,
         "within_noise": _I,
         "outside": _I,
+        "front_speed_median_um_s": _F,
+        "front_speed_p25_um_s": _F,
+        "front_speed_p75_um_s": _F,
+        "front_resolved_fraction": _F,
+    },
+    "alloyed_fraction": {
+        "time_s": _F,
+        "cycle": _I,
+        "stage": _S,
+        "alloyed_fraction": _F,
+        "li_content_x": _F,
     },
     "colocalization": {
         "a": _S,

@@ -19,7 +19,9 @@ from napari_lithium_alloy.io.hashes import sha256_of
 from napari_lithium_alloy.io.tables import write_csv, write_map
 
 PROVENANCE = "provenance.json"
-MAP_NAME = re.compile(r"onset_(sd_)?cycle\d+_(step|dealloying)\d+\.tif")
+MAP_NAME = re.compile(
+    r"(onset_(sd_)?|front_(speed_(sd_)?|direction_))cycle\d+_(step|dealloying)\d+\.tif"
+)
 
 
 def is_ours(path: Path) -> bool:

@@ -120,9 +120,10 @@ class RoiCurves(PlotDock):
         opened, active = self.session.current, self.viewer.layers.selection.active
         found = {"regions": [], None: []}
         for layer in self.viewer.layers:
-            ours = self.session.opened_of(layer) is opened
-            if type(layer).__name__ == "Shapes" and (ours or kind_of(layer) is None):
-                found[kind_of(layer)].append(layer)
+            kind = kind_of(layer)
+            ours = kind is None or self.session.opened_of(layer) is opened
+            if type(layer).__name__ == "Shapes" and kind in found and ours:
+                found[kind].append(layer)
         candidates = [*found[None], *found["regions"]]
         if active in candidates:
             candidates.append(active)

@@ -1,5 +1,6 @@
 """Temporal color code: when each place alloyed, in seconds and in colours."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -7,19 +8,38 @@ import numpy as np
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.dock import column
 from napari_lithium_alloy._napari.forms import Field, Form, rows
 from napari_lithium_alloy._napari.layers import rgb_layer
+from napari_lithium_alloy._napari.onset_extras import (
+    COLOUR_FIELDS,
+    FRONT_FIELDS,
+    FRONTS,
+    ISOCHRONE_FIELDS,
+    AddedBox,
+    Found,
+    area_plot,
+    found,
+    front_words,
+    layers_of,
+    legend_words,
+    tables_of,
+    uncover,
+)
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.result_layers import onset_layers, stage_name
+from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.plots import CurveCanvas
+from napari_lithium_alloy._napari.result_layers import stage_name
 from napari_lithium_alloy._napari.stage_box import StageBox
 from napari_lithium_alloy.core.colorcode import (
-    COLORMAPS,
     ColorCodeParameters,
+    all_colormaps,
     lut,
     projection,
 )
-from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, onset_map, onset_summary
+from napari_lithium_alloy.core.front_speed import FrontParameters
+from napari_lithium_alloy.core.isochrones import IsochroneParameters
+from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, onset_map
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Stage
@@ -55,28 +75,15 @@ ONSET_FIELDS = {
         tip="Whether its picture darkens or brightens; auto: from the stage and the mode",
     ),
 }
-COLOUR_FIELDS = {
-    "colormap": Field(
-        label="Colormap", tip="Colours from the start to the end of the range", choices=COLORMAPS
-    ),
-    "flat": Field(label="Flat colours", tip="Off: brightness is the size of the change"),
-    "background": Field(label="Background", tip="Colour where no onset is known"),
-    "site_radius_um": Field(
-        label="Site radius (µm)",
-        tip="Radius of the green discs that mark nucleation sites",
-        low=0.01,
-        high=100,
-        step=0.05,
-    ),
-}
+PLOT_PX = 160
 METHODS = {"Onset map": "onset", "Projection, maximum": "max", "Projection, SD": "sd"}
 
 
-class TemporalColorCode(Dock):
-    """Onset map of a stage and its colour code."""
+class TemporalColorCode(PlotDock):
+    """Onset map of a stage, its colour code, its fronts, and the area alloyed against time."""
 
     TITLE = "Color"
-    TABLES = ("onset_summary",)
+    TABLES = ("onset_summary", "alloyed_fraction")
     RUN = "Compute color code"
 
     def controls(self) -> QWidget:
@@ -88,25 +95,60 @@ class TemporalColorCode(Dock):
         self.method.currentIndexChanged.connect(self._method_chosen)
         self.stage_box = StageBox()
         self.onset_form: Form[OnsetParameters] = Form(OnsetParameters(), ONSET_FIELDS)
-        self.colour_form: Form[ColorCodeParameters] = Form(ColorCodeParameters(), COLOUR_FIELDS)
+        self.front_form: Form[FrontParameters] = Form(FrontParameters(), FRONT_FIELDS)
+        self.line_form: Form[IsochroneParameters] = Form(IsochroneParameters(), ISOCHRONE_FIELDS)
+        colormaps = dataclasses.replace(COLOUR_FIELDS["colormap"], choices=all_colormaps())
+        self.colour_form: Form[ColorCodeParameters] = Form(
+            ColorCodeParameters(), COLOUR_FIELDS | {"colormap": colormaps}
+        )
+        self.added = AddedBox()
+        self.added.changed.connect(self._show_rows)
+        self.of_onset = column(self.added, self.front_form.native, self.line_form.native)
+        self._show_rows()
         return column(
             rows(("Method", self.method)),
             self.stage_box,
             self.onset_form.native,
             self.colour_form.native,
+            self.of_onset,
         )
 
+    def results(self) -> QWidget:
+        self.canvas = CurveCanvas(self.viewer, "Area alloyed against time is drawn here")
+        self.canvas.setFixedHeight(PLOT_PX)
+        self.canvas.time_clicked.connect(self.session.show_time)
+        self.stage_box.changed.connect(self._draw)
+        return self.canvas
+
     def take(self, opened: Opened) -> None:
-        self.onset_form.value = opened.config.onset
-        self.colour_form.value = opened.config.color_code
+        config = opened.config
+        self.onset_form.value = config.onset
+        self.colour_form.value = config.color_code
+        self.front_form.value, self.line_form.value = config.front, config.isochrones
 
     def refresh(self) -> None:
         self.stage_box.show_stages(self.session.current, prefer="step 1, cycle 1")
 
+    def show_tables(self) -> None:
+        super().show_tables()
+        self._draw()
+
+    def _draw(self) -> None:
+        self.canvas.show_plot(area_plot(self.session.current, self.stage_box.chosen))
+        self.canvas.show_time(self.session.time_s)
+
+    def _show_rows(self) -> None:
+        """Parameters of what is added only."""
+        chosen = self.added.chosen
+        self.front_form.native.setVisible(bool(chosen & FRONTS))
+        self.line_form.native.setVisible("isochrones" in chosen)
+
     def _method_chosen(self) -> None:
         onset = METHODS[self.method.currentText()] == "onset"
         self.onset_form.native.setVisible(onset)
-        for name in ("flat", "background", "site_radius_um"):
+        self.of_onset.setVisible(onset)
+        self.canvas.setVisible(onset)
+        for name in ("flat", "background", "legend", "site_radius_um"):
             self.colour_form.show_row(name, onset)
 
     def run(self) -> None:
@@ -115,10 +157,12 @@ class TemporalColorCode(Dock):
         colours = self.colour_form.value
         recording = opened.recording
         if method == "onset":
-            parameters = self.onset_form.value
-            opened.use(onset=parameters, color_code=colours)
-            work: Any = _onset(opened, stage, parameters)
-            self.start(work, functools.partial(self._show_onset, opened, stage, colours))
+            parameters, chosen = self.onset_form.value, self.added.chosen
+            front, lines = self.front_form.value, self.line_form.value
+            opened.use(onset=parameters, color_code=colours, front=front, isochrones=lines)
+            onset: Any = _onset(opened, stage, parameters)
+            work: Any = found(onset, recording, chosen, front, lines)
+            self.start(work, functools.partial(self._show_onset, opened, stage, colours, chosen))
         else:
             table = lut(colours.colormap)
             work = projection(recording, table, stage.start_s, stage.end_s, method=method)
@@ -126,25 +170,37 @@ class TemporalColorCode(Dock):
             self.start(work, done)
 
     def _show_onset(
-        self, opened: Opened, stage: Stage, colours: ColorCodeParameters, onset: OnsetMap
+        self,
+        opened: Opened,
+        stage: Stage,
+        colours: ColorCodeParameters,
+        chosen: frozenset[str],
+        result: Found,
     ) -> None:
-        opened.onset_maps[stage.key] = onset
-        opened.stages[stage.key] = stage
-        step = Step.of(
-            "onset_map",
-            onset.parameters,
-            colours,
-            stage=stage.key,
-            start_s=onset.start_s,
-            end_s=onset.end_s,
+        onset, key = result.onset, stage.key
+        opened.onset_maps[key], opened.stages[key] = onset, stage
+        opened.front_maps.pop(key, None)
+        ends = {"start_s": onset.start_s, "end_s": onset.end_s}
+        steps = opened.did(Step.of("onset_map", onset.parameters, colours, stage=key, **ends))
+        if result.front is not None:
+            opened.front_maps[key] = result.front
+            steps += opened.did(Step.of("front_map", result.front.parameters, stage=key))
+        if result.lines is not None:
+            drawn = dataclasses.replace(
+                opened.config.isochrones, interval_s=result.lines.interval_s
+            )
+            steps += opened.did(Step.of("isochrones", drawn, stage=key))
+        layers = layers_of(opened, stage, result, chosen, colours, steps)
+        uncover(add_layers(self.viewer, layers))
+        opened.tables |= tables_of(opened)
+        for kind in ("tables", "onset"):
+            self.session.results_changed.emit(kind)
+        words = (
+            _sentence(stage, onset),
+            front_words(result.front),
+            legend_words(opened, stage, onset),
         )
-        steps, sites = opened.did(step), opened.sites_of(stage.cycle)
-        layers = onset_layers(opened.recording, stage, onset, colours, sites, steps)
-        add_layers(self.viewer, layers)
-        summary = onset_summary({opened.stages[k]: m for k, m in opened.onset_maps.items()})
-        self.session.put_table(opened, "onset_summary", summary)
-        self.session.results_changed.emit("onset")
-        self.status.setText(_sentence(stage, onset))
+        self.status.setText(" ".join(w for w in words if w))
 
     def _show_projection(
         self,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.colorcode import (
     ColorCodeParameters,
     color_code,
-    invert,
     lut,
     merge_sites,
 )
@@ -18,6 +17,7 @@ from napari_lithium_alloy.core.montage import Montage
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.core.time_scale import TimeScale, time_scale
 from napari_lithium_alloy.io.figures.page import (
     CM_PER_INCH,
     DOUBLE_CM,
@@ -134,6 +134,7 @@ def onset_figure(
     *,
     sites_px: FloatArray,
     pixel_size_um: float | None,
+    scale: TimeScale | None = None,
 ) -> Any:
     """Colour-coded onset times and, inverted, the same with the sites in green (Fig. 2B).
 
@@ -146,9 +147,12 @@ def onset_figure(
     sites_px : numpy.ndarray
         (N, 2) row and column of the nucleation sites; without any the second has none.
     pixel_size_um : float or None
+    scale : TimeScale, optional
+        Of the colours and their bar; None: seconds.
     """
-    image = color_code(onset, parameters)
-    inverted = invert(image)
+    scale = scale or time_scale(onset, stage)
+    image = color_code(onset, parameters, scale=scale)
+    inverted = color_code(onset, parameters, scale=scale, inverted=True)
     has_sites = len(sites_px) > 0 and pixel_size_um is not None
     if has_sites:
         radius = parameters.site_radius_um / float(pixel_size_um or 1)
@@ -158,11 +162,11 @@ def onset_figure(
     with style():
         figure = new_figure(SINGLE_CM, SINGLE_CM / 2 * rows / columns + 1.15)
         panels = figure.subplots(1, 2)
-        pairs = ((image, colours), (inverted, invert(colours)))
+        pairs = ((image, colours), (inverted, 255 - colours))
         for axes, (shown, table) in zip(panels, pairs, strict=True):
             show_image(axes, shown)
-            scale_bar(axes, (rows, columns), pixel_size_um)
-            _legend_bar(figure, axes, table, onset)
+            _legend_bar(figure, axes, table, scale.ends, scale.label)
+        scale_bar(panels[0], (rows, columns), pixel_size_um)  # of both; here it hides no site
         panels[0].set_title(
             stage.label, fontsize=SMALL_PT, pad=3, color=colour_on_paper(stage), fontweight="bold"
         )
@@ -173,19 +177,22 @@ def onset_figure(
     return figure
 
 
-def _legend_bar(figure: Any, axes: Any, table: Any, onset: OnsetMap) -> None:
-    """Colours of onset times in seconds, under an image."""
+def _legend_bar(figure: Any, axes: Any, table: Any, ends: tuple[float, float], label: str) -> None:
+    """A bar of the colours from one value to another, under an image."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
     from matplotlib.ticker import MaxNLocator
 
-    mapping = ScalarMappable(
-        Normalize(onset.start_s, onset.end_s), ListedColormap(np.asarray(table) / 255)
-    )
+    low, high = sorted(ends)
+    falls = ends[0] == high
+    colours = np.asarray(table)[::-1] if falls else np.asarray(table)
     bar = figure.colorbar(
-        mapping, ax=axes, orientation="horizontal", fraction=0.05, pad=0.03, aspect=22,
+        ScalarMappable(Normalize(low, high), ListedColormap(colours / 255)),
+        ax=axes, orientation="horizontal", fraction=0.05, pad=0.03, aspect=22,
         # A number at an end would hang over and make the images of one step smaller.
         ticks=MaxNLocator(nbins=5, steps=[1, 2, 5, 10], prune="both"),
     )  # fmt: skip
-    bar.set_label("Onset time (s)", labelpad=1)
+    bar.set_label(label, labelpad=1)
     bar.outline.set_linewidth(0.4)
+    if falls:
+        bar.ax.invert_xaxis()

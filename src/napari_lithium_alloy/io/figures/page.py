@@ -163,7 +163,7 @@ def write_on(axes: Any, text: str, x: float, y: float, **how: Any) -> None:
     )
 
 
-def scale_bar(axes: Any, shape: tuple[int, int], pixel_size_um: float | None) -> None:
+def scale_bar(axes: Any, shape: tuple[int, int], pixel_size_um: float | None, **how: Any) -> None:
     """A bar of a round length in the lower right corner; none where the pixel size isn't known."""
     if pixel_size_um is None:
         return
@@ -174,12 +174,11 @@ def scale_bar(axes: Any, shape: tuple[int, int], pixel_size_um: float | None) ->
     width, height = length_um / pixel_size_um, rows * 0.025
     left, top = columns * 0.96 - width, rows * 0.95 - height
     pad = rows * 0.015
-    ground = Rectangle(
-        (left - pad, top - pad), width + 2 * pad, height + 2 * pad, color=INK, alpha=0.55, lw=0
-    )
-    axes.add_patch(ground)
-    axes.add_patch(Rectangle((left, top), width, height, color="white", lw=0))
-    write_on(axes, f"{length_um:g} µm", (left + width / 2) / columns, 0.1, ha="center", va="bottom")
+    box = (left - pad, top - pad), width + 2 * pad, height + 2 * pad
+    axes.add_patch(Rectangle(*box, color=INK, alpha=0.55, lw=0, **how))
+    axes.add_patch(Rectangle((left, top), width, height, color="white", lw=0, **how))
+    middle = (left + width / 2) / columns
+    write_on(axes, f"{length_um:g} µm", middle, 0.1, ha="center", va="bottom", **how)
 
 
 def bar_length_um(width_um: float) -> float:

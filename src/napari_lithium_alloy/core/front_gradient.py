@@ -1,0 +1,140 @@
+"""The gradient of an onset map in local fits, and where it is none of one front.
+
+The fits are of third order: a Gaussian window of standard deviation w flattens curved fronts by
+w^2/2 times the Laplacian, which is given back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.recording import BoolArray
+from napari_lithium_alloy.core.smoothing import CUT, blurred
+
+FILL_SIGMA_PX = 2.0
+"""Around a pixel without an onset, for one in its place."""
+LEAST_SMOOTHING_PX = 0.3
+"""Smoothing of onsets that is none: the noise of their pixels is their own."""
+WHITE_K = 2 * math.sqrt(math.pi)
+"""Radius of the disc in the space of wave vectors that holds all noise of single pixels."""
+BIAS_SHARE = 0.3
+"""Of what is given back for curvature, what may be wrong about it."""
+COHERENCE = 0.93
+"""Length of the mean gradient over the mean length, under which fronts meet or start."""
+SURE = 3.0
+"""Standard deviations over which a gradient is there at all."""
+CORE_SHARE = 0.1
+"""Of a window's weight, on places where fronts meet, from which it is spoilt."""
+
+
+@dataclass(eq=False)
+class Gradient:
+    """Of an onset map, seconds per pixel.
+
+    Attributes
+    ----------
+    y, x : numpy.ndarray
+        (Y, X) float32.
+    bias : numpy.ndarray
+        (Y, X) float32, what may be wrong with what was given back for curvature.
+    variance : numpy.ndarray
+        (Y, X) float32 of each component, from noise.
+    """
+
+    y: Float32Array
+    x: Float32Array
+    bias: Float32Array
+    variance: Float32Array
+
+    @property
+    def square(self) -> Float32Array:
+        """(Y, X) |grad t|^2 without what noise adds to it."""
+        return self.y**2 + self.x**2 - 2 * self.variance
+
+
+def filled(image: Float32Array) -> Float32Array:
+    """Pixels without a value have that of those around them; far from any, the median."""
+    known = np.isfinite(image)
+    if known.all():
+        return image
+    far = np.float32(np.median(image[known])) if known.any() else np.float32(np.nan)
+    weight = blurred(known.astype(np.float32), FILL_SIGMA_PX)
+    around = blurred(np.where(known, image - far, 0), FILL_SIGMA_PX) / np.maximum(weight, 1e-6)
+    return np.where(known, image, around + far).astype(np.float32)
+
+
+def share_of_window(where: BoolArray, window: float) -> Float32Array:
+    """(Y, X) share of each window's weight that lies on these pixels; beyond the field is none."""
+    edge = math.ceil(CUT * window)
+    inside = (slice(edge, -edge),) * 2
+    return blurred(np.pad(where.astype(np.float32), edge), window)[inside]
+
+
+def gradient_of(
+    times: Float32Array,
+    variance: Float32Array,
+    window: float,
+    *,
+    smoothing_px: float,
+    psf_px: float,
+) -> Gradient:
+    """The gradient of a map of times without gaps.
+
+    Parameters
+    ----------
+    times, variance : numpy.ndarray
+        (Y, X) float32 seconds and their variance.
+    window : float
+        Standard deviation of the window, pixels.
+    smoothing_px, psf_px : float
+        Standard deviations of the smoothing the times had, and of the point spread whose delay
+        was taken out, pixels.
+    """
+    smooth = blurred(times, window, straight=True)
+    reach = np.arange(-math.ceil(CUT * window), math.ceil(CUT * window) + 1)
+    weights = np.exp(-0.5 * (reach / window) ** 2)
+    flattening = np.float32((weights * reach**2).sum() / weights.sum() / 2)
+    y, x = np.gradient(smooth)
+    laplacian = np.zeros_like(smooth)
+    laplacian[1:-1, 1:-1] = (
+        smooth[2:, 1:-1] + smooth[:-2, 1:-1] + smooth[1:-1, 2:] + smooth[1:-1, :-2]
+    ) - 4 * smooth[1:-1, 1:-1]
+    given_y, given_x = np.gradient(flattening * laplacian)
+    share = np.float32(noise_share(window, smoothing_px, psf_px))
+    return Gradient(
+        y=y - given_y,
+        x=x - given_x,
+        bias=np.hypot(given_y, given_x) * np.float32(BIAS_SHARE),
+        variance=blurred(variance, window) * share,
+    )
+
+
+def noise_share(window: float, smoothing_px: float, psf_px: float = 0.0) -> float:
+    """Variance of each component of the gradient, per that of the onsets (px^-2).
+
+    The noise of single pixels, smoothed as onsets are (see `onset_errors.kernel_power`), then by
+    the local fits; by Parseval's theorem in polar coordinates.
+    """
+    k = np.linspace(0, WHITE_K, 2001)
+    before = np.ones_like(k)
+    if smoothing_px >= LEAST_SMOOTHING_PX:
+        bending = k**2 * np.exp(-((GRADIENT_SIGMA_PX * k) ** 2) / 2)
+        given = 1 + (smoothing_px**2 + psf_px**2) / 2 * bending
+        before = np.exp(-((smoothing_px * k) ** 2) / 2) * given
+    differences = np.exp(-(k**2) / 8)  # of pixels either side; the mean over directions
+    fit = np.exp(-((window * k) ** 2) / 2) * (1 + (window * k) ** 2 / 2) * differences
+    return float(np.sum(k**3 * (before * fit) ** 2) / 2 / np.sum(k * before**2))
+
+
+def meeting(gradient: Gradient, window: float) -> BoolArray:
+    """Where the window holds fronts of several directions: meeting lines and nuclei."""
+    length = blurred(np.hypot(gradient.y, gradient.x), window)
+    together = np.hypot(blurred(gradient.y, window), blurred(gradient.x, window))
+    clear = length > SURE * np.sqrt(gradient.variance)
+    core = (together < COHERENCE * length) & clear
+    return np.asarray(blurred(core.astype(np.float32), window) > CORE_SHARE)
