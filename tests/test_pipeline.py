@@ -127,15 +127,17 @@ def test_complementary_steps_have_a_large_r_beyond_chance(gold):
     assert row["pearson_r"] > row["null_high"]
     assert row["p_value"] < 0.05
     sites = table[[b == "cycle1_sites" for _, b in table.index]]
-    assert len(sites) == 4
+    assert len(sites) == 2 * 6
     assert sites["reason"].str.startswith("sparse mask").all()
+    pores = table.loc[("cycle1_sites", "cycle1_pores")]
+    assert pores["pearson_r"] > pores["null_high"]  # pores open where lithium sat
 
 
 def test_silvers_uniform_steps_have_no_r_and_a_reason(silver):
     _, result = silver
     table = result.tables["colocalization"]
     uniform = table["a"].str.contains("step[12]_") | table["b"].str.contains("step[12]_")
-    assert uniform.sum() == 3 * (5 + 4)
+    assert uniform.sum() == 3 * (5 * 16 + 2 * 6 * 2)
     assert table.loc[uniform, "pearson_r"].isna().all()
     assert table.loc[uniform, "reason"].str.contains("is uniform: its onset spread").all()
     assert table.loc[~uniform, "pearson_r"].notna().all()

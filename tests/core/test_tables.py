@@ -27,10 +27,18 @@ DESIGN = {
 }
 
 
+FURTHER = {
+    "corrections": ["shift_sd_um", "trusted"],
+    "colocalization": [
+        *("r_with_trend", "trend_degree", "p_blocks", "p_effective", "length_px", "spearman_r"),
+        *("manders_m1", "manders_m2", "threshold_a", "threshold_b", "overlap", "icq"),
+    ],
+}
+
+
 @pytest.mark.parametrize("table", DESIGN)
 def test_columns_are_those_of_the_design(table):
-    further = {"corrections": ["shift_sd_um", "trusted"]}.get(table, [])
-    assert list(TABLES[table]) == [*DESIGN[table].split(", "), *further]
+    assert list(TABLES[table]) == [*DESIGN[table].split(", "), *FURTHER.get(table, [])]
 
 
 @pytest.mark.parametrize("table", TABLES)
