@@ -104,6 +104,18 @@ TABLES: dict[str, dict[str, str]] = {
         "overlap": _F,
         "icq": _F,
     },
+    "boundary_shifts": {
+        "cycle": _I,
+        "a": _S,
+        "b": _S,
+        "shift_s": _F,
+        "pearson_r": _F,
+        "null_low": _F,
+        "null_high": _F,
+        "p_value": _F,
+        "n_px": _I,
+        "reason": _S,
+    },
     "sites": {
         "site": _I,
         "cycle": _I,
