@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_lithium_alloy.core.crossing import every_frame
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 from napari_lithium_alloy.core.kernels.images import between_cells
 from napari_lithium_alloy.core.kernels.local_fits import REACH, lines_from_cells
@@ -141,8 +142,9 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma):
     cells = ((cell_level * areas).astype(np.float32), (800 * areas).astype(np.float32))
     cell_time = np.zeros(areas.shape, np.float32)
     time, missing, slope = (np.zeros_like(flat) for _ in range(3))
+    own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
-        *(counts, times, cells, levels, (0.5, falls), (sigma, 0.03), (4, 3)),
+        *(counts, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
         *((0, 3), cell_time, (time, missing, slope)),
     )
     assert np.abs(cell_time - cell_means(onset, 4)).max() < 1

@@ -39,6 +39,13 @@ class Crossing:
     from_start: BoolArray
 
 
+def every_frame(
+    shape: tuple[int, ...], n_frames: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Of each pixel, the first frame and that after the last where all are looked at."""
+    return np.zeros(shape, np.int32), np.full(shape, n_frames, np.int32)
+
+
 def first_crossing(
     counts: NDArray[Any],
     times_s: FloatArray,
@@ -48,6 +55,7 @@ def first_crossing(
     dark: Float32Array,
     least: float,
     falls: bool,
+    own: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
 ) -> Work[Crossing]:
     """Stream frames once and keep, for each pixel, its first sustained crossing.
 
@@ -63,6 +71,8 @@ def first_crossing(
         Light of which a logarithm is taken at least.
     falls : bool
         Whether counts fall.
+    own : two (Y, X) int32 arrays, optional
+        First frame of each pixel that is looked at, and that after the last; None: all are.
     """
     from napari_lithium_alloy.core.kernels.crossings import first_crossings, slopes_around
 
@@ -71,11 +81,12 @@ def first_crossing(
     run, frame = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     before, after = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     slope = np.empty(shape, np.float32)
+    spans = every_frame(shape, len(times_s)) if own is None else own
 
     def cross(rows: tuple[int, int]) -> None:
         own = slice(*rows)
         first_crossings(
-            *(counts, threshold, 1, falls, needed, rows),
+            *(counts, threshold, 1, falls, needed, rows, spans),
             *(run[own], frame[own], before[own], after[own]),
         )
         slopes_around(counts, times_s, frame, dark, (least, falls), rows, slope)
@@ -85,7 +96,7 @@ def first_crossing(
         np.log(np.maximum(part.astype(float) - dark, least)) for part in (before, after, threshold)
     )
     crossed = run > 0
-    from_start = crossed & (frame == 0)
+    from_start = crossed & (frame == spans[0])
     earlier = times_s[np.maximum(frame - 1, 0)]
     with np.errstate(divide="ignore", invalid="ignore"):
         time = earlier + (times_s[frame] - earlier) * (level - low) / (high - low)

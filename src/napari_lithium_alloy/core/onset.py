@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.crossing import blur_delay_s, first_crossing
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset_fit import Estimate, Scene, chosen_in_time, fitted, scene_of
-from napari_lithium_alloy.core.onset_light import measured_levels, window_light
+from napari_lithium_alloy.core.onset_light import OwnFrames, measured_levels, window_light
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
@@ -56,6 +56,7 @@ class OnsetReason(IntEnum):
     NEVER = 2
     WITHIN_NOISE = 3
     OUTSIDE = 4
+    NOT_TOLD_APART = 5
 
     @property
     def text(self) -> str:
@@ -69,6 +70,7 @@ _REASON_TEXTS = {
     OnsetReason.NEVER: "never",
     OnsetReason.WITHIN_NOISE: "within noise",
     OnsetReason.OUTSIDE: "outside the common field",
+    OnsetReason.NOT_TOLD_APART: "not told apart from the neighbouring step",
 }
 
 
@@ -87,7 +89,7 @@ class OnsetMap:
     reason : numpy.ndarray
         (Y, X) uint8, an `OnsetReason`.
     start_s, end_s : float
-        The time range looked at.
+        The stage; onsets beside a neighbouring step may lie a little outside.
     polarity : {"darkens", "brightens"}
     parameters : OnsetParameters
         With the smoothing that was chosen.
@@ -131,6 +133,7 @@ def onset_map(
     dark: float | FloatArray | None = None,
     darkens: bool = True,
     valid: BoolArray | None = None,
+    own: OwnFrames | None = None,
 ) -> Work[OnsetMap]:
     """First sustained crossing of a fraction of each pixel's own rise, in seconds.
 
@@ -146,6 +149,9 @@ def onset_map(
         Whether lithium comes in. Transmitted light then falls and reflected light rises.
     valid : (Y, X) bool array, optional
         The field to look at; None: all of it.
+    own : OwnFrames, optional
+        Frames of each pixel that belong to the stage, as `onset_maps` finds them beside
+        neighbouring steps; None: those from start_s to end_s everywhere.
 
     Raises
     ------
@@ -157,23 +163,19 @@ def onset_map(
     Mao et al., Chem. Sci. 2024, 15, 3192 (DOI 10.1039/d3sc05021a), Figs. 1C, 2A and 2B.
     """
     parameters = parameters or OnsetParameters()
-    frames = recording.frames_between(start_s, end_s)
-    if len(frames) < LEAST_FRAMES:
-        raise AlloyError(
-            f"{recording.name}: {len(frames)} frames lie between {start_s:g} and {end_s:g} s; "
-            f"an onset map needs at least {LEAST_FRAMES}, choose a longer stage."
-        )
+    frames = stage_frames(recording, start_s, end_s)
     valid = np.ones(recording.field_shape, dtype=bool) if valid is None else valid
     if not valid.any():
         raise AlloyError(
             f"For an onset map no pixel of {recording.name} shows film; choose a larger field."
         )
-    falls = _counts_fall(recording, parameters, darkens)
+    falls = counts_fall(recording, parameters, darkens)
     level = dark_level(recording) if dark is None else dark
-    reading = window_light(recording, frames, dark=level, falls=falls, valid=valid)
+    seen = frames if own is None else np.arange(own.span[0].min(), own.span[1].max())
+    reading = window_light(recording, seen, dark=level, falls=falls, valid=valid)
     light = yield from part(reading, 0, 100, 300)
-    levels = measured_levels(recording, frames, light, parameters.level_frames)
-    scene = scene_of(light, levels, parameters)
+    levels = measured_levels(recording, frames, light, parameters.level_frames, own)
+    scene = scene_of(light, levels, parameters, own)
     chosen, width = yield from part(chosen_in_time(scene), 100, 150, 300)
     psf_px = parameters.psf_sigma_px or 0.0
     work = (
@@ -183,12 +185,32 @@ def onset_map(
     )
     smoothing, estimate = yield from part(work, 150, 300, 300)
     chosen = replace(chosen, smoothing_px=smoothing)
-    return _classified(
-        scene, chosen, estimate, (start_s, end_s), float(recording.times_s[frames[0]])
-    )
+    found = _classified(scene, chosen, estimate, (start_s, end_s), recording.times_s[seen])
+    if own is not None:
+        _forget(found, own.unclear & valid)
+    return found
 
 
-def _counts_fall(recording: Recording, parameters: OnsetParameters, darkens: bool) -> bool:
+def _forget(onset: OnsetMap, unclear: BoolArray) -> None:
+    """Take out the pixels in which neighbouring steps could not be told apart."""
+    onset.reason[unclear] = OnsetReason.NOT_TOLD_APART
+    onset.onset_s[unclear] = np.nan
+    onset.onset_sd_s[unclear] = np.nan
+
+
+def stage_frames(recording: Recording, start_s: float, end_s: float) -> IntArray:
+    """Indices of a stage's frames, or an AlloyError if they are too few for an onset map."""
+    frames = recording.frames_between(start_s, end_s)
+    if len(frames) < LEAST_FRAMES:
+        raise AlloyError(
+            f"{recording.name}: {len(frames)} frames lie between {start_s:g} and {end_s:g} s; "
+            f"an onset map needs at least {LEAST_FRAMES}, choose a longer stage."
+        )
+    return frames
+
+
+def counts_fall(recording: Recording, parameters: OnsetParameters, darkens: bool) -> bool:
+    """Whether counts fall where lithium comes in, or leaves."""
     if parameters.polarity != "auto":
         return parameters.polarity == "darkens"
     return darkens != (recording.mode == "epi")
@@ -206,6 +228,7 @@ def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
         dark=light.dark,
         least=light.least,
         falls=light.falls,
+        own=scene.span,
     )
     noise = np.hypot(levels.noise, levels.level_noise(fraction))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -224,10 +247,11 @@ def _classified(
     scene: Scene,
     parameters: OnsetParameters,
     estimate: Estimate,
-    window_s: tuple[float, float],
-    origin_s: float,
+    stage_s: tuple[float, float],
+    times_s: FloatArray,
 ) -> OnsetMap:
     valid, levels = scene.light.valid, scene.levels
+    begins, ends = scene.light.times[scene.span[0]], scene.light.times[scene.span[1] - 1]
     px = parameters.smoothing_px or 0.0
     rise = smooth_within(levels.top - levels.base, valid, px)
     rise_noise = levels.noise * noise_left(px) * np.sqrt(2 / levels.n_frames)
@@ -236,22 +260,23 @@ def _classified(
     typical = float(np.median(sample)) if sample.size else 0.0
     enough = significant & (rise >= parameters.min_rise_fraction * typical)
     with np.errstate(invalid="ignore"):
-        early = enough & (estimate.time <= 0)
-        reached = enough & (estimate.time > 0) & (estimate.time <= scene.light.times[-1])
+        early = enough & (estimate.time <= begins)
+        reached = enough & (estimate.time > begins) & (estimate.time <= ends)
     reason = np.full(valid.shape, OnsetReason.NEVER, dtype=np.uint8)
     reason[~significant] = OnsetReason.WITHIN_NOISE
     reason[early | _already_there(scene, px, reached)] = OnsetReason.BEFORE
     reason[reached] = OnsetReason.REACHED
     reason[~valid] = OnsetReason.OUTSIDE
-    onset_s = np.clip(origin_s + (estimate.time - estimate.delay), *window_s)
+    low, high = min(stage_s[0], times_s[0]), max(stage_s[1], times_s[-1])
+    onset_s = np.clip(times_s[0] + (estimate.time - estimate.delay), low, high)
     known = reached & np.isfinite(estimate.sd)
     return OnsetMap(
         onset_s=np.where(reached, onset_s, np.nan).astype(np.float32),
         onset_sd_s=np.where(known, estimate.sd, np.nan).astype(np.float32),
         amplitude=np.where(valid, rise / np.log(10), np.nan).astype(np.float32),
         reason=reason,
-        start_s=window_s[0],
-        end_s=window_s[1],
+        start_s=stage_s[0],
+        end_s=stage_s[1],
         polarity="darkens" if scene.light.falls else "brightens",
         parameters=parameters,
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s
+from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s, every_frame
 from napari_lithium_alloy.core.onset_errors import (
     cell_side,
     kernel_power,
@@ -23,7 +23,7 @@ from napari_lithium_alloy.core.onset_errors import (
     same_phase,
     sampling_error,
 )
-from napari_lithium_alloy.core.onset_light import Levels, WindowLight
+from napari_lithium_alloy.core.onset_light import Levels, OwnFrames, Span, WindowLight
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
@@ -118,6 +118,8 @@ class Scene:
         (Y, X) True where something happens.
     cell_levels : tuple of numpy.ndarray
         Threshold (with the dark counts in it) and dark counts, summed over each cell.
+    span, cell_span : tuple of numpy.ndarray
+        First frame of the light that is looked at, and that after the last, of pixels and cells.
     """
 
     light: WindowLight
@@ -128,10 +130,20 @@ class Scene:
     typical_rise: float
     rising: BoolArray
     cell_levels: tuple[Float32Array, Float32Array]
+    span: Span
+    cell_span: Span
 
 
-def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) -> Scene:
-    """Threshold and rise of each pixel."""
+def scene_of(
+    light: WindowLight, levels: Levels, parameters: OnsetParameters, own: OwnFrames | None = None
+) -> Scene:
+    """Threshold, rise and frames of each pixel."""
+    shape = light.valid.shape
+    if own is None:
+        span = every_frame(shape, len(light.times))
+    else:
+        first, last = (np.asarray(part - light.first, dtype=np.int32) for part in own.span)
+        span = first, last
     change = levels.top - levels.base
     rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
     sample = some_of(rise, light.valid)
@@ -147,7 +159,18 @@ def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) ->
         typical_rise=typical,
         rising=light.valid & (rise > least),
         cell_levels=_cell_levels(light, levels, parameters.fraction),
+        span=span,
+        cell_span=_of_cells(span),
     )
+
+
+def _of_cells(span: Span) -> Span:
+    """That of each cell's middle."""
+    shape = span[0].shape
+    cell = cell_side(shape)
+    middles = np.ix_(*(np.arange(max(n // cell, 1)) * cell + cell // 2 for n in shape))
+    first, last = (np.ascontiguousarray(part[middles]) for part in span)
+    return first, last
 
 
 def chosen_in_time(scene: Scene) -> Work[tuple[OnsetParameters, float]]:
@@ -204,13 +227,14 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
     time, missing, slope = (np.zeros(shape, dtype=np.float32) for _ in range(3))
     cells = np.full(scene.cell_levels[0].shape, np.nan, dtype=np.float32)
     levels = (light.dark, scene.threshold, scene.rise)
+    own = (*scene.span, *scene.cell_span)
     needed = min(scene.parameters.sustained_frames, len(light.times))
     noise = scene.levels.noise * _noise_left_in_time(sigma / light.interval)
 
     def fit(rows: Rows) -> None:
         how = (light.least, light.falls)
         lines_from_cells(
-            *(light.counts, light.times, scene.cell_levels, levels, how),
+            *(light.counts, light.times, scene.cell_levels, levels, own, how),
             *((sigma, noise), (cell, needed), rows, cells, (time, missing, slope)),
         )
 
