@@ -7,6 +7,7 @@ p-value at most 0.05 in 5 % of them.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -33,9 +34,11 @@ AROUND_S = 6.0
 SIGNIFICANT = 0.05
 PROCESSES = 2
 
+Row = dict[str, object]
+
 
 def unrelated(seed: int, **changes: object) -> SyntheticParameters:
-    """Gold whose steps pass over a small field in orders that have nothing to do with each other."""
+    """Gold whose steps pass over a small field in orders unrelated to each other."""
     return au_parameters(
         seed=seed,
         **{
@@ -89,7 +92,7 @@ def shifted(stages: Sequence[Stage], by_s: float) -> list[Stage]:
 
 def touching(stages: Sequence[Stage]) -> list[Stage]:
     """Successive stages without time between them."""
-    middles = [(a.end_s + b.start_s) / 2 for a, b in zip(stages[:-1], stages[1:], strict=True)]
+    middles = [(a.end_s + b.start_s) / 2 for a, b in itertools.pairwise(stages)]
     starts, ends = [stages[0].start_s, *middles], [*middles, stages[-1].end_s]
     return [
         dataclasses.replace(s, start_s=a, end_s=b)
@@ -104,10 +107,10 @@ def _alone(
     return {s: finish(onset_map(recording, s.start_s, s.end_s, how)) for s in stages}
 
 
-def _rows_of(parameters: SyntheticParameters, shifts_s: dict[str, float]) -> list[dict[str, object]]:
+def _rows_of(parameters: SyntheticParameters, shifts_s: dict[str, float]) -> list[Row]:
     recording, stages, truth = alloying_of(parameters)
     how = OnsetParameters(psf_sigma_px=parameters.camera.psf_sigma_px)
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for name, by_s in shifts_s.items():
         moved = shifted(touching(stages), by_s)
         for way, maps in (
@@ -136,7 +139,7 @@ def _judged(
     }
 
 
-def _rows_of_seed(seed: int) -> list[dict[str, object]]:
+def _rows_of_seed(seed: int) -> list[Row]:
     return _rows_of(unrelated(seed), SHIFTS_S)
 
 
@@ -145,7 +148,7 @@ def boundaries_table(seeds: int = 40) -> pd.DataFrame:
     return summary(pd.DataFrame(list(_of_seeds(seeds))))
 
 
-def _of_seeds(seeds: int) -> Iterator[dict[str, object]]:
+def _of_seeds(seeds: int) -> Iterator[Row]:
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         for rows in pool.map(_rows_of_seed, range(seeds), chunksize=4):
             yield from rows

@@ -32,7 +32,7 @@ from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.frame_quality import clipping_level, frame_quality
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
-from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_map, onset_summary
+from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.photometry import (
     Float32Array,
     Reference,
@@ -59,11 +59,11 @@ from napari_lithium_alloy.core.stages import (
     stages_of,
     stages_table,
 )
+from napari_lithium_alloy.core.step_onsets import STEPS, onset_maps
 from napari_lithium_alloy.core.tables import conform, empty
 from napari_lithium_alloy.io.recording_file import inputs_of
 from napari_lithium_alloy.io.results import write_results
 
-STEPS = (StageKind.ALLOYING, StageKind.DEALLOYING)
 HUNDRED = 100
 
 
@@ -259,20 +259,16 @@ def _check_known(experiment: Experiment, recording: Recording) -> None:
 
 def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     stages = [s for s in stages_of(result.experiment.stages, *STEPS) if not _too_short(result, s)]
-    maps: dict[Stage, OnsetMap] = {}
-    for i, stage in enumerate(stages):
-        work = onset_map(
-            result.recording,
-            stage.start_s,
-            stage.end_s,
-            result.config.onset,
-            dark=result.reference.dark,
-            darkens=stage.darkens,
-            valid=result.film,
-        )
-        maps[stage] = yield from part(work, i * HUNDRED, (i + 1) * HUNDRED, len(stages) * HUNDRED)
-        result.onset_maps[stage.key] = maps[stage]
-        result.did("onset_map", maps[stage].parameters, stage=stage.key)
+    maps = yield from onset_maps(
+        result.recording,
+        stages,
+        result.config.onset,
+        dark=result.reference.dark,
+        valid=result.film,
+    )
+    for stage, onset in maps.items():
+        result.onset_maps[stage.key] = onset
+        result.did("onset_map", onset.parameters, stage=stage.key)
     result.tables["onset_summary"] = onset_summary(maps)
 
 

@@ -27,14 +27,16 @@ class Crossing:
     ----------
     time_s : numpy.ndarray
         (Y, X) seconds; NaN where none, -inf where a pixel starts beyond its threshold.
-    slope : numpy.ndarray
-        (Y, X) slope of the logarithm of light there, per second, positive the way looked for.
+    slope, secant : numpy.ndarray
+        (Y, X) slope of the logarithm of light around it, and between the two frames beside it,
+        per second and positive the way looked for.
     found, from_start : numpy.ndarray
         (Y, X) True where there is a crossing, and where a pixel starts beyond its threshold.
     """
 
     time_s: NDArray[np.float64]
     slope: Float32Array
+    secant: Float32Array
     found: BoolArray
     from_start: BoolArray
 
@@ -100,8 +102,15 @@ def first_crossing(
     earlier = times_s[np.maximum(frame - 1, 0)]
     with np.errstate(divide="ignore", invalid="ignore"):
         time = earlier + (times_s[frame] - earlier) * (level - low) / (high - low)
+        secant = np.abs(high - low) / (times_s[frame] - earlier)
     time = np.where(from_start, -np.inf, np.where(crossed, time, np.nan))
-    return Crossing(time_s=time, slope=slope, found=crossed & ~from_start, from_start=from_start)
+    return Crossing(
+        time_s=time,
+        slope=slope,
+        secant=secant.astype(np.float32),
+        found=crossed & ~from_start,
+        from_start=from_start,
+    )
 
 
 def blur_delay_s(

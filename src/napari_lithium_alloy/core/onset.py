@@ -27,6 +27,7 @@ from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.rise_time import rise_times, secant_response
 from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
@@ -93,6 +94,12 @@ class OnsetMap:
     polarity : {"darkens", "brightens"}
     parameters : OnsetParameters
         With the smoothing that was chosen.
+    rise_time_s : numpy.ndarray
+        (Y, X) float32 seconds from 10 to 90 % of the rise around a pixel, without what sparse
+        frames and smoothing in time add to it and, where it is known, the point spread across a
+        front; NaN where not reached.
+    amplitude_noise : float
+        Standard deviation of `amplitude` from noise, decades.
     """
 
     onset_s: Float32Array
@@ -103,6 +110,8 @@ class OnsetMap:
     end_s: float
     polarity: Polarity
     parameters: OnsetParameters
+    rise_time_s: Float32Array
+    amplitude_noise: float
 
     @property
     def reached(self) -> BoolArray:
@@ -196,6 +205,7 @@ def _forget(onset: OnsetMap, unclear: BoolArray) -> None:
     onset.reason[unclear] = OnsetReason.NOT_TOLD_APART
     onset.onset_s[unclear] = np.nan
     onset.onset_sd_s[unclear] = np.nan
+    onset.rise_time_s[unclear] = np.nan
 
 
 def stage_frames(recording: Recording, start_s: float, end_s: float) -> IntArray:
@@ -240,7 +250,20 @@ def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
         psf_sigma_px=psf_px if fraction == HALF else 0.0,
         falls=light.falls,
     )
-    return 0.0, Estimate(time=crossing.time_s, sd=sd.astype(np.float32), delay=delay)
+    rise_time = rise_times(
+        crossing.secant,
+        np.zeros_like(crossing.slope),
+        levels.top - levels.base,
+        scene.rising & crossing.found,
+        crossing.time_s,
+        fraction=fraction,
+        interval=light.interval,
+        response=secant_response(),
+        psf_px=psf_px,
+    )
+    return 0.0, Estimate(
+        time=crossing.time_s, sd=sd.astype(np.float32), delay=delay, rise_time=rise_time
+    )
 
 
 def _classified(
@@ -251,7 +274,6 @@ def _classified(
     times_s: FloatArray,
 ) -> OnsetMap:
     valid, levels = scene.light.valid, scene.levels
-    begins, ends = scene.light.times[scene.span[0]], scene.light.times[scene.span[1] - 1]
     px = parameters.smoothing_px or 0.0
     rise = smooth_within(levels.top - levels.base, valid, px)
     rise_noise = levels.noise * noise_left(px) * np.sqrt(2 / levels.n_frames)
@@ -260,8 +282,9 @@ def _classified(
     typical = float(np.median(sample)) if sample.size else 0.0
     enough = significant & (rise >= parameters.min_rise_fraction * typical)
     with np.errstate(invalid="ignore"):
-        early = enough & (estimate.time <= begins)
-        reached = enough & (estimate.time > begins) & (estimate.time <= ends)
+        early = enough & (estimate.time <= scene.earliest)
+        within = (estimate.time > scene.earliest) & (estimate.time <= scene.latest)
+        reached = enough & within
     reason = np.full(valid.shape, OnsetReason.NEVER, dtype=np.uint8)
     reason[~significant] = OnsetReason.WITHIN_NOISE
     reason[early | _already_there(scene, px, reached)] = OnsetReason.BEFORE
@@ -273,7 +296,9 @@ def _classified(
     return OnsetMap(
         onset_s=np.where(reached, onset_s, np.nan).astype(np.float32),
         onset_sd_s=np.where(known, estimate.sd, np.nan).astype(np.float32),
+        rise_time_s=np.where(reached, estimate.rise_time, np.nan).astype(np.float32),
         amplitude=np.where(valid, rise / np.log(10), np.nan).astype(np.float32),
+        amplitude_noise=float(rise_noise / np.log(10)),
         reason=reason,
         start_s=stage_s[0],
         end_s=stage_s[1],

@@ -28,6 +28,7 @@ from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.rise_time import line_response, rise_times
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
     cell_means,
@@ -73,11 +74,14 @@ class Estimate:
         (Y, X) float32 standard deviation, seconds.
     delay : numpy.ndarray
         (Y, X) float32 to take from the time.
+    rise_time : numpy.ndarray
+        (Y, X) float32 from 10 to 90 % of the rise, seconds.
     """
 
     time: FloatArray
     sd: Float32Array
     delay: Float32Array
+    rise_time: Float32Array
 
 
 @dataclass(eq=False)
@@ -120,6 +124,8 @@ class Scene:
         Threshold (with the dark counts in it) and dark counts, summed over each cell.
     span, cell_span : tuple of numpy.ndarray
         First frame of the light that is looked at, and that after the last, of pixels and cells.
+    earliest, latest : numpy.ndarray
+        Times of a pixel's first frame and of its last, or those of all.
     """
 
     light: WindowLight
@@ -132,6 +138,8 @@ class Scene:
     cell_levels: tuple[Float32Array, Float32Array]
     span: Span
     cell_span: Span
+    earliest: FloatArray
+    latest: FloatArray
 
 
 def scene_of(
@@ -140,10 +148,10 @@ def scene_of(
     """Threshold, rise and frames of each pixel."""
     shape = light.valid.shape
     if own is None:
-        span = every_frame(shape, len(light.times))
+        span, bounds = every_frame(shape, len(light.times)), light.times[[0, -1]]
     else:
         first, last = (np.asarray(part - light.first, dtype=np.int32) for part in own.span)
-        span = first, last
+        span, bounds = (first, last), light.times[np.stack([first, last - 1])]
     change = levels.top - levels.base
     rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
     sample = some_of(rise, light.valid)
@@ -161,6 +169,8 @@ def scene_of(
         cell_levels=_cell_levels(light, levels, parameters.fraction),
         span=span,
         cell_span=_of_cells(span),
+        earliest=bounds[0],
+        latest=bounds[1],
     )
 
 
@@ -289,7 +299,7 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     if not rising.any():
         nothing = np.full(rising.shape, np.nan, dtype=np.float32)
         return scene.parameters.smoothing_px or 0.0, Estimate(
-            time=nothing, sd=nothing, delay=nothing
+            time=nothing, sd=nothing, delay=nothing, rise_time=nothing
         )
     slope = _smooth_slope(scene, lines, rising)
     sd = _level_noise(scene, sigma) / slope
@@ -320,7 +330,28 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     variance += BIAS_SHARE**2 * wide_mean(
         delay**2, rising, GRADIENT_SIGMA_PX, cell_side(time.shape)
     )
-    return px, Estimate(time=time, sd=np.sqrt(variance), delay=delay)
+    return px, Estimate(
+        time=time,
+        sd=np.sqrt(variance),
+        delay=delay,
+        rise_time=_rise_time(scene, lines, time, psf_px),
+    )
+
+
+def _rise_time(scene: Scene, lines: Lines, time: Float32Array, psf_px: float) -> Float32Array:
+    """10-90 % times, from the slopes of the lines."""
+    interval = scene.light.interval
+    return rise_times(
+        lines.slope,
+        lines.missing,
+        scene.rise,
+        scene.rising,
+        time,
+        fraction=scene.parameters.fraction,
+        interval=interval,
+        response=line_response(lines.sigma / interval),
+        psf_px=psf_px,
+    )
 
 
 def _smooth_slope(scene: Scene, lines: Lines, rising: BoolArray) -> Float32Array:

@@ -202,9 +202,7 @@ def measured_levels(
             else np.ascontiguousarray(recording.read(int(t)), dtype=dtype)
             for t in indices
         ]
-        means.append(
-            _means(light, pictures) if plateau is None else _means_of_own(light, plateau)
-        )
+        means.append(_means(light, pictures) if plateau is None else _means_of_own(light, plateau))
         rows = [light.logarithm(picture[some], light.dark[some]) for picture in pictures]
         spread.append(frame_noise(rows, light.valid[some]))
         common.append(common_noise(rows, light.valid[some]))

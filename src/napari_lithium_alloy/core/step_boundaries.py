@@ -29,6 +29,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.smoothing import noise_of_second
 from napari_lithium_alloy.core.stages import Stage
 
 SAMPLED_ROWS = 16
@@ -39,10 +40,12 @@ LEAST_SIGMAS = 1.5
 """Two rises nearer than this, in units of the sum of their widths, are not told apart."""
 USED_GAP = 0.8
 """Share of the time between two rises that is left to them, at most."""
-LEAST_RISE = 0.3
-"""Of a cell in a step, in units of the field's."""
-FLAT = 0.15
-"""Change across the given boundary, in units of the smaller step, of a cell that stands there."""
+LEAST_RISE, MOST_RISE = 0.3, 2.0
+"""Of a cell in a step, in units of the field's; where a pore opens it is more."""
+FLAT = 0.2
+"""Change of a cell that stands between two steps, at most, in units of the smaller one."""
+SURE = 3.0
+"""Changes under this many standard deviations of noise may be none."""
 QUARTER_SIGMAS = 1.349
 """Of a normal distribution, between its quartiles."""
 TWICE = 2
@@ -113,11 +116,14 @@ class FieldSteps:
         By all steps, in logarithms of light.
     widths_s : numpy.ndarray
         (K,) standard deviation of a rise in time.
+    noise : float
+        Standard deviation of a cell in a frame.
     """
 
     shares: FloatArray
     change: float
     widths_s: FloatArray
+    noise: float
 
     @property
     def rises(self) -> FloatArray:
@@ -159,7 +165,7 @@ def _cell_light(chain: Chain, row: int) -> Float32Array:
     cell = cell_side(light.dark.shape)
     mean = np.empty((len(light.times), max(light.dark.shape[1] // cell, 1)), np.float32)
     light_of_cells(light.counts, light.dark, light.valid, cell, row, mean)
-    return light.logarithm(mean, np.float32(0))
+    return light.logarithm(mean, np.zeros(1, np.float32))
 
 
 def _field_steps(chain: Chain) -> Work[FieldSteps]:
@@ -179,7 +185,7 @@ def _field_steps(chain: Chain) -> Work[FieldSteps]:
     if not typical > 0 or not alloys.any():
         steps = len(chain.nominal)
         return FieldSteps(
-            shares=np.linspace(0, 1, steps + 1), change=0.0, widths_s=np.ones(steps)
+            shares=np.linspace(0, 1, steps + 1), change=0.0, widths_s=np.ones(steps), noise=0.0
         )
     trace = trace[:, alloys]
     relative = (trace - base[alloys]) / change[alloys]
@@ -192,7 +198,12 @@ def _field_steps(chain: Chain) -> Work[FieldSteps]:
     )
     widths = trim_mean(three - quarter, 0.25, axis=1) / QUARTER_SIGMAS
     least = chain.light.interval / QUARTER_SIGMAS / TWICE
-    return FieldSteps(shares=shares, change=typical, widths_s=np.maximum(widths, least))
+    return FieldSteps(
+        shares=shares,
+        change=typical,
+        widths_s=np.maximum(widths, least),
+        noise=noise_of_second(np.diff(trace, n=2, axis=0)),
+    )
 
 
 def _crossing(trace: Float32Array, levels: FloatArray, times_s: FloatArray) -> FloatArray:
@@ -234,40 +245,54 @@ def plateaus_of(trace: Float32Array, chain: Chain, field: FieldSteps) -> Plateau
         sigmas = np.diff(crossing, axis=0) / (widths[:-1] + widths[1:])
         clear = np.minimum(CLEAR_SIGMAS, USED_GAP * sigmas)
         begin, end = crossing[:-1] + clear * widths[:-1], crossing[1:] - clear * widths[1:]
-        levels[1:-1] = _mean_between(total, times, begin, end)
-    rises = np.diff(levels, axis=0) > LEAST_RISE * field.rises[:, np.newaxis]
-    known = (sigmas >= LEAST_SIGMAS) & rises[:-1] & rises[1:]
+        levels[1:-1] = _mean_in(total, times, (begin, end))
+    rises, typical = np.diff(levels, axis=0), field.rises[:, np.newaxis]
+    rises = (rises > LEAST_RISE * typical) & (rises < MOST_RISE * typical)
+    middle = (begin + end) / 2
+    stands = _stands(total, chain, field, (begin, middle), (middle, end))
+    known = (sigmas >= LEAST_SIGMAS) & rises[:-1] & rises[1:] & stands
+    at_given = _stands(total, chain, field, *_given(chain, trace.shape[1]))
     return Plateaus(
         begin_s=np.where(known, begin, np.nan),
         end_s=np.where(known, end, np.nan),
-        unclear=~known & np.isfinite(trace[0]) & ~_stands(trace, chain, field),
+        unclear=~known & np.isfinite(trace[0]) & ~at_given,
     )
 
 
-def _mean_between(
-    total: FloatArray, times_s: FloatArray, begin_s: FloatArray, end_s: FloatArray
-) -> FloatArray:
-    """Means of traces, given by their running totals, from begin to end; of a frame at least."""
-    n = len(times_s)
-    first = np.minimum(np.searchsorted(times_s, begin_s), n - 1)
-    last = np.maximum(np.searchsorted(times_s, end_s), first + 1)
+Range = tuple[FloatArray, FloatArray]
+"""(K - 1, n) begin and end, seconds."""
+
+
+def _frames_in(times_s: FloatArray, range_s: Range) -> tuple[IntArray, IntArray]:
+    """First frame of a range, and that after the last; one frame at least."""
+    first = np.minimum(np.searchsorted(times_s, range_s[0]), len(times_s) - 1)
+    return first, np.maximum(np.searchsorted(times_s, range_s[1]), first + 1)
+
+
+def _mean_in(total: FloatArray, times_s: FloatArray, range_s: Range) -> FloatArray:
+    """Means over a range of traces, given by their running totals."""
+    first, last = _frames_in(times_s, range_s)
     columns = np.arange(total.shape[1])
     return np.asarray((total[last, columns] - total[first, columns]) / (last - first))
 
 
-def _stands(trace: Float32Array, chain: Chain, field: FieldSteps) -> BoolArray:
-    """(K - 1, n) True where a trace hardly changes across the given boundary."""
-    smaller = np.minimum(field.rises[:-1], field.rises[1:])
-    stands = np.zeros((len(smaller), trace.shape[1]), dtype=bool)
-    for k, least in enumerate(smaller):
-        last, first = np.searchsorted(chain.times_s, (chain.leaves_s[k], chain.enters_s[k]))
-        n = int(min(chain.n_frames[k : k + 2]))
-        before, after = (
-            trace[max(a, 0) : max(b, 1)].mean(axis=0)
-            for a, b in ((last - n, last), (first, first + n))
-        )
-        stands[k] = np.abs(after - before) <= FLAT * least
-    return stands
+def _given(chain: Chain, n: int) -> tuple[Range, Range]:
+    """The frames of the levels beside the given boundaries."""
+    room = np.minimum(chain.n_frames[:-1], chain.n_frames[1:]) * chain.light.interval
+    moments = (chain.leaves_s - room, chain.leaves_s, chain.enters_s, chain.enters_s + room)
+    a, b, c, d = (np.repeat(m[:, np.newaxis], n, axis=1) for m in moments)
+    return (a, b), (c, d)
+
+
+def _stands(
+    total: FloatArray, chain: Chain, field: FieldSteps, before: Range, after: Range
+) -> BoolArray:
+    """(K - 1, n) True where a trace hardly changes from one range to the next."""
+    change = _mean_in(total, chain.times_s, after) - _mean_in(total, chain.times_s, before)
+    counts = [np.subtract(*_frames_in(chain.times_s, part)[::-1]) for part in (before, after)]
+    noise = field.noise * np.sqrt(1 / counts[0] + 1 / counts[1])
+    least = FLAT * np.minimum(field.rises[:-1], field.rises[1:])[:, np.newaxis]
+    return np.asarray(np.abs(change) <= np.maximum(least, SURE * noise))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -334,9 +359,10 @@ def _between_known(
 def _at_pixels(cells: NDArray[np.bool_], shape: tuple[int, ...]) -> BoolArray:
     """Of each pixel, that of its cell."""
     cell = cell_side(shape)
-    return cells[
-        np.ix_(*(np.minimum(np.arange(n) // cell, m - 1) for n, m in zip(shape, cells.shape)))
-    ]
+    rows, columns = (
+        np.minimum(np.arange(n) // cell, m - 1) for n, m in zip(shape, cells.shape, strict=True)
+    )
+    return cells[np.ix_(rows, columns)]
 
 
 def _own(chain: Chain, k: int, bounds: Sequence[Boundary]) -> OwnFrames:

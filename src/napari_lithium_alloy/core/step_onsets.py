@@ -6,7 +6,13 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, counts_fall, onset_map, stage_frames
+from napari_lithium_alloy.core.onset import (
+    LEAST_FRAMES,
+    OnsetMap,
+    counts_fall,
+    onset_map,
+    stage_frames,
+)
 from napari_lithium_alloy.core.onset_light import OwnFrames, window_counts, window_light
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
 from napari_lithium_alloy.core.photometry import dark_level
