@@ -22,7 +22,7 @@ from napari_lithium_alloy.pipeline import analyze
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
 
 STEPS = ("cycle1_step1", "cycle1_step2", "cycle1_dealloying1")
-MAPS = {f"onset_{key}.tif" for key in STEPS} | {f"onset_sd_{key}.tif" for key in STEPS}
+MAPS = {f"{name}_{key}.tif" for key in STEPS for name in ("onset", "onset_sd", "rise_time")}
 RESULTS = {f"{name}.csv" for name in TABLES} | MAPS | {"provenance.json"}
 
 
@@ -77,7 +77,12 @@ def test_command_line_and_pipeline_give_equal_tables(result, analysed, name):
 
 def test_maps_are_the_pipelines(result, analysed):
     for key, onset in result.onset_maps.items():
-        for name, image in (("onset", onset.onset_s), ("onset_sd", onset.onset_sd_s)):
+        images = {
+            "onset": onset.onset_s,
+            "onset_sd": onset.onset_sd_s,
+            "rise_time": onset.rise_time_s,
+        }
+        for name, image in images.items():
             written = tifffile.imread(analysed / f"{name}_{key}.tif")
             assert written.dtype == np.float32
             assert np.array_equal(written, image, equal_nan=True)

@@ -474,6 +474,7 @@ def write_result(result: AnalysisResult, out: Path, *, overwrite: bool = False) 
     for key, onset in result.onset_maps.items():
         maps[f"onset_{key}"] = onset.onset_s
         maps[f"onset_sd_{key}"] = onset.onset_sd_s
+        maps[f"rise_time_{key}"] = onset.rise_time_s
     return write_results(
         out,
         result.tables,

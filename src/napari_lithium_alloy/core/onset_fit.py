@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s, every_frame
+from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX, blur_delay_s
 from napari_lithium_alloy.core.onset_errors import (
     cell_side,
     kernel_power,
@@ -23,24 +23,20 @@ from napari_lithium_alloy.core.onset_errors import (
     same_phase,
     sampling_error,
 )
-from napari_lithium_alloy.core.onset_light import Levels, OwnFrames, Span, WindowLight
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
+from napari_lithium_alloy.core.onset_scene import Scene
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.rise_time import line_response, rise_times
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
-    cell_means,
-    noise_left,
     smooth_times,
     smooth_within,
     some_of,
     wide_mean,
 )
 
-RISE_SIGMA_PX = 2.0
-"""Smoothing of the rise where it only scales something."""
 SLOPE_SIGMA_PX = 2.5
 LEAST_SIGMA_FRAMES = 0.5
 """Weights in time as narrow as this make the line that through the two nearest frames."""
@@ -104,83 +100,6 @@ class Lines:
     slope: Float32Array
     cells: Float32Array
     sigma: float
-
-
-@dataclass(eq=False)
-class Scene:
-    """What the fits need of light and levels.
-
-    Attributes
-    ----------
-    light : WindowLight
-    levels : Levels
-    parameters : OnsetParameters
-    threshold, rise : numpy.ndarray
-        (Y, X) float32 of each pixel, the rise a little smoothed.
-    typical_rise : float
-    rising : numpy.ndarray
-        (Y, X) True where something happens.
-    cell_levels : tuple of numpy.ndarray
-        Threshold (with the dark counts in it) and dark counts, summed over each cell.
-    span, cell_span : tuple of numpy.ndarray
-        First frame of the light that is looked at, and that after the last, of pixels and cells.
-    earliest, latest : numpy.ndarray
-        Times of a pixel's first frame and of its last, or those of all.
-    """
-
-    light: WindowLight
-    levels: Levels
-    parameters: OnsetParameters
-    threshold: Float32Array
-    rise: Float32Array
-    typical_rise: float
-    rising: BoolArray
-    cell_levels: tuple[Float32Array, Float32Array]
-    span: Span
-    cell_span: Span
-    earliest: FloatArray
-    latest: FloatArray
-
-
-def scene_of(
-    light: WindowLight, levels: Levels, parameters: OnsetParameters, own: OwnFrames | None = None
-) -> Scene:
-    """Threshold, rise and frames of each pixel."""
-    shape = light.valid.shape
-    if own is None:
-        span, bounds = every_frame(shape, len(light.times)), light.times[[0, -1]]
-    else:
-        first, last = (np.asarray(part - light.first, dtype=np.int32) for part in own.span)
-        span, bounds = (first, last), light.times[np.stack([first, last - 1])]
-    change = levels.top - levels.base
-    rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
-    sample = some_of(rise, light.valid)
-    typical = float(np.percentile(sample, 90)) if sample.size else 0.0
-    noise = levels.noise * noise_left(RISE_SIGMA_PX) * math.sqrt(2 / levels.n_frames)
-    least = max(parameters.min_snr * noise, parameters.min_rise_fraction * typical)
-    return Scene(
-        light=light,
-        levels=levels,
-        parameters=parameters,
-        threshold=levels.base + np.float32(parameters.fraction) * change,
-        rise=rise,
-        typical_rise=typical,
-        rising=light.valid & (rise > least),
-        cell_levels=_cell_levels(light, levels, parameters.fraction),
-        span=span,
-        cell_span=_of_cells(span),
-        earliest=bounds[0],
-        latest=bounds[1],
-    )
-
-
-def _of_cells(span: Span) -> Span:
-    """That of each cell's middle."""
-    shape = span[0].shape
-    cell = cell_side(shape)
-    middles = np.ix_(*(np.arange(max(n // cell, 1)) * cell + cell // 2 for n in shape))
-    first, last = (np.ascontiguousarray(part[middles]) for part in span)
-    return first, last
 
 
 def chosen_in_time(scene: Scene) -> Work[tuple[OnsetParameters, float]]:
@@ -253,25 +172,6 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
     else:
         yield from by_rows(lambda one: fit(blocks[one[0]]), len(blocks), most=1)
     return Lines(time=time, missing=missing, slope=slope, cells=cells, sigma=sigma)
-
-
-def _cell_levels(
-    light: WindowLight, levels: Levels, fraction: float
-) -> tuple[Float32Array, Float32Array]:
-    """Threshold (with the dark counts in it) and dark counts, summed over each cell."""
-    shape = light.dark.shape
-    cell = cell_side(shape)
-    sizes = [np.diff(np.arange(max(n // cell, 1)) * cell, append=n) for n in shape]
-    area = np.multiply.outer(*sizes).astype(np.float32)
-    base, top, dark = (
-        cell_means(part, cell) for part in (levels.base_light, levels.top_light, light.dark)
-    )
-    least = light.least
-    level = np.maximum(base, least) ** (1 - fraction) * np.maximum(top, least) ** fraction
-    return (
-        np.asarray(area * (level + dark), dtype=np.float32),
-        np.asarray(area * dark, dtype=np.float32),
-    )
 
 
 def _noise_left_in_time(sigma_frames: float) -> float:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from napari_lithium_alloy.core.onset_errors import cell_side, lines_of_phases
-from napari_lithium_alloy.core.onset_parameters import HALF
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
@@ -24,7 +23,9 @@ SIGMAS_10_90 = 2.5631031
 RISE_TIME_SIGMA_PX = 6.0
 """Over which rise times are smoothed."""
 MOST_ASIDE = 0.3
-"""Share of the rise by which a place's level may lie off its half for its slope to be used."""
+"""Share of the rise by which a place's level may miss the threshold for its slope to be used."""
+MOST_STEEPER = 10.0
+"""Factor by which the slope at half may exceed one that is used, at most."""
 GRADIENT_PX = 2
 """Side of the squares of pixels whose times tell how steep a map is."""
 SOLVING = 8
@@ -110,10 +111,12 @@ def rise_times(
         cell_means(np.where(known, part, 0), cell) for part in (slope, missing, rise)
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        aside = np.abs(fraction - HALF - gaps / rises)
-    used = aside < MOST_ASIDE
-    # Series of the square of a normal distribution's quantile about its median.
-    steeper = np.exp(np.pi * aside**2 * (1 + 2 * np.pi / 3 * aside**2))
+        aside = gaps / rises
+        # A normal distribution's integral is less steep there than at its half.
+        steeper = np.exp(ndtri(fraction - aside) ** 2 / 2)
+    used = (np.abs(aside) < MOST_ASIDE) & (steeper < MOST_STEEPER)
+    if not used.any():
+        return out
     slopes, rises = (np.where(used, part, 0) for part in (slopes * steeper * interval, rises))
     spread = _spread(np.where(known, time, np.nan), psf_px / interval, cell)
     width = _widths(slopes, rises, spread, response, RISE_TIME_SIGMA_PX / cell)

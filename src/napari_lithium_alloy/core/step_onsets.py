@@ -19,7 +19,8 @@ from napari_lithium_alloy.core.photometry import dark_level
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.stages import Stage, StageKind
-from napari_lithium_alloy.core.step_boundaries import Chain, step_frames
+from napari_lithium_alloy.core.step_boundaries import step_frames
+from napari_lithium_alloy.core.step_plateaus import Chain
 
 STEPS = (StageKind.ALLOYING, StageKind.DEALLOYING)
 MOST_OVERLAP = 0.5

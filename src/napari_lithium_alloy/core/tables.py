@@ -64,10 +64,12 @@ TABLES: dict[str, dict[str, str]] = {
         "p05_s": _F,
         "p95_s": _F,
         "median_sd_s": _F,
+        "median_rise_time_s": _F,
         "before": _I,
         "never": _I,
         "within_noise": _I,
         "outside": _I,
+        "not_told_apart": _I,
     },
     "colocalization": {
         "a": _S,
