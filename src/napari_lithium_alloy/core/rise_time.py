@@ -143,10 +143,10 @@ def _widths(
 ) -> FloatArray:
     """Widths, in frames, around cells; that of a typical place where nothing is known."""
     below = blurred(rises, sigma)
+    near = below > 0
     square = np.full(slopes.shape, np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(SOLVING if spread.any() else 1):
-            steeper = slopes * np.sqrt(1 + spread / (square + response.added))
-            square = response.width(blurred(steeper, sigma) / below) ** 2
-        typical = np.nanmedian(np.where(below > 0, square, np.nan))
-    return np.sqrt(np.where((below > 0) & np.isfinite(square), square, typical))
+    for _ in range(SOLVING if spread.any() else 1):
+        steeper = blurred(slopes * np.sqrt(1 + spread / (square + response.added)), sigma)
+        square[near] = response.width(steeper[near] / below[near]) ** 2
+    square[~near] = np.median(square[near])
+    return np.asarray(np.sqrt(square))

@@ -23,8 +23,8 @@ from napari_lithium_alloy.core.step_boundaries import step_frames
 from napari_lithium_alloy.core.step_plateaus import Chain
 
 STEPS = (StageKind.ALLOYING, StageKind.DEALLOYING)
-MOST_OVERLAP = 0.5
-"""Share of the shorter of two steps from which on they are not one after the other."""
+MOST_APART = 0.5
+"""Time between two steps, or in both, over the shorter one, from which on they stand alone."""
 HUNDRED = 100
 
 
@@ -116,7 +116,7 @@ def _follows(before: Stage, stage: Stage) -> bool:
     if stage.kind not in STEPS or (stage.kind, stage.cycle) != (before.kind, before.cycle):
         return False
     shorter = min(s.end_s - s.start_s for s in (before, stage))
-    return stage.end_s > before.end_s and before.end_s - stage.start_s < MOST_OVERLAP * shorter
+    return stage.end_s > before.end_s and abs(stage.start_s - before.end_s) < MOST_APART * shorter
 
 
 def _told_apart(

@@ -245,9 +245,11 @@ Range = tuple[FloatArray, FloatArray]
 
 
 def _frames_in(times_s: FloatArray, range_s: Range) -> tuple[IntArray, IntArray]:
-    """First frame of a range, and that after the last; one frame at least."""
-    first = np.minimum(np.searchsorted(times_s, range_s[0]), len(times_s) - 1)
-    return first, np.maximum(np.searchsorted(times_s, range_s[1]), first + 1)
+    """First frame of a range, and that after the last; where there is none, the nearest."""
+    first, last = (np.searchsorted(times_s, part) for part in range_s)
+    nearest = np.searchsorted((times_s[1:] + times_s[:-1]) / 2, (range_s[0] + range_s[1]) / 2)
+    empty = last <= first
+    return np.where(empty, nearest, first), np.where(empty, nearest + 1, last)
 
 
 def _mean_in(total: FloatArray, times_s: FloatArray, range_s: Range) -> FloatArray:
