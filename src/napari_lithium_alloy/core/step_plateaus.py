@@ -138,15 +138,18 @@ class Plateaus:
     unclear: BoolArray
 
 
-def _cell_light(chain: Chain, row: int) -> Float32Array:
-    """(T, columns) logarithm of the mean light of a row of cells, positive the way looked for."""
+def _cell_light(chain: Chain, rows: Sequence[int]) -> Float32Array:
+    """(T, n) logarithm of the mean light of rows of cells, positive the way looked for."""
     from napari_lithium_alloy.core.kernels.images import light_of_cells
 
     light = chain.light
     cell = cell_side(light.dark.shape)
-    mean = np.empty((len(light.times), max(light.dark.shape[1] // cell, 1)), np.float32)
-    light_of_cells(light.counts, light.dark, light.valid, cell, row, mean)
-    return light.logarithm(mean, np.zeros(1, np.float32))
+    means = []
+    for row in rows:
+        mean = np.empty((len(light.times), max(light.dark.shape[1] // cell, 1)), np.float32)
+        light_of_cells(light.counts, light.dark, light.valid, cell, row, mean)
+        means.append(mean)
+    return light.logarithm(np.concatenate(means, axis=1), np.zeros(1, np.float32))
 
 
 def field_steps(chain: Chain) -> Work[FieldSteps]:
@@ -154,16 +157,19 @@ def field_steps(chain: Chain) -> Work[FieldSteps]:
     shape = chain.light.dark.shape
     n_rows = max(shape[0] // cell_side(shape), 1)
     chosen = np.unique(np.linspace(0, n_rows - 1, 2 * SAMPLED_ROWS + 1)[1::2].astype(int))
-    traces: list[Float32Array] = []
-    yield from by_rows(
-        lambda one: traces.append(_cell_light(chain, int(chosen[one[0]]))), len(chosen), most=1
-    )
-    trace = np.concatenate(traces, axis=1)
+    traces: dict[int, Float32Array] = {}
+
+    def look(one: tuple[int, int]) -> None:
+        traces[one[0]] = _cell_light(chain, [int(chosen[one[0]])])
+
+    yield from by_rows(look, len(chosen), most=1)
+    trace = np.concatenate([traces[i] for i in range(len(chosen))], axis=1)
     base, top = (trace[frames].mean(axis=0) for frames in chain.ends)
     change = top - base
-    typical = float(np.nanmedian(change))
+    some = change[np.isfinite(change)]
+    typical = float(np.median(some)) if some.size else 0.0
     alloys = change > LEAST_RISE * typical
-    if not typical > 0 or not alloys.any():
+    if typical <= 0 or not alloys.any():
         steps = len(chain.nominal)
         return FieldSteps(
             shares=np.linspace(0, 1, steps + 1), change=0.0, widths_s=np.ones(steps), noise=0.0
@@ -204,9 +210,14 @@ def step_plateaus(chain: Chain, field: FieldSteps) -> Work[Plateaus]:
     unclear = np.zeros(begin.shape, dtype=bool)
 
     def find(rows: tuple[int, int]) -> None:
-        for r in range(*rows):
-            found = plateaus_of(_cell_light(chain, r), chain, field)
-            begin[:, r], end[:, r], unclear[:, r] = found.begin_s, found.end_s, found.unclear
+        found = plateaus_of(_cell_light(chain, range(*rows)), chain, field)
+        for whole, some in (
+            (begin, found.begin_s),
+            (end, found.end_s),
+            (unclear, found.unclear),
+        ):
+            own = whole[:, slice(*rows)]
+            own[:] = some.reshape(own.shape)
 
     yield from by_rows(find, cells[0], most=8)
     return Plateaus(begin_s=begin, end_s=end, unclear=unclear)
@@ -217,10 +228,13 @@ def plateaus_of(trace: Float32Array, chain: Chain, field: FieldSteps) -> Plateau
 
     Levels between are first the field's shares of a cell's own change, then its own.
     """
+    from napari_lithium_alloy.core.kernels.images import running_totals
+
     times, widths = chain.times_s, field.widths_s[:, np.newaxis]
     base, top = (trace[frames].mean(axis=0) for frames in chain.ends)
     levels = base + field.shares[:, np.newaxis] * (top - base)
-    total = np.concatenate([np.zeros((1, trace.shape[1])), np.cumsum(trace, axis=0, dtype=float)])
+    total = np.empty((len(trace) + 1, trace.shape[1]))
+    running_totals(trace, total)
     for _ in range(ROUNDS):
         crossing = _crossing(trace, (levels[:-1] + levels[1:]) / 2, times)
         sigmas = np.diff(crossing, axis=0) / (widths[:-1] + widths[1:])

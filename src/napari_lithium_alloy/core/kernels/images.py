@@ -194,6 +194,15 @@ def light_of_cells(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def running_totals(trace: NDArray[np.float32], out: NDArray[np.float64]) -> None:
+    """Sums of the first 0, 1, ... T of (T, n) values; numpy's are many times slower."""
+    out[0] = 0
+    for t in range(trace.shape[0]):
+        for c in range(trace.shape[1]):
+            out[t + 1, c] = out[t, c] + trace[t, c]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def between_cells(
     cells: NDArray[np.float32], cell: int, rows: tuple[int, int], out: NDArray[np.float32]
 ) -> None:
