@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_light import OwnFrames, Span
-from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import Work, finish, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.step_plateaus import Chain, Plateaus, field_steps, step_plateaus
 
 LEAST_SPAN = 2
@@ -58,11 +61,10 @@ def _boundary(chain: Chain, k: int, plateaus: Plateaus) -> Boundary:
     interval = chain.light.interval
     before, after = (int(n) for n in chain.n_frames[k : k + 2])
     room = np.minimum(max(before, after) * interval, (end_s - begin_s) / 2)
-    moments = [
+    leave, enter = (
         np.where(np.isfinite(room), np.clip(given, begin_s + room, end_s - room), given)
         for given in (chain.leaves_s[k], chain.enters_s[k])
-    ]
-    leave, enter = moments
+    )
 
     def frame(time_s: FloatArray) -> NDArray[np.int32]:
         return np.asarray(np.searchsorted(chain.times_s, time_s), dtype=np.int32)
@@ -82,17 +84,20 @@ def _between_known(
     begin_s: FloatArray, end_s: FloatArray, shape: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
     """Times of cells at their pixels, between the cells that have any; NaN in the others."""
+    known = np.isfinite(begin_s)
+    origin = float(begin_s[known].min()) if known.any() else 0.0
+    begin, end = (np.where(known, part - origin, 0) for part in (begin_s, end_s))
+    share = np.where(_at_pixels(known, shape), _interpolated(known, shape), np.nan)
+    return origin + _interpolated(begin, shape) / share, origin + _interpolated(end, shape) / share
+
+
+def _interpolated(cells: NDArray[Any], shape: tuple[int, ...]) -> Float32Array:
+    """Values of cells at their pixels."""
     from napari_lithium_alloy.core.kernels.images import between_cells
 
-    known = np.isfinite(begin_s)
-    cell, origin = cell_side(shape), float(begin_s[known].min()) if known.any() else 0.0
-    parts = []
-    for cells in (known, np.where(known, begin_s - origin, 0), np.where(known, end_s - origin, 0)):
-        out = np.empty(shape, np.float32)
-        between_cells(np.asarray(cells, np.float32), cell, (0, shape[0]), out)
-        parts.append(out)
-    weight = np.where(_at_pixels(known, shape), parts[0], np.nan)
-    return origin + parts[1] / weight, origin + parts[2] / weight
+    cells, out = cells.astype(np.float32), np.empty(shape, np.float32)
+    finish(by_rows(lambda rows: between_cells(cells, cell_side(shape), rows, out), len(out)))
+    return out
 
 
 def _at_pixels(cells: NDArray[np.bool_], shape: tuple[int, ...]) -> BoolArray:
