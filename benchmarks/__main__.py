@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import accuracy_table, uncertainty_table
 from benchmarks.alignment import alignment_table
+from benchmarks.boundaries import boundaries_table
 from benchmarks.fronts import front_row, fronts_table
 from benchmarks.speed import Row, speed_rows
 from benchmarks.stages import stages_table
@@ -41,6 +42,8 @@ def main() -> None:
     print(uncertainty_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nFront speeds on planted fronts: the median's error, quartiles over the planted")
     print(fronts_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nBoundary between unrelated steps given wrong: r and p of their maps (40 seeds)")
+    print(boundaries_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
 

@@ -22,7 +22,7 @@ from napari_lithium_alloy.pipeline import analyze
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
 
 STEPS = ("cycle1_step1", "cycle1_step2", "cycle1_dealloying1")
-KINDS = ("onset", "onset_sd", "front_speed", "front_speed_sd", "front_direction")
+KINDS = ("onset", "onset_sd", "rise_time", "front_speed", "front_speed_sd", "front_direction")
 MAPS = {f"{kind}_{key}.tif" for kind in KINDS for key in STEPS}
 RESULTS = {f"{name}.csv" for name in TABLES} | MAPS | {"provenance.json"}
 
@@ -78,7 +78,12 @@ def test_command_line_and_pipeline_give_equal_tables(result, analysed, name):
 
 def test_maps_are_the_pipelines(result, analysed):
     for key, onset in result.onset_maps.items():
-        for name, image in (("onset", onset.onset_s), ("onset_sd", onset.onset_sd_s)):
+        images = {
+            "onset": onset.onset_s,
+            "onset_sd": onset.onset_sd_s,
+            "rise_time": onset.rise_time_s,
+        }
+        for name, image in images.items():
             written = tifffile.imread(analysed / f"{name}_{key}.tif")
             assert written.dtype == np.float32
             assert np.array_equal(written, image, equal_nan=True)

@@ -34,7 +34,7 @@ from napari_lithium_alloy.core.frame_quality import clipping_level, frame_qualit
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
-from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_map, onset_summary
+from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.photometry import (
     Float32Array,
     Reference,
@@ -62,11 +62,11 @@ from napari_lithium_alloy.core.stages import (
     stages_of,
     stages_table,
 )
+from napari_lithium_alloy.core.step_onsets import STEPS, onset_maps
 from napari_lithium_alloy.core.tables import conform, empty
 from napari_lithium_alloy.io.recording_file import inputs_of
 from napari_lithium_alloy.io.results import write_results
 
-STEPS = (StageKind.ALLOYING, StageKind.DEALLOYING)
 HUNDRED = 100
 
 
@@ -265,20 +265,16 @@ def _check_known(experiment: Experiment, recording: Recording) -> None:
 
 def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     stages = [s for s in stages_of(result.experiment.stages, *STEPS) if not _too_short(result, s)]
-    maps: dict[Stage, OnsetMap] = {}
-    for i, stage in enumerate(stages):
-        work = onset_map(
-            result.recording,
-            stage.start_s,
-            stage.end_s,
-            result.config.onset,
-            dark=result.reference.dark,
-            darkens=stage.darkens,
-            valid=result.film,
-        )
-        maps[stage] = yield from part(work, i * HUNDRED, (i + 1) * HUNDRED, len(stages) * HUNDRED)
-        result.onset_maps[stage.key] = maps[stage]
-        result.did("onset_map", maps[stage].parameters, stage=stage.key)
+    maps = yield from onset_maps(
+        result.recording,
+        stages,
+        result.config.onset,
+        dark=result.reference.dark,
+        valid=result.film,
+    )
+    for stage, onset in maps.items():
+        result.onset_maps[stage.key] = onset
+        result.did("onset_map", onset.parameters, stage=stage.key)
     result.tables["onset_summary"] = onset_summary(maps)
 
 
@@ -503,6 +499,7 @@ def write_result(result: AnalysisResult, out: Path, *, overwrite: bool = False) 
     for key, onset in result.onset_maps.items():
         maps[f"onset_{key}"] = onset.onset_s
         maps[f"onset_sd_{key}"] = onset.onset_sd_s
+        maps[f"rise_time_{key}"] = onset.rise_time_s
     for key, front in result.front_maps.items():
         maps[f"front_speed_{key}"] = front.speed_um_s
         maps[f"front_speed_sd_{key}"] = front.speed_sd_um_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,13 @@ from napari_lithium_alloy.io.figures.page import (
     checked_formats,
     save_figure,
 )
+from napari_lithium_alloy.pair_drawings import Drawing, pair_drawings
 from napari_lithium_alloy.pipeline import (
     AnalysisResult,
     as_measured,
     found_stages,
     measured_correction,
 )
-
-Drawing = tuple[str, Callable[[], Any]]
-"""A figure's name and what draws it."""
 
 LEAST_RESOLVED = 0.02
 """Share of the field; with less a step has no front to draw, as a uniform one."""
@@ -178,6 +176,7 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
         if steps:
             yield f"absorbance_cycle{cycle}", partial(_absorbance, result, steps)
     yield from _of_onsets(result)
+    yield from pair_drawings(result)
     cell = cell_curve(result.experiment)
     if cell is not None:
         yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))

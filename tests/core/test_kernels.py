@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_lithium_alloy.core.crossing import every_frame
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
-from napari_lithium_alloy.core.kernels.images import between_cells
+from napari_lithium_alloy.core.kernels.crossings import first_crossings
+from napari_lithium_alloy.core.kernels.images import (
+    between_cells,
+    light_of_cells,
+    mean_of_own_frames,
+)
 from napari_lithium_alloy.core.kernels.local_fits import REACH, lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
 from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_noise, smooth_times
@@ -114,6 +120,72 @@ def test_what_all_pixels_share_is_told_from_noise():
     assert common_noise(frames[:2], everywhere) == 0
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_light_of_cells_is_the_mean_of_their_valid_pixels(dtype):
+    rng = np.random.default_rng(4)
+    counts = rng.integers(100, 900, (5, 11, 14)).astype(dtype)
+    dark = rng.uniform(0, 50, (11, 14)).astype(np.float32)
+    valid = rng.random((11, 14)) < 0.6
+    valid[:4, :4] = False
+    edges = [0, 4, 11], [0, 4, 8, 14]
+    for row in range(2):
+        found = np.empty((5, 3), np.float32)
+        light_of_cells(counts, dark, valid, 4, row, found)
+        for t, c in np.ndindex(5, 3):
+            window = slice(*edges[0][row : row + 2]), slice(*edges[1][c : c + 2])
+            inside = (counts[t] - dark)[window][valid[window]]
+            expected = inside.mean() if inside.size else np.nan
+            assert found[t, c] == pytest.approx(expected, rel=1e-5, nan_ok=True)
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_means_over_own_frames_are_numpys(falls):
+    rng = np.random.default_rng(5)
+    counts = rng.integers(40, 900, (12, 6, 7)).astype(np.uint16)
+    dark = np.full((6, 7), 50, np.float32)
+    begin = rng.integers(0, 11, (6, 7)).astype(np.int32)
+    end = np.minimum(begin + rng.integers(1, 5, (6, 7)), 12).astype(np.int32)
+    log, mean = (np.empty((6, 7), np.float32) for _ in range(2))
+    mean_of_own_frames(counts, dark, (0.5, falls), (begin, end), (0, 6), log, mean)
+    for y, x in np.ndindex(6, 7):
+        own = counts[begin[y, x] : end[y, x], y, x] - 50.0
+        assert mean[y, x] == pytest.approx(own.mean(), rel=1e-5)
+        sign = -1 if falls else 1
+        assert log[y, x] == pytest.approx(sign * np.log(np.maximum(own, 0.5)).mean(), rel=1e-5)
+
+
+def naive_crossing(trace, level, needed, begin, end, falls):
+    """First frame of the first run beyond the level, among a pixel's own frames."""
+    beyond = [(v <= level) if falls else (v >= level) for v in trace]
+    for i in range(begin, end):
+        run = beyond[i : min(i + needed, end)]
+        if all(run) and (i == begin or not beyond[i - 1]):
+            return i
+    return None
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_crossings_among_own_frames_are_the_naive_ones(falls):
+    rng = np.random.default_rng(6)
+    counts = rng.integers(0, 20, (30, 8, 9)).astype(np.uint16)
+    level = rng.uniform(5, 15, (8, 9)).astype(np.float32)
+    begin = rng.integers(0, 20, (8, 9)).astype(np.int32)
+    end = (begin + rng.integers(2, 11, (8, 9))).astype(np.int32)
+    run, frame = (np.zeros((8, 9), np.int32) for _ in range(2))
+    before, after = (np.zeros((8, 9), np.float32) for _ in range(2))
+    first_crossings(
+        *(counts, level, 1, falls, 3, (0, 8), (begin, end)), *(run, frame, before, after)
+    )
+    for y, x in np.ndindex(8, 9):
+        trace = counts[:, y, x]
+        expected = naive_crossing(trace, level[y, x], 3, begin[y, x], end[y, x], falls)
+        assert (run[y, x] > 0) == (expected is not None)
+        if expected is not None:
+            assert frame[y, x] == expected
+            assert after[y, x] == trace[expected]
+            assert expected == 0 or before[y, x] == trace[expected - 1]
+
+
 def naive_line(light, times, at, sigma):
     """Weighted least squares of the frames in reach, by numpy."""
     d = times - at
@@ -141,8 +213,9 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma):
     cells = ((cell_level * areas).astype(np.float32), (800 * areas).astype(np.float32))
     cell_time = np.zeros(areas.shape, np.float32)
     time, missing, slope = (np.zeros_like(flat) for _ in range(3))
+    own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
-        *(counts, times, cells, levels, (0.5, falls), (sigma, 0.03), (4, 3)),
+        *(counts, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
         *((0, 3), cell_time, (time, missing, slope)),
     )
     assert np.abs(cell_time - cell_means(onset, 4)).max() < 1
@@ -152,3 +225,26 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma):
         found = (threshold[y, x] - missing[y, x], slope[y, x])
         assert found == pytest.approx(expected, abs=2e-3)
     assert np.abs(time + missing / np.median(slope) - onset).mean() < 0.5
+
+
+def test_a_line_sees_its_pixels_own_frames_only():
+    """What lies before and after them may be anything."""
+    times = np.arange(40.0)
+    trace = 2000 * np.exp(-0.5 / (1 + np.exp(-(times - 20) / 1.2)))
+    counts = np.tile(trace[:, None, None], (1, 8, 8)).astype(np.float32)
+    spoiled = counts.copy()
+    spoiled[:14], spoiled[26:] = 5.0, 60000.0
+    flat, cells = np.ones((8, 8), np.float32), np.ones((2, 2), np.float32)
+    threshold = np.float32(0.25 - np.log(2000))
+    cell_levels = (16 * 2000 * np.exp(-0.25) * cells).astype(np.float32), 0 * cells
+    spans = [np.full(shape, n, np.int32) for shape in ((8, 8), (2, 2)) for n in (14, 26)]
+    found = []
+    for light in (counts, spoiled):
+        lines = tuple(np.zeros_like(flat) for _ in range(3))
+        lines_from_cells(
+            *(light, times, cell_levels, (0 * flat, threshold * flat, 0.5 * flat), tuple(spans)),
+            *((0.5, True), (3.0, 0.03), (4, 3), (0, 2), np.zeros_like(cells), lines),
+        )
+        found.append(lines)
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[1][0] - 20).max() < 0.5

@@ -111,6 +111,7 @@ def test_every_pixel_without_an_onset_has_a_reason():
         "never": 4 * 21,
         "within noise": 4 * 21,
         "outside the common field": 3 * 24,
+        "not told apart from the neighbouring step": 0,
     }
     assert np.isnan(found.amplitude[:, :3]).all()
     assert np.median(found.amplitude[found.reached]) == pytest.approx(0.2, abs=2e-3)

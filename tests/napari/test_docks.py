@@ -16,8 +16,9 @@ from napari_lithium_alloy._napari.widgets.timeline import Timeline
 from napari_lithium_alloy.core.colorcode import ColorCodeParameters, color_code, lut
 from napari_lithium_alloy.core.curves import complete_curves, region_curves
 from napari_lithium_alloy.core.isochrones import isochrones
-from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.stages import StageKind, stages_of
+from napari_lithium_alloy.core.step_onsets import onset_maps
 from napari_lithium_alloy.io.tables import read_csv, read_steps
 
 DOCKS = (
@@ -108,16 +109,15 @@ def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
     stage = opened.stages["cycle1_step1"]
     reference = opened.reference()
     same = finish(
-        onset_map(
+        onset_maps(
             opened.recording,
-            stage.start_s,
-            stage.end_s,
+            stages_of(opened.experiment.stages, StageKind.ALLOYING),
             opened.config.onset,
             dark=reference.dark,
             valid=opened.film(reference),
         )
     )
-    assert np.array_equal(layer.data, same.onset_s, equal_nan=True)
+    assert np.array_equal(layer.data, same[stage].onset_s, equal_nan=True)
     truth = gold.truth.onset_s["cycle1_step1"]
     assert np.nanmean(np.abs(layer.data - truth)) < 0.5
     assert layer.colorbar.visible

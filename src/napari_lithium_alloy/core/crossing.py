@@ -27,16 +27,25 @@ class Crossing:
     ----------
     time_s : numpy.ndarray
         (Y, X) seconds; NaN where none, -inf where a pixel starts beyond its threshold.
-    slope : numpy.ndarray
-        (Y, X) slope of the logarithm of light there, per second, positive the way looked for.
+    slope, secant : numpy.ndarray
+        (Y, X) slope of the logarithm of light around it, and between the two frames beside it,
+        per second and positive the way looked for.
     found, from_start : numpy.ndarray
         (Y, X) True where there is a crossing, and where a pixel starts beyond its threshold.
     """
 
     time_s: NDArray[np.float64]
     slope: Float32Array
+    secant: Float32Array
     found: BoolArray
     from_start: BoolArray
+
+
+def every_frame(
+    shape: tuple[int, ...], n_frames: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Of each pixel, the first frame and that after the last where all are looked at."""
+    return np.zeros(shape, np.int32), np.full(shape, n_frames, np.int32)
 
 
 def first_crossing(
@@ -48,6 +57,7 @@ def first_crossing(
     dark: Float32Array,
     least: float,
     falls: bool,
+    own: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
 ) -> Work[Crossing]:
     """Stream frames once and keep, for each pixel, its first sustained crossing.
 
@@ -63,6 +73,8 @@ def first_crossing(
         Light of which a logarithm is taken at least.
     falls : bool
         Whether counts fall.
+    own : two (Y, X) int32 arrays, optional
+        First frame of each pixel that is looked at, and that after the last; None: all are.
     """
     from napari_lithium_alloy.core.kernels.crossings import first_crossings, slopes_around
 
@@ -71,11 +83,12 @@ def first_crossing(
     run, frame = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     before, after = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     slope = np.empty(shape, np.float32)
+    spans = every_frame(shape, len(times_s)) if own is None else own
 
     def cross(rows: tuple[int, int]) -> None:
         own = slice(*rows)
         first_crossings(
-            *(counts, threshold, 1, falls, needed, rows),
+            *(counts, threshold, 1, falls, needed, rows, spans),
             *(run[own], frame[own], before[own], after[own]),
         )
         slopes_around(counts, times_s, frame, dark, (least, falls), rows, slope)
@@ -85,12 +98,19 @@ def first_crossing(
         np.log(np.maximum(part.astype(float) - dark, least)) for part in (before, after, threshold)
     )
     crossed = run > 0
-    from_start = crossed & (frame == 0)
+    from_start = crossed & (frame == spans[0])
     earlier = times_s[np.maximum(frame - 1, 0)]
     with np.errstate(divide="ignore", invalid="ignore"):
         time = earlier + (times_s[frame] - earlier) * (level - low) / (high - low)
+        secant = np.abs(high - low) / (times_s[frame] - earlier)
     time = np.where(from_start, -np.inf, np.where(crossed, time, np.nan))
-    return Crossing(time_s=time, slope=slope, found=crossed & ~from_start, from_start=from_start)
+    return Crossing(
+        time_s=time,
+        slope=slope,
+        secant=secant.astype(np.float32),
+        found=crossed & ~from_start,
+        from_start=from_start,
+    )
 
 
 def blur_delay_s(

@@ -90,6 +90,8 @@ class MontageRow:
     alloyed : numpy.ndarray
         (N,) share of the field that is alloyed (in dealloying: no longer), 0 to 1; NaN without
         an onset map.
+    inverted : bool
+        Whether high values are dark.
     """
 
     stage: Stage
@@ -98,11 +100,12 @@ class MontageRow:
     limits: Limits
     progress: FloatArray
     alloyed: FloatArray
+    inverted: bool = False
 
     @property
     def label(self) -> str:
         """The stage's name for people."""
-        return self.stage.label
+        return f"{self.stage.label}, inverted" if self.inverted else self.stage.label
 
     @property
     def progress_labels(self) -> list[str]:
@@ -121,6 +124,7 @@ class MontageRow:
         if not high > low:
             return np.full(self.images.shape, WHITE // 2, dtype=np.uint8)
         share = np.clip((np.nan_to_num(self.images, nan=low) - low) / (high - low), 0, 1)
+        share = 1 - share if self.inverted else share
         return np.asarray(np.round(WHITE * share), dtype=np.uint8)
 
 
@@ -171,30 +175,40 @@ def stage_montage(
             f"{recording.name}: no frame lies in any of the stages; correct their start_s and "
             "end_s."
         )
-    factor = -(-max(recording.field_shape) // parameters.largest_side_px)
+    factor = binning(recording, parameters)
     rows: list[MontageRow] = []
     for i, (stage, frames) in enumerate(chosen):
         shown = shown_frames(recording.times_s, frames, parameters)
-        images = np.stack([_image(recording, some, reference, factor) for some in shown])
+        images = np.stack([mean_image(recording, some, reference, factor) for some in shown])
         times = np.array([recording.times_s[some].mean() for some in shown])
-        rows.append(
-            MontageRow(
-                stage=stage,
-                times_s=times,
-                images=images,
-                limits=_limits([images], parameters),
-                progress=_progress(times, recording.times_s[frames], recording.frame_interval_s),
-                alloyed=alloyed_fraction(maps[stage.key], times)
-                if stage.key in maps
-                else np.full(len(times), np.nan),
-            )
-        )
+        rows.append(montage_row(recording, stage, times, images, parameters, maps.get(stage.key)))
         yield i + 1, len(chosen)
     if parameters.row_range == "common":
         limits = _limits([r.images for r in rows], parameters)
         rows = [replace(r, limits=limits) for r in rows]
     size = recording.pixel_size_um
     return Montage(rows=tuple(rows), pixel_size_um=None if size is None else size * factor)
+
+
+def montage_row(
+    recording: Recording,
+    stage: Stage,
+    times_s: FloatArray,
+    images: Float32Array,
+    parameters: MontageParameters,
+    onset: OnsetMap | None,
+) -> MontageRow:
+    """A stage's row of images, with their limits, progress and alloyed share."""
+    own = recording.times_s[recording.frames_between(stage.start_s, stage.end_s)]
+    unknown = np.full(len(times_s), np.nan)
+    return MontageRow(
+        stage=stage,
+        times_s=times_s,
+        images=images,
+        limits=_limits([images], parameters),
+        progress=_progress(times_s, own, recording.frame_interval_s),
+        alloyed=unknown if onset is None else alloyed_fraction(onset, times_s),
+    )
 
 
 def shown_frames(
@@ -225,13 +239,19 @@ def _progress(times_s: FloatArray, stage_times_s: FloatArray, interval_s: float)
     return np.asarray((times_s - start + interval_s) / (end - start + interval_s))
 
 
-def _image(
+def mean_image(
     recording: Recording, frames: IntArray, reference: Reference, factor: int
 ) -> Float32Array:
+    """Mean ratio of some frames to the reference, binned."""
     total = np.zeros(recording.field_shape, dtype=np.float32)
     for t in frames:
         total += ratio_of(recording.read(int(t)), reference)
     return binned(total / np.float32(len(frames)), factor)
+
+
+def binning(recording: Recording, parameters: MontageParameters) -> int:
+    """Side of the squares of pixels that make one pixel of a montage."""
+    return -(-max(recording.field_shape) // parameters.largest_side_px)
 
 
 def binned(image: Float32Array, factor: int) -> Float32Array:

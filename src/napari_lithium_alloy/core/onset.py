@@ -10,26 +10,28 @@ known).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import IntEnum
-from typing import Any, Literal
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.crossing import blur_delay_s, first_crossing
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.onset_fit import Estimate, Scene, chosen_in_time, fitted, scene_of
-from napari_lithium_alloy.core.onset_light import measured_levels, window_light
+from napari_lithium_alloy.core.onset_fit import Estimate, chosen_in_time, fitted
+from napari_lithium_alloy.core.onset_light import OwnFrames, measured_levels, window_light
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.onset_result import (
+    OnsetMap,
+    OnsetReason,
+    Polarity,
+    alloyed_fraction,
+    onset_summary,
+)
+from napari_lithium_alloy.core.onset_scene import Scene, scene_of
+from napari_lithium_alloy.core.photometry import dark_level
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.rise_time import rise_times, secant_response
 from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
-from napari_lithium_alloy.core.stages import Stage
-from napari_lithium_alloy.core.tables import conform
 
 __all__ = [
     "HALF",
@@ -43,83 +45,8 @@ __all__ = [
     "onset_summary",
 ]
 
-Polarity = Literal["darkens", "brightens"]
 LEAST_FRAMES = 4
 """Of a stage that can have an onset map."""
-
-
-class OnsetReason(IntEnum):
-    """Why a pixel has or has not an onset time."""
-
-    REACHED = 0
-    BEFORE = 1
-    NEVER = 2
-    WITHIN_NOISE = 3
-    OUTSIDE = 4
-
-    @property
-    def text(self) -> str:
-        """Words for people."""
-        return _REASON_TEXTS[self]
-
-
-_REASON_TEXTS = {
-    OnsetReason.REACHED: "reached",
-    OnsetReason.BEFORE: "before the window",
-    OnsetReason.NEVER: "never",
-    OnsetReason.WITHIN_NOISE: "within noise",
-    OnsetReason.OUTSIDE: "outside the common field",
-}
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class OnsetMap:
-    """When each pixel alloyed (or dealloyed), and how sure that is.
-
-    Attributes
-    ----------
-    onset_s : numpy.ndarray
-        (Y, X) float32 seconds on the recording's clock, NaN where not reached.
-    onset_sd_s : numpy.ndarray
-        (Y, X) float32 standard deviation from noise, seconds.
-    amplitude : numpy.ndarray
-        (Y, X) float32 size of the change in decades (absorbance), positive the way asked for.
-    reason : numpy.ndarray
-        (Y, X) uint8, an `OnsetReason`.
-    start_s, end_s : float
-        The time range looked at.
-    polarity : {"darkens", "brightens"}
-    parameters : OnsetParameters
-        With the smoothing that was chosen.
-    """
-
-    onset_s: Float32Array
-    onset_sd_s: Float32Array
-    amplitude: Float32Array
-    reason: NDArray[np.uint8]
-    start_s: float
-    end_s: float
-    polarity: Polarity
-    parameters: OnsetParameters
-
-    @property
-    def reached(self) -> BoolArray:
-        """(Y, X) True where there is an onset."""
-        return np.asarray(self.reason == OnsetReason.REACHED)
-
-    @property
-    def smoothing_px(self) -> float:
-        """Standard deviation of the smoothing in space, pixels."""
-        return self.parameters.smoothing_px or 0.0
-
-    @property
-    def smoothing_frames(self) -> float:
-        """Standard deviation of the smoothing in time, frames."""
-        return self.parameters.smoothing_frames or 0.0
-
-    def reasons(self) -> dict[str, int]:
-        """Number of pixels for each reason, by its words."""
-        return {r.text: int((self.reason == r).sum()) for r in OnsetReason}
 
 
 def onset_map(
@@ -131,6 +58,7 @@ def onset_map(
     dark: float | FloatArray | None = None,
     darkens: bool = True,
     valid: BoolArray | None = None,
+    own: OwnFrames | None = None,
 ) -> Work[OnsetMap]:
     """First sustained crossing of a fraction of each pixel's own rise, in seconds.
 
@@ -146,6 +74,9 @@ def onset_map(
         Whether lithium comes in. Transmitted light then falls and reflected light rises.
     valid : (Y, X) bool array, optional
         The field to look at; None: all of it.
+    own : OwnFrames, optional
+        Frames of each pixel that belong to the stage, as `onset_maps` finds them beside
+        neighbouring steps; None: those from start_s to end_s everywhere.
 
     Raises
     ------
@@ -157,23 +88,19 @@ def onset_map(
     Mao et al., Chem. Sci. 2024, 15, 3192 (DOI 10.1039/d3sc05021a), Figs. 1C, 2A and 2B.
     """
     parameters = parameters or OnsetParameters()
-    frames = recording.frames_between(start_s, end_s)
-    if len(frames) < LEAST_FRAMES:
-        raise AlloyError(
-            f"{recording.name}: {len(frames)} frames lie between {start_s:g} and {end_s:g} s; "
-            f"an onset map needs at least {LEAST_FRAMES}, choose a longer stage."
-        )
+    frames = stage_frames(recording, start_s, end_s)
     valid = np.ones(recording.field_shape, dtype=bool) if valid is None else valid
     if not valid.any():
         raise AlloyError(
             f"For an onset map no pixel of {recording.name} shows film; choose a larger field."
         )
-    falls = _counts_fall(recording, parameters, darkens)
+    falls = counts_fall(recording, parameters, darkens)
     level = dark_level(recording) if dark is None else dark
-    reading = window_light(recording, frames, dark=level, falls=falls, valid=valid)
+    seen = frames if own is None else np.arange(own.span[0].min(), own.span[1].max())
+    reading = window_light(recording, seen, dark=level, falls=falls, valid=valid)
     light = yield from part(reading, 0, 100, 300)
-    levels = measured_levels(recording, frames, light, parameters.level_frames)
-    scene = scene_of(light, levels, parameters)
+    levels = measured_levels(recording, frames, light, parameters.level_frames, own)
+    scene = scene_of(light, levels, parameters, own)
     chosen, width = yield from part(chosen_in_time(scene), 100, 150, 300)
     psf_px = parameters.psf_sigma_px or 0.0
     work = (
@@ -183,12 +110,33 @@ def onset_map(
     )
     smoothing, estimate = yield from part(work, 150, 300, 300)
     chosen = replace(chosen, smoothing_px=smoothing)
-    return _classified(
-        scene, chosen, estimate, (start_s, end_s), float(recording.times_s[frames[0]])
-    )
+    found = _classified(scene, chosen, estimate, (start_s, end_s), recording.times_s[seen])
+    if own is not None:
+        _forget(found, own.unclear & valid)
+    return found
 
 
-def _counts_fall(recording: Recording, parameters: OnsetParameters, darkens: bool) -> bool:
+def _forget(onset: OnsetMap, unclear: BoolArray) -> None:
+    """Take out the pixels in which neighbouring steps could not be told apart."""
+    onset.reason[unclear] = OnsetReason.NOT_TOLD_APART
+    onset.onset_s[unclear] = np.nan
+    onset.onset_sd_s[unclear] = np.nan
+    onset.rise_time_s[unclear] = np.nan
+
+
+def stage_frames(recording: Recording, start_s: float, end_s: float) -> IntArray:
+    """Indices of a stage's frames, or an AlloyError if they are too few for an onset map."""
+    frames = recording.frames_between(start_s, end_s)
+    if len(frames) < LEAST_FRAMES:
+        raise AlloyError(
+            f"{recording.name}: {len(frames)} frames lie between {start_s:g} and {end_s:g} s; "
+            f"an onset map needs at least {LEAST_FRAMES}, choose a longer stage."
+        )
+    return frames
+
+
+def counts_fall(recording: Recording, parameters: OnsetParameters, darkens: bool) -> bool:
+    """Whether counts fall where lithium comes in, or leaves."""
     if parameters.polarity != "auto":
         return parameters.polarity == "darkens"
     return darkens != (recording.mode == "epi")
@@ -206,6 +154,7 @@ def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
         dark=light.dark,
         least=light.least,
         falls=light.falls,
+        own=scene.span,
     )
     noise = np.hypot(levels.noise, levels.level_noise(fraction))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -217,15 +166,28 @@ def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
         psf_sigma_px=psf_px if fraction == HALF else 0.0,
         falls=light.falls,
     )
-    return 0.0, Estimate(time=crossing.time_s, sd=sd.astype(np.float32), delay=delay)
+    rise_time = rise_times(
+        crossing.secant,
+        np.zeros_like(crossing.slope),
+        levels.top - levels.base,
+        scene.rising & crossing.found,
+        crossing.time_s,
+        fraction=fraction,
+        interval=light.interval,
+        response=secant_response(),
+        psf_px=psf_px,
+    )
+    return 0.0, Estimate(
+        time=crossing.time_s, sd=sd.astype(np.float32), delay=delay, rise_time=rise_time
+    )
 
 
 def _classified(
     scene: Scene,
     parameters: OnsetParameters,
     estimate: Estimate,
-    window_s: tuple[float, float],
-    origin_s: float,
+    stage_s: tuple[float, float],
+    times_s: FloatArray,
 ) -> OnsetMap:
     valid, levels = scene.light.valid, scene.levels
     px = parameters.smoothing_px or 0.0
@@ -236,22 +198,26 @@ def _classified(
     typical = float(np.median(sample)) if sample.size else 0.0
     enough = significant & (rise >= parameters.min_rise_fraction * typical)
     with np.errstate(invalid="ignore"):
-        early = enough & (estimate.time <= 0)
-        reached = enough & (estimate.time > 0) & (estimate.time <= scene.light.times[-1])
+        early = enough & (estimate.time <= scene.earliest)
+        within = (estimate.time > scene.earliest) & (estimate.time <= scene.latest)
+        reached = enough & within
     reason = np.full(valid.shape, OnsetReason.NEVER, dtype=np.uint8)
     reason[~significant] = OnsetReason.WITHIN_NOISE
     reason[early | _already_there(scene, px, reached)] = OnsetReason.BEFORE
     reason[reached] = OnsetReason.REACHED
     reason[~valid] = OnsetReason.OUTSIDE
-    onset_s = np.clip(origin_s + (estimate.time - estimate.delay), *window_s)
+    low, high = min(stage_s[0], times_s[0]), max(stage_s[1], times_s[-1])
+    onset_s = np.clip(times_s[0] + (estimate.time - estimate.delay), low, high)
     known = reached & np.isfinite(estimate.sd)
     return OnsetMap(
         onset_s=np.where(reached, onset_s, np.nan).astype(np.float32),
         onset_sd_s=np.where(known, estimate.sd, np.nan).astype(np.float32),
+        rise_time_s=np.where(reached, estimate.rise_time, np.nan).astype(np.float32),
         amplitude=np.where(valid, rise / np.log(10), np.nan).astype(np.float32),
+        amplitude_noise=float(rise_noise / np.log(10)),
         reason=reason,
-        start_s=window_s[0],
-        end_s=window_s[1],
+        start_s=stage_s[0],
+        end_s=stage_s[1],
         polarity="darkens" if scene.light.falls else "brightens",
         parameters=parameters,
     )
@@ -269,43 +235,3 @@ def _already_there(scene: Scene, px: float, reached: BoolArray) -> BoolArray:
     far = float(np.median(scene.threshold[reached]))
     base = smooth_within(scene.levels.base, valid, px)
     return np.asarray(missing & (base >= np.where(np.isfinite(level), level, far)))
-
-
-def alloyed_fraction(onset: OnsetMap, times_s: FloatArray) -> FloatArray:
-    """(T,) share of the field (all but what lies outside) alloyed at each time, 0 to 1."""
-    field = int((onset.reason != OnsetReason.OUTSIDE).sum())
-    before = int((onset.reason == OnsetReason.BEFORE).sum())
-    reached = np.sort(onset.onset_s[onset.reached])
-    if not field:
-        return np.full(len(times_s), np.nan)
-    return np.asarray((before + np.searchsorted(reached, times_s, side="right")) / field)
-
-
-def onset_summary(maps: Mapping[Stage, OnsetMap]) -> pd.DataFrame:
-    """The table `onset_summary`: a row a map."""
-    rows: list[dict[str, Any]] = []
-    for stage, onset in maps.items():
-        reached = onset.onset_s[onset.reached]
-        p05, median, p95 = (
-            np.percentile(reached, [5, 50, 95]) if reached.size else (np.nan, np.nan, np.nan)
-        )
-        sd = onset.onset_sd_s[np.isfinite(onset.onset_sd_s)]
-        count = {r: int((onset.reason == r).sum()) for r in OnsetReason}
-        field = onset.reason.size - count[OnsetReason.OUTSIDE]
-        rows.append(
-            {
-                "cycle": stage.cycle,
-                "stage": stage.name,
-                "n_px": field,
-                "reached_fraction": reached.size / field if field else np.nan,
-                "median_s": median,
-                "p05_s": p05,
-                "p95_s": p95,
-                "median_sd_s": float(np.median(sd)) if sd.size else np.nan,
-                "before": count[OnsetReason.BEFORE],
-                "never": count[OnsetReason.NEVER],
-                "within_noise": count[OnsetReason.WITHIN_NOISE],
-                "outside": count[OnsetReason.OUTSIDE],
-            }
-        )
-    return conform("onset_summary", pd.DataFrame(rows))

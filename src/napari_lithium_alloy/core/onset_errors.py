@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.recording import BoolArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import cell_means, some_of, wide_mean
 
@@ -68,6 +68,16 @@ def same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:
 
 def sampling_error(sigma: float, width: float) -> float:
     """What a line makes of a smooth rise seen in few frames: its typical error, in frames."""
+    level, slope = lines_of_phases(sigma, width)
+    return float(np.sqrt(np.mean((level / np.mean(slope)) ** 2)))
+
+
+def lines_of_phases(sigma: float, width: float) -> tuple[FloatArray, FloatArray]:
+    """Level and slope a frame of the lines fitted at half of a smooth rise from -1/2 to 1/2.
+
+    At evenly spread times between two frames; `sigma` is the standard deviation of the line's
+    weights and `width` that of the rise, in frames.
+    """
     from napari_lithium_alloy.core.kernels.local_fits import REACH
 
     phases = np.arange(16) / 16 - 0.5
@@ -78,5 +88,4 @@ def sampling_error(sigma: float, width: float) -> float:
     s0, s1, s2 = (np.sum(weight * steps**k, axis=1) for k in range(3))
     v0, v1 = (np.sum(weight * value * steps**k, axis=1) for k in range(2))
     spread = s0 * s2 - s1**2
-    level, slope = (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread
-    return float(np.sqrt(np.mean((level / np.mean(slope)) ** 2)))
+    return (s2 * v0 - s1 * v1) / spread, (s0 * v1 - s1 * v0) / spread

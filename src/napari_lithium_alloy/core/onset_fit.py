@@ -23,23 +23,20 @@ from napari_lithium_alloy.core.onset_errors import (
     same_phase,
     sampling_error,
 )
-from napari_lithium_alloy.core.onset_light import Levels, WindowLight
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
+from napari_lithium_alloy.core.onset_scene import Scene
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.rise_time import line_response, rise_times
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
-    cell_means,
-    noise_left,
     smooth_times,
     smooth_within,
     some_of,
     wide_mean,
 )
 
-RISE_SIGMA_PX = 2.0
-"""Smoothing of the rise where it only scales something."""
 SLOPE_SIGMA_PX = 2.5
 LEAST_SIGMA_FRAMES = 0.5
 """Weights in time as narrow as this make the line that through the two nearest frames."""
@@ -73,11 +70,14 @@ class Estimate:
         (Y, X) float32 standard deviation, seconds.
     delay : numpy.ndarray
         (Y, X) float32 to take from the time.
+    rise_time : numpy.ndarray
+        (Y, X) float32 from 10 to 90 % of the rise, seconds.
     """
 
     time: FloatArray
     sd: Float32Array
     delay: Float32Array
+    rise_time: Float32Array
 
 
 @dataclass(eq=False)
@@ -100,54 +100,6 @@ class Lines:
     slope: Float32Array
     cells: Float32Array
     sigma: float
-
-
-@dataclass(eq=False)
-class Scene:
-    """What the fits need of light and levels.
-
-    Attributes
-    ----------
-    light : WindowLight
-    levels : Levels
-    parameters : OnsetParameters
-    threshold, rise : numpy.ndarray
-        (Y, X) float32 of each pixel, the rise a little smoothed.
-    typical_rise : float
-    rising : numpy.ndarray
-        (Y, X) True where something happens.
-    cell_levels : tuple of numpy.ndarray
-        Threshold (with the dark counts in it) and dark counts, summed over each cell.
-    """
-
-    light: WindowLight
-    levels: Levels
-    parameters: OnsetParameters
-    threshold: Float32Array
-    rise: Float32Array
-    typical_rise: float
-    rising: BoolArray
-    cell_levels: tuple[Float32Array, Float32Array]
-
-
-def scene_of(light: WindowLight, levels: Levels, parameters: OnsetParameters) -> Scene:
-    """Threshold and rise of each pixel."""
-    change = levels.top - levels.base
-    rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
-    sample = some_of(rise, light.valid)
-    typical = float(np.percentile(sample, 90)) if sample.size else 0.0
-    noise = levels.noise * noise_left(RISE_SIGMA_PX) * math.sqrt(2 / levels.n_frames)
-    least = max(parameters.min_snr * noise, parameters.min_rise_fraction * typical)
-    return Scene(
-        light=light,
-        levels=levels,
-        parameters=parameters,
-        threshold=levels.base + np.float32(parameters.fraction) * change,
-        rise=rise,
-        typical_rise=typical,
-        rising=light.valid & (rise > least),
-        cell_levels=_cell_levels(light, levels, parameters.fraction),
-    )
 
 
 def chosen_in_time(scene: Scene) -> Work[tuple[OnsetParameters, float]]:
@@ -204,13 +156,14 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
     time, missing, slope = (np.zeros(shape, dtype=np.float32) for _ in range(3))
     cells = np.full(scene.cell_levels[0].shape, np.nan, dtype=np.float32)
     levels = (light.dark, scene.threshold, scene.rise)
+    own = (*scene.span, *scene.cell_span)
     needed = min(scene.parameters.sustained_frames, len(light.times))
     noise = scene.levels.noise * _noise_left_in_time(sigma / light.interval)
 
     def fit(rows: Rows) -> None:
         how = (light.least, light.falls)
         lines_from_cells(
-            *(light.counts, light.times, scene.cell_levels, levels, how),
+            *(light.counts, light.times, scene.cell_levels, levels, own, how),
             *((sigma, noise), (cell, needed), rows, cells, (time, missing, slope)),
         )
 
@@ -219,25 +172,6 @@ def _lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = None) -> 
     else:
         yield from by_rows(lambda one: fit(blocks[one[0]]), len(blocks), most=1)
     return Lines(time=time, missing=missing, slope=slope, cells=cells, sigma=sigma)
-
-
-def _cell_levels(
-    light: WindowLight, levels: Levels, fraction: float
-) -> tuple[Float32Array, Float32Array]:
-    """Threshold (with the dark counts in it) and dark counts, summed over each cell."""
-    shape = light.dark.shape
-    cell = cell_side(shape)
-    sizes = [np.diff(np.arange(max(n // cell, 1)) * cell, append=n) for n in shape]
-    area = np.multiply.outer(*sizes).astype(np.float32)
-    base, top, dark = (
-        cell_means(part, cell) for part in (levels.base_light, levels.top_light, light.dark)
-    )
-    least = light.least
-    level = np.maximum(base, least) ** (1 - fraction) * np.maximum(top, least) ** fraction
-    return (
-        np.asarray(area * (level + dark), dtype=np.float32),
-        np.asarray(area * dark, dtype=np.float32),
-    )
 
 
 def _noise_left_in_time(sigma_frames: float) -> float:
@@ -265,7 +199,7 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     if not rising.any():
         nothing = np.full(rising.shape, np.nan, dtype=np.float32)
         return scene.parameters.smoothing_px or 0.0, Estimate(
-            time=nothing, sd=nothing, delay=nothing
+            time=nothing, sd=nothing, delay=nothing, rise_time=nothing
         )
     slope = _smooth_slope(scene, lines, rising)
     sd = _level_noise(scene, sigma) / slope
@@ -296,7 +230,28 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     variance += BIAS_SHARE**2 * wide_mean(
         delay**2, rising, GRADIENT_SIGMA_PX, cell_side(time.shape)
     )
-    return px, Estimate(time=time, sd=np.sqrt(variance), delay=delay)
+    return px, Estimate(
+        time=time,
+        sd=np.sqrt(variance),
+        delay=delay,
+        rise_time=_rise_time(scene, lines, time, psf_px),
+    )
+
+
+def _rise_time(scene: Scene, lines: Lines, time: Float32Array, psf_px: float) -> Float32Array:
+    """10-90 % times, from the slopes of the lines."""
+    interval = scene.light.interval
+    return rise_times(
+        lines.slope,
+        lines.missing,
+        scene.rise,
+        scene.rising,
+        time,
+        fraction=scene.parameters.fraction,
+        interval=interval,
+        response=line_response(lines.sigma / interval),
+        psf_px=psf_px,
+    )
 
 
 def _smooth_slope(scene: Scene, lines: Lines, rising: BoolArray) -> Float32Array:

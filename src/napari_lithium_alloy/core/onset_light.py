@@ -33,6 +33,8 @@ class WindowLight:
         (T, Y, X).
     times : numpy.ndarray
         (T,) seconds after the first of them.
+    first : int
+        Index of that frame in the recording.
     dark : numpy.ndarray
         (Y, X) float32 counts.
     least : float
@@ -45,6 +47,7 @@ class WindowLight:
 
     counts: NDArray[Any]
     times: FloatArray
+    first: int
     dark: Float32Array
     least: float
     falls: bool
@@ -59,6 +62,31 @@ class WindowLight:
         """Of the light, positive the way looked for."""
         log = np.log(np.maximum(counts.astype(np.float32) - dark, np.float32(self.least)))
         return np.asarray(-log if self.falls else log)
+
+
+Span = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""(Y, X) first frame of each pixel, and that after its last."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OwnFrames:
+    """Which frames of a recording belong to a stage, in each pixel.
+
+    Attributes
+    ----------
+    span : Span
+        At least two frames a pixel.
+    base, top : Span or None
+        Frames of the levels before and after, at least one a pixel; None: the same everywhere,
+        those of the stage's own start or end.
+    unclear : numpy.ndarray
+        (Y, X) True where it is not known which they are.
+    """
+
+    span: Span
+    base: Span | None
+    top: Span | None
+    unclear: BoolArray
 
 
 @dataclass(eq=False)
@@ -109,6 +137,7 @@ def window_light(
     return WindowLight(
         counts=counts,
         times=times - times[0],
+        first=int(frames[0]),
         dark=plane,
         least=least_light(first, recording.frames.dtype),
         falls=falls,
@@ -142,22 +171,38 @@ def _scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def measured_levels(
-    recording: Recording, frames: IntArray, light: WindowLight, level_frames: int
+    recording: Recording,
+    frames: IntArray,
+    light: WindowLight,
+    level_frames: int,
+    own: OwnFrames | None = None,
 ) -> Levels:
-    """Levels before and after, and the noise of the frames they come from."""
+    """Levels before and after, and the noise of the field's frames there.
+
+    Parameters
+    ----------
+    recording : Recording
+    frames : numpy.ndarray
+        Those of the stage, the same for all pixels.
+    light : WindowLight
+        Of these frames or more.
+    level_frames : int
+    own : OwnFrames, optional
+        Frames of each pixel's own, which are the levels' at the ends where it has any.
+    """
     ends = level_frame_indices(recording, frames, level_frames)
-    first, last = int(frames[0]), int(frames[-1])
+    plateaus = (None, None) if own is None else (own.base, own.top)
     dtype = light.counts.dtype
     means, spread, common = [], [], []
     some = slice(None, None, max(1, recording.field_shape[0] // NOISE_ROWS))
-    for indices in ends:
+    for indices, plateau in zip(ends, plateaus, strict=True):
         pictures = [
-            light.counts[t - first]
-            if first <= t <= last
+            light.counts[t - light.first]
+            if 0 <= t - light.first < len(light.counts)
             else np.ascontiguousarray(recording.read(int(t)), dtype=dtype)
             for t in indices
         ]
-        means.append(_means(light, pictures))
+        means.append(_means(light, pictures) if plateau is None else _means_of_own(light, plateau))
         rows = [light.logarithm(picture[some], light.dark[some]) for picture in pictures]
         spread.append(frame_noise(rows, light.valid[some]))
         common.append(common_noise(rows, light.valid[some]))
@@ -167,7 +212,10 @@ def measured_levels(
         top=top,
         base_light=base_light,
         top_light=top_light,
-        n_frames=min(len(indices) for indices in ends),
+        n_frames=min(
+            len(indices) if plateau is None else int(np.median(plateau[1] - plateau[0]))
+            for indices, plateau in zip(ends, plateaus, strict=True)
+        ),
         noise=max(spread),
         flicker=float(np.sqrt(np.mean(np.square(common)))),
     )
@@ -190,6 +238,29 @@ def _means(light: WindowLight, pictures: list[NDArray[Any]]) -> tuple[Float32Arr
     return sum_log / n, sum_light / n
 
 
+def _means_of_own(light: WindowLight, own: Span) -> tuple[Float32Array, Float32Array]:
+    """Mean logarithm of light, and mean light, over frames of each pixel's own."""
+    from napari_lithium_alloy.core.kernels.images import mean_of_own_frames
+
+    begin, end = (np.asarray(part - light.first, dtype=np.int32) for part in own)
+    log, mean = (np.empty(light.dark.shape, np.float32) for _ in range(2))
+    how = (light.least, light.falls)
+    finish(
+        by_rows(
+            lambda rows: mean_of_own_frames(
+                light.counts, light.dark, how, (begin, end), rows, log, mean
+            ),
+            len(log),
+        )
+    )
+    return log, mean
+
+
+def level_count(frames: IntArray, level_frames: int) -> int:
+    """Frames of a level, fewer where the stage is short."""
+    return int(np.clip(len(frames) // 8, 1, level_frames))
+
+
 def level_frame_indices(
     recording: Recording, frames: IntArray, level_frames: int
 ) -> tuple[IntArray, IntArray]:
@@ -197,7 +268,7 @@ def level_frame_indices(
 
     Fewer where the window is short, and none from beyond a pause.
     """
-    n = int(np.clip(len(frames) // 8, 1, level_frames))
+    n = level_count(frames, level_frames)
     first, last = int(frames[0]), int(frames[-1])
     base_end = max(first, n - 1)
     top_start = min(last - (n - 1) // 2 - (n - 1) % 2, recording.n_frames - n)

@@ -39,10 +39,11 @@ from napari_lithium_alloy.core.colorcode import (
 )
 from napari_lithium_alloy.core.front_speed import FrontParameters
 from napari_lithium_alloy.core.isochrones import IsochroneParameters
-from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, onset_map
+from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.core.stages import Stage, stages_of
+from napari_lithium_alloy.core.step_onsets import STEPS, onset_maps
 
 ONSET_FIELDS = {
     "fraction": Field(
@@ -234,17 +235,16 @@ class TemporalColorCode(PlotDock):
 def _onset(opened: Opened, stage: Stage, parameters: OnsetParameters) -> Work[OnsetMap]:
     yield 0, 1
     reference = opened.reference()
-    return (
-        yield from onset_map(
-            opened.recording,
-            stage.start_s,
-            stage.end_s,
-            parameters,
-            dark=reference.dark,
-            darkens=stage.darkens,
-            valid=opened.film(reference),
-        )
+    others = [s for s in stages_of(opened.experiment.stages, *STEPS) if s.key != stage.key]
+    maps = yield from onset_maps(
+        opened.recording,
+        [*others, stage],
+        parameters,
+        dark=reference.dark,
+        valid=opened.film(reference),
+        wanted=[stage],
     )
+    return maps[stage]
 
 
 def _sentence(stage: Stage, onset: OnsetMap) -> str:

@@ -45,6 +45,7 @@ def first_crossings(
     falls: bool,
     needed: int,
     rows: tuple[int, int],
+    own: tuple[NDArray[np.int32], NDArray[np.int32]],
     run: NDArray[np.int32],
     frame: NDArray[np.int32],
     before: NDArray[np.float32],
@@ -67,6 +68,8 @@ def first_crossings(
         Frames.
     rows : (int, int)
         First row of cells, and that after the last.
+    own : two (Y // cell, X // cell) int32 arrays
+        First frame of each cell that is looked at, and that after the last.
     run : (rows, X // cell) int32 array
         In: 0. Out: above 0 where there is a crossing; one in the last frames may be of fewer.
     frame : (rows, X // cell) int32 array
@@ -88,15 +91,18 @@ def first_crossings(
             i = r - rows[0]
             level, previous = threshold[r], last[i]
             runs, frames, lows, highs = run[i], frame[i], before[i], after[i]
+            begin, end = own[0][r], own[1][r]
             for c in range(n_columns):
                 total, length = totals[c], runs[c]
-                beyond = sign * total >= sign * level[c]
+                beyond = (sign * total >= sign * level[c]) & (now >= begin[c])
+                ended = (length >= enough) | (now >= end[c])
+                beyond &= now < end[c]
                 starts = beyond & (length == _ZERO)
                 frames[c] = now if starts else frames[c]
                 lows[c] = previous[c] if starts else lows[c]
                 highs[c] = total if starts else highs[c]
                 grown = length + _ONE if beyond else _ZERO
-                runs[c] = length if length >= enough else grown
+                runs[c] = length if ended else grown
                 previous[c] = total
 
 
@@ -105,6 +111,7 @@ def cell_times(
     counts: NDArray[Any],
     times: NDArray[np.float64],
     levels: tuple[NDArray[np.float32], NDArray[np.float32]],
+    own: tuple[NDArray[np.int32], NDArray[np.int32]],
     crossing: tuple[int, int],
     falls: bool,
     row: int,
@@ -113,8 +120,8 @@ def cell_times(
     """When the cells of one row first cross, the logarithm of light straight between frames.
 
     The first time where a cell starts beyond its threshold; NaN where it never crosses.
-    `levels` are the threshold and the dark counts summed over a cell, `crossing` the side of a
-    cell and the frames it has to stay.
+    `levels` are the threshold and the dark counts summed over a cell, `own` its first frame and
+    that after its last, `crossing` the side of a cell and the frames it has to stay.
     """
     n = out.shape[0]
     run = np.zeros((1, n), dtype=np.int32)
@@ -123,14 +130,14 @@ def cell_times(
     after = np.zeros((1, n), dtype=np.float32)
     rows = (row, row + 1)
     first_crossings(
-        counts, levels[0], crossing[0], falls, crossing[1], rows, run, frame, before, after
+        counts, levels[0], crossing[0], falls, crossing[1], rows, own, run, frame, before, after
     )
     for c in range(n):
         t = frame[0, c]
         if run[0, c] == 0:
             out[c] = np.nan
-        elif t == 0:
-            out[c] = times[0]
+        elif t == own[0][row, c]:
+            out[c] = times[t]
         else:
             dark = levels[1][row, c]
             low = math.log(max(before[0, c] - dark, LEAST))

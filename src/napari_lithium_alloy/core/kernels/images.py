@@ -123,6 +123,86 @@ def add_frame(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def mean_of_own_frames(
+    counts: NDArray[Any],
+    dark: NDArray[np.float32],
+    light: tuple[float, bool],
+    own: tuple[NDArray[np.int32], NDArray[np.int32]],
+    rows: tuple[int, int],
+    mean_log: NDArray[np.float32],
+    mean_light: NDArray[np.float32],
+) -> None:
+    """Mean logarithm of light and mean light over frames of each pixel's own choice.
+
+    `own` are the first of them, and that after the last; `light` as for `add_frame`.
+    """
+    least = np.float32(light[0])
+    sign = np.float32(-1) if light[1] else np.float32(1)
+    for y in range(rows[0], rows[1]):
+        for x in range(counts.shape[2]):
+            sum_log = sum_light = np.float32(0)
+            for t in range(own[0][y, x], own[1][y, x]):
+                value = np.float32(counts[t, y, x]) - dark[y, x]
+                sum_light += value
+                sum_log += sign * log32(max(value, least))
+            n = np.float32(own[1][y, x] - own[0][y, x])
+            mean_log[y, x] = sum_log / n
+            mean_light[y, x] = sum_light / n
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def light_of_cells(
+    counts: NDArray[Any],
+    dark: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    cell: int,
+    row: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Mean light of the valid pixels of one row of cells in every frame; NaN where none is.
+
+    Parameters
+    ----------
+    counts : (T, Y, X) array
+    dark : (Y, X) float32 array
+    valid : (Y, X) bool array
+    cell : int
+        Side of a cell, pixels; a last cell takes the rows and columns that are left over.
+    row : int
+    out : (T, X // cell) float32 array
+    """
+    height, width = dark.shape
+    n = out.shape[1]
+    top = row * cell
+    bottom = height if top + 2 * cell > height else top + cell
+    strip = np.empty(width, dtype=np.float32)
+    pixels = np.zeros(n, dtype=np.float32)
+    for y in range(top, bottom):
+        for x in range(width):
+            pixels[min(x // cell, n - 1)] += np.float32(1) if valid[y, x] else np.float32(0)
+    for t in range(counts.shape[0]):
+        strip[:] = 0
+        for y in range(top, bottom):
+            for x in range(width):
+                value = np.float32(counts[t, y, x]) - dark[y, x]
+                strip[x] += value if valid[y, x] else np.float32(0)
+        for c in range(n):
+            total = np.float32(0)
+            for x in range(c * cell, width if c == n - 1 else (c + 1) * cell):
+                total += strip[x]
+            out[t, c] = total / pixels[c] if pixels[c] > 0 else np.float32(np.nan)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def running_totals(trace: NDArray[np.float32], out: NDArray[np.float64]) -> None:
+    """Sums of the first 0, 1, ... T of (T, n) values; numpy's are many times slower."""
+    out[0] = 0
+    for t in range(trace.shape[0]):
+        for c in range(trace.shape[1]):
+            out[t + 1, c] = out[t, c] + trace[t, c]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def between_cells(
     cells: NDArray[np.float32], cell: int, rows: tuple[int, int], out: NDArray[np.float32]
 ) -> None:

@@ -24,6 +24,8 @@ FAR = 0.45
 
 Light = tuple[np.float32, np.float32, np.float32]
 """Dark counts, the least light of which a logarithm is taken, and -1 where light falls, else 1."""
+Span = tuple[int, int]
+"""First frame that is looked at, and that after the last."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -36,6 +38,7 @@ def _line(
     counts: NDArray[Any],
     times: NDArray[np.float64],
     pixel: tuple[int, int],
+    span: Span,
     at: float,
     start: int,
     sigma: float,
@@ -46,11 +49,11 @@ def _line(
     Weights fall off as a Gaussian in time; with too few frames for a line in reach it is that
     through the two nearest.
     """
-    n = times.shape[0]
+    first, n = span
     y, x = pixel
     reach = REACH * sigma
     scale = _STEPS / reach
-    while start > 0 and times[start - 1] >= at - reach:
+    while start > first and times[start - 1] >= at - reach:
         start -= 1
     while start < n - 1 and times[start] < at - reach:
         start += 1
@@ -70,7 +73,7 @@ def _line(
     if spread > LEAST_SPREAD * s0 * s0 * sigma * sigma:
         inverse = 1 / spread
         return (s2 * v0 - s1 * v1) * inverse, (s0 * v1 - s1 * v0) * inverse, start
-    t = min(max(start, 1), n - 1)
+    t = min(max(start, first + 1), n - 1)
     while t < n - 1 and times[t] < at:
         t += 1
     low = _log_light(counts[t - 1, y, x], light)
@@ -83,6 +86,7 @@ def _nearest_line(
     counts: NDArray[Any],
     times: NDArray[np.float64],
     pixel: tuple[int, int],
+    span: Span,
     at: float,
     start: int,
     sigma: float,
@@ -95,15 +99,16 @@ def _nearest_line(
     passed it: its surroundings alloyed at another time. `aim` is the threshold and how far is
     far.
     """
-    first, last = times[0], times[times.shape[0] - 1]
-    level, slope, start = _line(counts, times, pixel, at, start, sigma, light)
+    first, last = times[span[0]], times[span[1] - 1]
+    start = min(max(start, span[0]), span[1] - 1)
+    level, slope, start = _line(counts, times, pixel, span, at, start, sigma, light)
     gap = aim[0] - level
     was = gap
-    way = max(sigma, (last - first) / (times.shape[0] - 1))
+    way = max(sigma, (last - first) / (span[1] - span[0] - 1))
     way = way if gap > 0 else -way
     while abs(gap) > aim[1] and gap * was > 0 and first <= at + way <= last:
         at += way
-        level, slope, start = _line(counts, times, pixel, at, start, sigma, light)
+        level, slope, start = _line(counts, times, pixel, span, at, start, sigma, light)
         was, gap = gap, aim[0] - level
     return at, gap, slope, start
 
@@ -123,6 +128,7 @@ def _lines_of_row(
     counts: NDArray[Any],
     times: NDArray[np.float64],
     levels: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    own: tuple[NDArray[np.int32], NDArray[np.int32]],
     light: tuple[float, bool],
     weights: tuple[float, float],
     cells: NDArray[np.float32],
@@ -135,8 +141,6 @@ def _lines_of_row(
     time, missing, slope = found
     least = np.float32(light[0])
     sign = np.float32(-1) if light[1] else np.float32(1)
-    n = times.shape[0]
-    unknown = (times[0] + times[n - 1]) / 2
     bottom = counts.shape[1] if (row + 2) * cell > counts.shape[1] else (row + 1) * cell
     between = np.empty(cells.shape[1], dtype=np.float64)
     last = cells.shape[1] - 1
@@ -152,10 +156,11 @@ def _lines_of_row(
             at = _mix(between[j], between[min(j + 1, last)], u - j)
             of_pixel = (np.float32(dark[y, x]), least, sign)
             aim = (float(threshold[y, x]), max(FAR * rise[y, x], 3 * weights[1]))
+            span = (own[0][y, x], own[1][y, x])
             if math.isnan(at):
-                at = unknown
+                at = (times[span[0]] + times[span[1] - 1]) / 2
             here, gap, rate, start = _nearest_line(
-                counts, times, (y, x), at, start, weights[0], of_pixel, aim
+                counts, times, (y, x), span, at, start, weights[0], of_pixel, aim
             )
             time[y, x], missing[y, x], slope[y, x] = here, gap, rate
 
@@ -166,6 +171,7 @@ def lines_from_cells(
     times: NDArray[np.float64],
     cell_levels: tuple[NDArray[np.float32], NDArray[np.float32]],
     levels: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+    own: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
     light: tuple[float, bool],
     weights: tuple[float, float],
     crossing: tuple[int, int],
@@ -185,6 +191,9 @@ def lines_from_cells(
         Threshold and dark counts, summed over a cell, the dark counts in the threshold.
     levels : three (Y, X) float32 arrays
         Dark counts; threshold and rise, in logarithms of light and positive the way looked for.
+    own : four int32 arrays
+        First frame that is looked at and that after the last, of pixels and of cells; at least
+        two lie between them.
     light : (float, bool)
         Least light of which a logarithm is taken, and whether light falls.
     weights : (float, float)
@@ -205,8 +214,9 @@ def lines_from_cells(
         cells[0], cells[1] = cells[1], cells[2]
         cells[2] = np.nan
         if r < n_rows:
-            cell_times(counts, times, cell_levels, crossing, light[1], r, cells[2])
+            cell_times(counts, times, cell_levels, own[2:], crossing, light[1], r, cells[2])
         if rows[0] <= r < rows[1]:
             cell_time[r] = cells[2]
         if r > rows[0]:
-            _lines_of_row(counts, times, levels, light, weights, cells, (r - 1, crossing[0]), found)
+            place = (r - 1, crossing[0])
+            _lines_of_row(counts, times, levels, own[:2], light, weights, cells, place, found)

@@ -1,0 +1,134 @@
+"""Where one step ends and the next begins, told in each place.
+
+Two steps pass over the film as fronts, so that one moment parts them everywhere only if it lies
+after the last place has ended the one and before the first begins the other. Squares of pixels,
+whose light is nearly free of noise, tell when their place stands between both steps; the given
+boundary is moved into that time wherever it does not lie in it. Frames before it belong to the
+one step and frames after it to the next, so that maps of neighbouring steps share no frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.onset_errors import cell_side
+from napari_lithium_alloy.core.onset_light import OwnFrames, Span
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import Work, finish, part
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.step_plateaus import Chain, Plateaus, field_steps, step_plateaus
+
+LEAST_SPAN = 2
+"""Frames of a pixel that belong to a step, below which it is not told apart."""
+
+
+def step_frames(chain: Chain) -> Work[list[OwnFrames]]:
+    """The frames of each step of a chain, in each pixel."""
+    field = yield from part(field_steps(chain), 0, 1, 4)
+    plateaus = yield from part(step_plateaus(chain, field), 1, 3, 4)
+    bounds = [_boundary(chain, k, plateaus) for k in range(len(chain.leaves_s))]
+    yield 4, 4
+    return [_own(chain, k, bounds) for k in range(len(chain.nominal))]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Boundary:
+    """Between two steps, in each pixel.
+
+    Attributes
+    ----------
+    top, base : Span
+        Frames of the level after the step before, and of that before the step after; the one's
+        last is the step's last, the other's first the step's first.
+    unclear : numpy.ndarray
+        (Y, X) True where the steps are not told apart.
+    """
+
+    top: Span
+    base: Span
+    unclear: BoolArray
+
+
+def _boundary(chain: Chain, k: int, plateaus: Plateaus) -> Boundary:
+    """The k-th boundary: the given one, moved into a pixel's plateau where it lies outside."""
+    begin_s, end_s = _between_known(plateaus.begin_s[k], plateaus.end_s[k], chain.light.dark.shape)
+    interval = chain.light.interval
+    before, after = (int(n) for n in chain.n_frames[k : k + 2])
+    room = np.minimum(max(before, after) * interval, (end_s - begin_s) / 2)
+    leave, enter = (
+        np.where(np.isfinite(room), np.clip(given, begin_s + room, end_s - room), given)
+        for given in (chain.leaves_s[k], chain.enters_s[k])
+    )
+
+    def frame(time_s: FloatArray) -> NDArray[np.int32]:
+        return np.asarray(np.searchsorted(chain.times_s, time_s), dtype=np.int32)
+
+    last, first = np.maximum(frame(leave), 1), np.minimum(frame(enter), len(chain.times_s) - 1)
+    # Of a level beside a pause, none of the frames beyond it.
+    earliest = np.fmax(begin_s, leave - (before + 0.5) * interval)
+    latest = np.fmin(end_s, enter + (after + 0.5) * interval)
+    return Boundary(
+        top=(np.minimum(np.maximum(frame(earliest), last - before), last - 1), last),
+        base=(first, np.maximum(np.minimum(frame(latest), first + after), first + 1)),
+        unclear=_at_pixels(plateaus.unclear[k], chain.light.dark.shape),
+    )
+
+
+def _between_known(
+    begin_s: FloatArray, end_s: FloatArray, shape: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Times of cells at their pixels, between the cells that have any; NaN in the others."""
+    known = np.isfinite(begin_s)
+    origin = float(begin_s[known].min()) if known.any() else 0.0
+    begin, end = (np.where(known, part - origin, 0) for part in (begin_s, end_s))
+    share = np.where(_at_pixels(known, shape), _interpolated(known, shape), np.nan)
+    return origin + _interpolated(begin, shape) / share, origin + _interpolated(end, shape) / share
+
+
+def _interpolated(cells: NDArray[Any], shape: tuple[int, ...]) -> Float32Array:
+    """Values of cells at their pixels."""
+    from napari_lithium_alloy.core.kernels.images import between_cells
+
+    cells, out = cells.astype(np.float32), np.empty(shape, np.float32)
+    finish(by_rows(lambda rows: between_cells(cells, cell_side(shape), rows, out), len(out)))
+    return out
+
+
+def _at_pixels(cells: NDArray[np.bool_], shape: tuple[int, ...]) -> BoolArray:
+    """Of each pixel, that of its cell."""
+    cell = cell_side(shape)
+    rows, columns = (
+        np.minimum(np.arange(n) // cell, m - 1) for n, m in zip(shape, cells.shape, strict=True)
+    )
+    return cells[np.ix_(rows, columns)]
+
+
+def _own(chain: Chain, k: int, bounds: Sequence[Boundary]) -> OwnFrames:
+    """Frames of the k-th step, between the boundaries beside it."""
+    before = bounds[k - 1] if k > 0 else None
+    after = bounds[k] if k < len(bounds) else None
+    shape = chain.light.dark.shape
+    given = [np.full(shape, frame, np.int32) for frame in chain.nominal[k]]
+    first = given[0] if before is None else before.base[0]
+    last = given[1] if after is None else after.top[1]
+    unclear = np.zeros(shape, dtype=bool)
+    for side in (before, after):
+        unclear |= False if side is None else side.unclear
+    short = last - first < LEAST_SPAN
+    first, last = np.where(short, given[0], first), np.where(short, given[1], last)
+    return OwnFrames(
+        span=(first, last),
+        base=None
+        if before is None
+        else (first, np.clip(np.where(short, 0, before.base[1]), first + 1, last)),
+        top=None
+        if after is None
+        else (np.clip(np.where(short, last, after.top[0]), first, last - 1), last),
+        unclear=unclear | short,
+    )
