@@ -276,37 +276,6 @@ def test_projection(viewer, dock_of, finished):
     assert layer.data.shape == (80, 80, 3)
 
 
-def test_complementarity_of_two_steps(viewer, opened, dock_of, finished, errors):
-    color, dock = dock_of(TemporalColorCode), dock_of(ComplementarityMap)
-    for step in ("step 1, cycle 1", "step 2, cycle 1"):
-        color.stage_box.choice.setCurrentText(step)
-        run(color, finished)
-    assert (dock.first.currentData(), dock.second.currentData()) == (
-        "cycle1_step1",
-        "cycle1_step2",
-    )
-    run(dock, finished)
-    (row,) = opened.tables["colocalization"].to_dict("records")
-    assert (row["a"], row["b"]) == ("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle")
-    assert row["pearson_r"] > 0.4
-    (layer,) = layers_of(viewer, "map")
-    assert np.nanmean(layer.data) == pytest.approx(row["pearson_r"], abs=1e-3)
-    low, high = layer.contrast_limits
-    assert low == -high
-    assert f"r = {row['pearson_r']:.2f}" in dock.status.text()
-    run(dock, finished)
-    assert len(opened.tables["colocalization"]) == 1
-    dock.second.setCurrentIndex(0)
-    dock._run_clicked()
-    assert errors == [
-        "Two different maps are needed; compute onset maps in the Temporal color code dock."
-    ]
-    dock.second.setCurrentIndex(1)
-    dock.comparison.setCurrentText("Values as they are")
-    run(dock, finished)
-    assert opened.tables["colocalization"]["pearson_r"].iloc[1] < -0.4
-
-
 def test_sites_and_their_edits_survive_a_new_detection(viewer, opened, gold, dock_of, finished):
     dock = dock_of(NucleationSites)
     run(dock, finished)

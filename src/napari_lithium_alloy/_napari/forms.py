@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QHBoxLayout, QLabel, QWidget
 
 from napari_lithium_alloy.core.errors import AlloyError
 
@@ -32,6 +32,8 @@ class Field:
         Shown in an empty box: what is used where nothing is typed.
     choices : tuple of str, optional
         What can be chosen, for a text that isn't a Literal.
+    beside : bool
+        Whether it stands in the row of the one before, whose label tells of both.
     """
 
     label: str
@@ -41,6 +43,7 @@ class Field:
     step: float = 1.0
     unset: str = "automatic"
     choices: tuple[str, ...] = ()
+    beside: bool = False
 
 
 class OptionalNumber(LineEdit):
@@ -75,11 +78,13 @@ class OptionalNumber(LineEdit):
         return number
 
 
+NARROW = "min-width: 36px; padding: 1px 4px;"
+"""In place of napari's for a number, which leaves no room for others in its row."""
 LABEL_PX = 170
 """Width of labels, the same in all forms so that they stand in one column."""
 
 
-def rows(*widgets: tuple[str, QWidget]) -> QWidget:
+def rows(*widgets: tuple[str, QWidget], label_px: int = LABEL_PX) -> QWidget:
     """Labelled rows of controls."""
     box = QWidget()
     form = QFormLayout(box)
@@ -88,8 +93,23 @@ def rows(*widgets: tuple[str, QWidget]) -> QWidget:
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for text, widget in widgets:
         label = QLabel(text)
-        label.setMinimumWidth(LABEL_PX)
+        label.setMinimumWidth(label_px)
         form.addRow(label, widget)
+    return box
+
+
+def beside(*widgets: QWidget) -> QWidget:
+    """Controls in one row, equally wide; numbers without buttons, for which there is no room."""
+    if len(widgets) == 1:
+        return widgets[0]
+    box = QWidget()
+    layout = QHBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        if isinstance(widget, QAbstractSpinBox):
+            widget.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+            widget.setStyleSheet(NARROW)
+        layout.addWidget(widget, 1)
     return box
 
 
@@ -111,7 +131,13 @@ class Form(Generic[Parameters]):
             name: _widget(types[name], getattr(defaults, name), name, field)
             for name, field in fields.items()
         }
-        self.native = rows(*((w.label, w.native) for w in self.widgets.values()))
+        shared: list[tuple[str, list[QWidget]]] = []
+        for name, widget in self.widgets.items():
+            if fields[name].beside:
+                shared[-1][1].append(widget.native)
+            else:
+                shared.append((widget.label, [widget.native]))
+        self.native = rows(*((label, beside(*own)) for label, own in shared))
         for widget in self.widgets.values():
             widget.native.setToolTip(widget.tooltip)
             if isinstance(widget, CheckBox):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
 
-from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy._napari.plot_canvas import PlotCanvas
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
 
@@ -54,44 +51,25 @@ class Plot:
     y_range: tuple[float, float] | None = None
 
 
-class CurveCanvas(QWidget):
-    """Curves in the theme of the viewer, with a time cursor.
-
-    Parameters
-    ----------
-    viewer : napari Viewer
-        Whose theme it follows.
-    hint : str
-        Shown while there is no curve.
-    """
+class CurveCanvas(PlotCanvas):
+    """Curves with a time cursor."""
 
     time_clicked = Signal(float)
 
     def __init__(self, viewer: Any, hint: str = "") -> None:
-        import pyqtgraph
-
-        super().__init__()
-        self._pg = pyqtgraph
-        self._viewer = weakref.ref(viewer)
+        super().__init__(viewer, hint)
         self.plot = Plot(x_label="Time (s)", y_label="")
-        self.widget = pyqtgraph.PlotWidget()
-        self.item = self.widget.getPlotItem()
-        self.item.setMenuEnabled(False)
-        self.item.hideButtons()
         self.legend = self.item.addLegend(offset=(8, 1), labelTextSize="9pt", verSpacing=-6)
-        self.cursor = pyqtgraph.InfiniteLine(angle=90, movable=False)
+        self.cursor = self._pg.InfiniteLine(angle=90, movable=False)
         self.item.addItem(self.cursor, ignoreBounds=True)
         self.cursor.hide()
         self._bands: list[Any] = []
         self.widget.scene().sigMouseClicked.connect(self._clicked)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        self.hint = QLabel(hint)
-        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        layout.addWidget(self.widget)
-        layout.addWidget(self.hint)
-        self.widget.hide()
         self.follow_theme()
+
+    @property
+    def shown(self) -> bool:
+        return bool(self.plot.curves)
 
     def show_plot(self, plot: Plot) -> None:
         """Draw curves and stage bands; the view fits them."""
@@ -110,8 +88,7 @@ class CurveCanvas(QWidget):
             self.item.setYRange(*plot.y_range, padding=0)
         self.legend.setColumnCount(max(len(plot.curves), 1))
         self.legend.setVisible(len(plot.curves) > 1)
-        self.widget.setVisible(bool(plot.curves))
-        self.hint.setVisible(not plot.curves)
+        self.show_hint()
         self.follow_theme()
 
     def show_time(self, time_s: float) -> None:
@@ -120,22 +97,13 @@ class CurveCanvas(QWidget):
         self.cursor.setVisible(bool(np.isfinite(time_s)))
 
     def follow_theme(self) -> None:
-        """Take the viewer's colours."""
-        from napari.utils.theme import get_theme
-
-        viewer = self._viewer()
-        if viewer is None:
+        colours = self.theme_colours()
+        if colours is None:
             return
-        theme = get_theme(viewer.theme)
-        ink, ground = theme.text.as_hex(), theme.background.as_hex()
+        ink, ground = colours
         self.widget.setBackground(ground)
         for side, label in (("bottom", self.plot.x_label), ("left", self.plot.y_label)):
-            axis = self.item.getAxis(side)
-            axis.setSIPrefixEnableRanges(())  # or turning it off keeps the factor of this moment
-            axis.enableAutoSIPrefix(False)
-            axis.setPen(ink)
-            axis.setTextPen(ink)
-            axis.setLabel(label, color=ink)
+            self.paint_axis(side, label, ink)
         self.legend.setLabelTextColor(ink)
         ground_behind = self._pg.mkColor(ground)
         ground_behind.setAlphaF(0.75)
@@ -147,38 +115,7 @@ class CurveCanvas(QWidget):
             label.setVisible(len(self._bands) <= MOST_BAND_LABELS)
         self.cursor.setPen(self._pg.mkPen(ink, width=1))
 
-    def follow_viewer(self) -> None:
-        """Follow the viewer's theme from now on."""
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.events.theme.connect(self.follow_theme)
-            self.follow_theme()
-
-    def let_go(self) -> None:
-        """Stop following the viewer."""
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.events.theme.disconnect(self.follow_theme)
-
-    def save(self, path: Path) -> None:
-        """Save what is shown as PNG or SVG.
-
-        Raises
-        ------
-        AlloyError
-            If nothing is shown, or the name ends otherwise.
-        """
-        if not self.plot.curves:
-            raise AlloyError("There is no plot yet; run the analysis first.")
-        if path.suffix.lower() not in (".png", ".svg"):
-            raise AlloyError(f"{path.name}: plots are saved as .png or .svg; name one of them.")
-        try:
-            self.figure().savefig(path, dpi=200)
-        except OSError as error:
-            raise AlloyError(f"{path} cannot be written: {error.strerror}.") from error
-
     def figure(self) -> Any:
-        """What is shown as a matplotlib figure, on white."""
         return figure_of(self.plot)
 
     def _draw_band(self, stage: Stage) -> Any:

@@ -15,19 +15,23 @@ from napari_lithium_alloy._napari.layers import (
     map_layer,
     rgb_layer,
 )
+from napari_lithium_alloy.core.alloyed_images import Pair
 from napari_lithium_alloy.core.colorcode import (
     ColorCodeParameters,
     color_code,
     lut,
     merge_sites,
 )
+from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.front_speed import FrontMap
 from napari_lithium_alloy.core.isochrones import Isochrones
 from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.pair_names import short_image
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.time_scale import TimeScale, time_scale
+from napari_lithium_alloy.io.figures.pairs import DIVERGING
 
 DIRECTION_COLOURS = "twilight"
 SPEED_COLOURS = "plasma"
@@ -167,21 +171,14 @@ def isochrone_layer(
     )
 
 
-def short_name(key: str) -> str:
-    """A map's key for people: cycle1_step2_alloyed_middle is step2, a layer's name itself."""
-    parts = key.split("_")
-    return parts[1] if len(parts) > 1 and parts[0].startswith("cycle") else key
-
-
 def agreement_layer(
     recording: Recording,
     agreement: NDArray[Any],
-    pair: tuple[str, str],
+    pair: Pair,
+    region: str,
     steps: Sequence[Step],
-    *,
-    visible: bool = True,
 ) -> LayerTuple:
-    """The local agreement of two maps; colours diverge from 0."""
+    """The product of two maps' z-scores, whose mean is r; colours diverge from 0."""
     known = np.abs(agreement[np.isfinite(agreement)])
     top = float(np.percentile(known, 99)) if known.size else 1.0
     top = top if top > 0 else 1.0
@@ -189,10 +186,52 @@ def agreement_layer(
         recording,
         agreement,
         kind="map",
-        slot=" & ".join(pair),
-        title=f"Agreement {short_name(pair[0])}, {short_name(pair[1])}",
-        colormap="PiYG",
+        slot=f"agreement {' & '.join(pair)} {region}",
+        title=f"Agreement {_pair_title(pair, region)}",
+        colormap=DIVERGING,
         limits=(-top, top),
         steps=steps,
-        visible=visible,
+        visible=False,
     )
+
+
+def local_r_layer(
+    recording: Recording,
+    local: NDArray[Any],
+    sigma_px: float,
+    pair: Pair,
+    region: str,
+    steps: Sequence[Step],
+) -> LayerTuple:
+    """Pearson's r in a window around each pixel, in the colours of agreement."""
+    return map_layer(
+        recording,
+        local,
+        kind="map",
+        slot=f"local_r {' & '.join(pair)} {region}",
+        title=f"Local r {_pair_title(pair, region)} (σ {sigma_px:.3g} px)",
+        colormap=DIVERGING,
+        limits=(-1.0, 1.0),
+        steps=steps,
+    )
+
+
+def mask_layer(
+    recording: Recording, mask: NDArray[Any], name: str, when: str, steps: Sequence[Step]
+) -> LayerTuple:
+    """A compared region: 1 inside, 0 outside, NaN where that is not known."""
+    return map_layer(
+        recording,
+        mask,
+        kind="map",
+        slot=f"mask {name}",
+        title=f"Mask {short_image(name)}{when}",
+        colormap="gray",
+        limits=(0.0, 1.0),
+        steps=steps,
+        visible=False,
+    )
+
+
+def _pair_title(pair: Pair, region: str) -> str:
+    return ", ".join(map(short_image, pair)) + ("" if region == FIELD else f" in {region}")

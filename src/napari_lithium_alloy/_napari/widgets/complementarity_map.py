@@ -1,85 +1,104 @@
 """Complementarity map: where two stages complement each other, and how surely."""
 
 import functools
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column
-from napari_lithium_alloy._napari.forms import Field, Form, rows
-from napari_lithium_alloy._napari.layers import kind_of
-from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.result_layers import agreement_layer, stage_name
-from napari_lithium_alloy.core.complementarity import (
-    ComplementarityParameters,
-    alloyed_image,
-    colocalization,
-    is_uniform,
-    local_agreement,
+from napari_lithium_alloy._napari.compare_controls import FIELDS, SHARES, FieldBox, ImageChoice
+from napari_lithium_alloy._napari.comparing import (
+    Compared,
+    Comparison,
+    all_compared,
+    compared,
+    layers_of,
+    own_images,
+    own_layers,
+    spots_of,
+    with_rows,
 )
+from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.forms import Form, rows
+from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.pair_plot import PairCanvas, rows_to_draw, shifts_of
+from napari_lithium_alloy._napari.pair_words import moment_words, pair_words, table_words
+from napari_lithium_alloy._napari.result_layers import stage_name
+from napari_lithium_alloy._napari.whole_work import regions_in
+from napari_lithium_alloy.core.alloyed_images import Pair
+from napari_lithium_alloy.core.complementarity import ComplementarityParameters
+from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.onset import OnsetMap
-from napari_lithium_alloy.core.progress import Work
-from napari_lithium_alloy.core.provenance import Step
 
-FIELDS = {
-    "progress": Field(
-        label="Progress (fraction of area)",
-        tip="Share of the alloyed area at which alloyed and unalloyed regions are taken",
-        low=0.05,
-        high=0.95,
-        step=0.05,
-    ),
-    "detrend": Field(
-        label="Detrend",
-        tip="Trend across the field taken out of both maps first: one they share is no relation",
-    ),
-}
-COMPARISONS = {
-    "Unalloyed in A, alloyed in B": ("unalloyed_middle", "alloyed_middle"),
-    "Alloyed in A, alloyed in B": ("alloyed_middle", "alloyed_middle"),
-    "Values as they are": ("", ""),
-}
+PAIRS, SHIFTS = "r of pairs", "r against boundary shift"
 
 
 class ComplementarityMap(Dock):
-    """Pearson's r of two maps with its null, and the map of their agreement."""
+    """Pearson's r of two images with its null, where it comes from, and that of all pairs."""
 
     TITLE = "Compare"
-    TABLES = ("colocalization",)
+    TABLES = ("colocalization", "boundary_shifts")
     RUN = "Compare"
 
     def controls(self) -> QWidget:
-        self.first, self.second = _map_box("Map A"), _map_box("Map B")
-        self._picked: set[Any] = set()
-        for box in (self.first, self.second):
-            box.activated.connect(self._pick)
-        self.comparison = QComboBox()
-        self.comparison.addItems(list(COMPARISONS))
-        self.comparison.setToolTip(
-            "Regions at a progress of each step (r > 0 where they complement each other), or "
-            "the maps' own values"
-        )
+        self.first = ImageChoice("A", "unalloyed_middle")
+        self.second = ImageChoice("B", "alloyed_middle")
+        self.field = FieldBox()
         self.form: Form[ComplementarityParameters] = Form(ComplementarityParameters(), FIELDS)
-        choice = rows(("A", self.first), ("B", self.second), ("Compare", self.comparison))
-        return column(choice, self.form.native)
+        for choice in (self.first, self.second):
+            choice.changed.connect(self._chosen)
+        for name in SHARES:
+            self.form[name].changed.connect(self._tell)
+        self.field.about_to_open.connect(self._offer_regions)
+        self.field.currentIndexChanged.connect(self._draw)
+        named = (("A", self.first), ("B", self.second), ("Field", self.field))
+        choices = rows(*named, label_px=0)
+        return column(choices, self.form.native)
+
+    def results(self) -> QWidget:
+        self.plotted = QComboBox()
+        self.plotted.addItems([PAIRS, SHIFTS])
+        self.plotted.setToolTip("What is drawn; a boundary set too early looks complementary")
+        self.plotted.currentIndexChanged.connect(self._draw)
+        self.canvas = PairCanvas(self.viewer, "r of pairs is drawn here")
+        self.canvas.pair_clicked.connect(self.choose)
+        return column(self.plotted, self.canvas)
+
+    def _run_row(self) -> QHBoxLayout:
+        row = super()._run_row()
+        self.all_button = QPushButton("All pairs")
+        self.all_button.setToolTip("Compare all steps, sites and pores of each cycle (Fig. 5C)")
+        self.all_button.clicked.connect(self._all_clicked)
+        row.insertWidget(1, self.all_button)
+        return row
+
+    def _show_busy(self, busy: bool) -> None:
+        super()._show_busy(busy)
+        self.all_button.setVisible(not busy)
+
+    def _plot_saver(self) -> Any:
+        return self.save_plot
+
+    def save_plot(self, path: Path) -> None:
+        """Save the plot as PNG or SVG."""
+        self.canvas.save(path)
+
+    # Events
 
     def connect_events(self) -> None:
         if not self._connected:
-            events = self.viewer.layers.events
-            events.inserted.connect(self._layers_changed)
-            events.removed.connect(self._layers_changed)
+            self.viewer.layers.events.inserted.connect(self._layers_changed)
+            self.viewer.layers.events.removed.connect(self._layers_changed)
+            self.canvas.follow_viewer()
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            events = self.viewer.layers.events
-            events.inserted.disconnect(self._layers_changed)
-            events.removed.disconnect(self._layers_changed)
+            self.viewer.layers.events.inserted.disconnect(self._layers_changed)
+            self.viewer.layers.events.removed.disconnect(self._layers_changed)
+            self.canvas.let_go()
         super().disconnect_events()
 
     def _layers_changed(self, _event: Any = None) -> None:
@@ -89,122 +108,106 @@ class ComplementarityMap(Dock):
         self.form.value = opened.config.complementarity
 
     def refresh(self) -> None:
-        choices = self._choices()
-        for place, box in enumerate((self.first, self.second)):
-            chosen = box.currentData() if box in self._picked else None
-            box.clear()
-            for key, title in choices.items():
-                box.addItem(title, key)
-            index = box.findData(chosen)
-            box.setCurrentIndex(index if index >= 0 else min(place, len(choices) - 1))
-
-    def _pick(self) -> None:
-        """Keep what was chosen by hand when maps come and go."""
-        self._picked.add(self.sender())
-
-    def _choices(self) -> dict[str, str]:
-        """Keys of maps to choose from, and what people call them."""
         opened = self.session.current
-        maps = {} if opened is None else opened.onset_maps
-        found = {key: f"Onset {stage_name(opened.stages[key])}" for key in maps}
-        for layer in self.viewer.layers:
-            plain = type(layer).__name__ == "Image" and layer.ndim == 2 and not layer.rgb
-            if plain and kind_of(layer) in (None, "map"):
-                found[layer.name] = layer.name
-        return found
+        steps, titles = {}, {}
+        if opened is not None:
+            steps = {key: stage_name(opened.stages[key]) for key in opened.onset_maps}
+            titles = steps | spots_of(opened)
+        titles |= {name: name for name in own_layers(self.viewer)}
+        self.first.offer(titles, list(steps), 0)
+        self.second.offer(titles, list(steps), 1)
+        self._offer_regions()
+        self._chosen()
+
+    def show_tables(self) -> None:
+        super().show_tables()
+        self._draw()
+
+    def _offer_regions(self) -> None:
+        opened = self.session.current
+        drawn = [] if opened is None else regions_in(self.session, opened)
+        self.field.offer([region.name for region in drawn])
+
+    # What is chosen
+
+    @property
+    def pair(self) -> Pair:
+        """Names of the two images in the table."""
+        return self.first.name, self.second.name
+
+    def choose(self, a: str, b: str) -> None:
+        """Choose a pair by its names in the table."""
+        self.first.choose(a)
+        self.second.choose(b)
+
+    def _chosen(self) -> None:
+        self._tell()
+        self._draw()
+
+    def _tell(self) -> None:
+        for choice in (self.first, self.second):
+            choice.tell(self._moment_words)
+
+    def _moment_words(self, key: str, moment: str) -> str:
+        opened = self.session.need_current()
+        if key not in opened.onset_maps:
+            return ""  # of the recording before; this one's are offered next
+        shares = ComplementarityParameters(**{name: self.form[name].value for name in SHARES})
+        return moment_words(opened, opened.stages[key], moment, shares)
+
+    def _draw(self) -> None:
+        tables = {} if self.session.current is None else self.session.current.tables
+        shifts = shifts_of(tables.get("boundary_shifts"), self.pair)
+        self.plotted.setVisible(bool(len(shifts)))
+        if len(shifts) and self.plotted.currentText() == SHIFTS:
+            self.canvas.show_shifts(shifts)
+        else:
+            where = self.field.currentData()
+            drawn = rows_to_draw(tables.get("colocalization"), self.pair, where)
+            self.canvas.show_pairs(drawn, self.pair)
+
+    # Work
+
+    def _comparison(self) -> Comparison:
+        opened, parameters = self.session.need_current(), self.form.value
+        where, region = self.field.currentData(), None
+        if where != FIELD:
+            drawn = {r.name: r for r in regions_in(self.session, opened)}
+            if where not in drawn:
+                raise AlloyError(f"There is no region {where} any more; choose another field.")
+            region = drawn[where]
+        opened.use(complementarity=parameters)
+        own = own_images(self.viewer, self.pair)
+        return Comparison(opened=opened, region=region, parameters=parameters, images=own)
 
     def run(self) -> None:
-        opened, parameters = self.session.need_current(), self.form.value
-        a, b = self.first.currentData(), self.second.currentData()
-        if a is None or b is None or a == b:
+        comparison, pair = self._comparison(), self.pair
+        if not all(pair) or pair[0] == pair[1]:
             raise AlloyError(
                 "Two different maps are needed; compute onset maps in the Temporal color code dock."
             )
-        parts = COMPARISONS[self.comparison.currentText()]
-        images: dict[str, np.ndarray] = {}
-        pair = tuple(
-            self._image(opened, key, part, parameters.progress, images)
-            for key, part in zip((a, b), parts, strict=True)
-        )
-        opened.use(complementarity=parameters)
-        uniform = [k for k in dict.fromkeys((a, b)) if _is_uniform(opened, k)]
-        work = _compared(opened, images, pair, parameters, uniform)
-        self.start(work, functools.partial(self._show, opened, pair, parameters))
+        self.start(compared(comparison, pair), functools.partial(self._show, comparison, pair))
 
-    def _image(
-        self,
-        opened: Opened,
-        key: str,
-        part: str,
-        progress: float,
-        images: dict[str, np.ndarray],
-    ) -> str:
-        """Put the image of a choice among `images`, and give its name in the table."""
-        onset: OnsetMap | None = opened.onset_maps.get(key)
-        if onset is None:
-            images[key] = np.asarray(self.viewer.layers[key].data, dtype=float)
-            return key
-        name = f"{key}_{part or 'onset'}"
-        if not part:
-            images[name] = onset.onset_s
-        else:
-            alloyed = alloyed_image(onset, progress)
-            images[name] = alloyed if part == "alloyed_middle" else 1 - alloyed
-        return name
+    def run_all(self) -> None:
+        """Compare all pairs of the recording."""
+        comparison = self._comparison()
+        self.start(all_compared(comparison), functools.partial(self._show_all, comparison))
 
-    def _show(
-        self,
-        opened: Opened,
-        pair: tuple[str, str],
-        parameters: ComplementarityParameters,
-        result: tuple[pd.DataFrame, np.ndarray],
-    ) -> None:
-        row, agreement = result
-        step = Step.of("colocalization", parameters, stage=" & ".join(pair))
-        layer = agreement_layer(opened.recording, agreement, pair, opened.did(step))
-        add_layers(self.viewer, [layer])
-        table = opened.tables.get("colocalization")
-        if table is not None:
-            others = table[(table["a"] != pair[0]) | (table["b"] != pair[1])]
-            row = pd.concat([others, row], ignore_index=True)
-        self.session.put_table(opened, "colocalization", row)
-        self.status.setText(_sentence(row.iloc[-1]))
+    def _all_clicked(self) -> None:
+        with self.errors_shown():
+            self.run_all()
 
+    def _show(self, comparison: Comparison, pair: Pair, result: Compared) -> None:
+        add_layers(self.viewer, layers_of(comparison, pair, result))
+        self._keep(comparison, result.table)
+        self.status.setText(pair_words(result.table.iloc[0]))
 
-def _map_box(tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setToolTip(f"{tip}: an onset map, or an image layer (Y, X)")
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return box
+    def _show_all(self, comparison: Comparison, table: pd.DataFrame) -> None:
+        comparison.opened.did(comparison.step())
+        self._keep(comparison, table)
+        self.status.setText(table_words(table))
 
-
-def _is_uniform(opened: Opened, key: str) -> bool:
-    return key in opened.onset_maps and is_uniform(opened.onset_maps[key])
-
-
-def _compared(
-    opened: Opened,
-    images: Mapping[str, np.ndarray],
-    pair: tuple[str, str],
-    parameters: ComplementarityParameters,
-    uniform: list[str],
-) -> Work[tuple[pd.DataFrame, np.ndarray]]:
-    yield 0, 1
-    a, b = (images[name] for name in pair)
-    film = opened.film(opened.reference())
-    valid = film if film.shape == a.shape == b.shape else None
-    table = yield from colocalization(images, [pair], parameters, uniform=uniform, valid=valid)
-    agreement = local_agreement(a, b, parameters, valid=valid)
-    return table, agreement
-
-
-def _sentence(row: pd.Series) -> str:
-    if pd.isna(row["pearson_r"]):
-        return f"No r: {row['reason']}."
-    if pd.isna(row["null_low"]):
-        return f"r = {row['pearson_r']:.2f}; {row['reason']}."
-    return (
-        f"Pearson's r = {row['pearson_r']:.2f} (by chance {row['null_low']:.2f} to "
-        f"{row['null_high']:.2f}, p = {row['p_value']:.2g}), {row['n_effective']:.0f} effective "
-        "samples."
-    )
+    def _keep(self, comparison: Comparison, rows_found: pd.DataFrame) -> None:
+        opened = comparison.opened
+        table = with_rows(opened.tables.get("colocalization"), rows_found)
+        self.session.put_table(opened, "colocalization", table)
