@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any
 
 from napari_lithium_alloy.core.alloyed_images import (
@@ -16,6 +16,7 @@ from napari_lithium_alloy.core.alloyed_images import (
 )
 from napari_lithium_alloy.core.complementarity import local_agreement, windowed_pearson
 from napari_lithium_alloy.core.complementary_montage import complementary_montage
+from napari_lithium_alloy.core.pair_names import paper_pairs
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.stages import Stage, StageKind, cycles_of, stages_of
 from napari_lithium_alloy.io.figures.pairs import (
@@ -61,18 +62,9 @@ def pair_drawings(result: AnalysisResult) -> Iterator[Drawing]:
 
 def _bars(result: AnalysisResult, steps: Sequence[Stage], spots: Sequence[str]) -> list[Pair]:
     """The bars of Fig. 2C, and those with pores."""
-    keys = [s.key for s in steps]
-    wanted = [(f"{a}_unalloyed_middle", f"{b}_alloyed_middle") for a, b in combinations(keys, 2)]
-    wanted += [
-        (f"{key}_alloyed_{moment}", spot)
-        for spot in spots
-        for key in keys
-        for moment in ("start", "middle")
-    ]
-    wanted += list(combinations(spots, 2))
     table = result.tables["colocalization"]
     known = set(zip(table["a"], table["b"], strict=True))
-    return [pair for pair in wanted if pair in known]
+    return [pair for pair in paper_pairs([s.key for s in steps], spots) if pair in known]
 
 
 def _regions(result: AnalysisResult, steps: Sequence[Stage]) -> Any:

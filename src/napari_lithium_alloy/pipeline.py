@@ -15,12 +15,7 @@ import pandas as pd
 
 from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
-from napari_lithium_alloy.core.alloyed_images import (
-    is_uniform,
-    spot_pairs,
-    stage_images,
-    step_pairs,
-)
+from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
 from napari_lithium_alloy.core.clock_link import clock_step
 from napari_lithium_alloy.core.complementarity import colocalization
@@ -36,6 +31,7 @@ from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fron
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.nucleation import change_image, detect_sites
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
+from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import (
     Float32Array,
     Reference,
@@ -53,7 +49,7 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
 from napari_lithium_alloy.core.site_growth import measure_sites
-from napari_lithium_alloy.core.spot_masks import pore_masks, site_masks
+from napari_lithium_alloy.core.spot_masks import spot_masks
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import (
     Stage,
@@ -427,13 +423,9 @@ def alloying_maps(result: AnalysisResult) -> dict[str, OnsetMap]:
 def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     """Every step with every later one, and with sites and pores of its cycle."""
     steps, parameters = alloying_maps(result), result.config.complementarity
-    spots = _spots(result)
+    found = pair_images(steps, _spots(result), parameters)
     table = yield from colocalization(
-        {**stage_images(steps, parameters), **spots},
-        [*step_pairs(steps), *spot_pairs(steps, list(spots))],
-        parameters,
-        uniform=[key for key, onset in steps.items() if is_uniform(onset)],
-        valid=result.film,
+        found.images, found.pairs, parameters, uniform=found.uniform, valid=result.film
     )
     result.tables["colocalization"] = table
     result.did("colocalization", parameters)
@@ -460,13 +452,9 @@ def _boundaries(result: AnalysisResult, _: LabelMaker) -> Work[None]:
 
 def _spots(result: AnalysisResult) -> dict[str, Float32Array]:
     """(Y, X) masks of each cycle's sites and pores."""
-    size, sites, tracks = result.recording.pixel_size_um, result.tables["sites"], result.pore_tracks
-    shape = result.recording.field_shape
-    masks = {} if size is None else site_masks(sites, shape, size)
-    if tracks is not None:
-        ends = {w.cycle: w.end_s for w in pore_windows(result.experiment.stages)}
-        masks |= pore_masks(tracks, ends)
-    return masks
+    recording, sites, tracks = result.recording, result.tables["sites"], result.pore_tracks
+    ends_s = {w.cycle: w.end_s for w in pore_windows(result.experiment.stages)}
+    return spot_masks(sites, tracks, ends_s, recording.field_shape, recording.pixel_size_um)
 
 
 def stage_tables(experiment: Experiment) -> dict[str, pd.DataFrame]:

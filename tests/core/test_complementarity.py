@@ -218,7 +218,7 @@ def test_the_local_r_is_that_of_a_weighted_window():
     a, b = smooth_field(rng, (60, 60)), smooth_field(rng, (60, 60))
     b[:, 30:] = -a[:, 30:]
     a[5, 5] = np.nan
-    found, sigma = windowed_pearson(a, b, PLAIN, sigma_px=4.0)
+    found, sigma = windowed_pearson(a, b, dataclasses.replace(PLAIN, window_px=4.0))
     assert sigma == 4.0
     y, x = np.mgrid[:60, :60]
     near = np.maximum(np.abs(y - 20), np.abs(x - 22)) <= 12

@@ -1,6 +1,6 @@
 import pytest
 
-from napari_lithium_alloy.core.pair_names import leading_pairs, short_image, short_pair
+from napari_lithium_alloy.core.pair_names import paper_pairs, short_image, short_pair
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,14 @@ def test_pairs_in_words_name_their_cycle_once():
     assert short_pair("cycle1_step1_onset", "SEM") == "S1 onset & SEM"
 
 
-def test_the_pairs_of_the_paper_lead():
-    spots = ("cycle1_sites", "cycle1_pores")
-    onsets = ("cycle1_step1_onset", "cycle1_step2_onset")
-    li = ("cycle1_step1_alloyed_start", "cycle1_sites")
-    steps = ("cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle")
-    assert leading_pairs([onsets, spots, li, steps]) == [steps, li, spots, onsets]
+def test_the_bars_of_the_paper():
+    bars = paper_pairs(["cycle1_step1", "cycle1_step2"], ["cycle1_sites", "cycle1_pores"])
+    assert [short_pair(*pair) for pair in bars[:5]] == [
+        "S1 unalloyed mid & S2 alloyed mid",
+        "S1 alloyed start & Li",
+        "S1 alloyed mid & Li",
+        "S2 alloyed start & Li",
+        "S2 alloyed mid & Li",
+    ]
+    assert short_pair(*bars[-1]) == "Li & pores"
+    assert len(bars) == 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,6 @@ from scipy.stats import t as student_t
 
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.colocalization import (
-    ThresholdRule,
     attainable_r,
     check_shapes,
     coefficients,
@@ -56,6 +56,9 @@ class ComplementarityParameters:
         degree 2 or, where the maps' structures are much finer, of up to 8.
     thresholds : {"otsu", "costes"}
         How the thresholds of Manders' coefficients are chosen.
+    window_px : float or None
+        Standard deviation of the window of a local r, pixels; None: twice the maps' correlation
+        length, so that a window holds some independent samples.
     n_permutations, seed : int
         Orders of blocks that the block null draws, and of its random numbers.
     boundary_shift_s : float
@@ -67,7 +70,8 @@ class ComplementarityParameters:
     progress: float = 0.5
     end_progress: float = 0.8
     detrend: Detrend = "auto"
-    thresholds: ThresholdRule = "otsu"
+    thresholds: Literal["otsu", "costes"] = "otsu"
+    window_px: float | None = None
     n_permutations: int = 999
     seed: int = 0
     boundary_shift_s: float = 4.0
@@ -323,7 +327,6 @@ def windowed_pearson(
     parameters: ComplementarityParameters | None = None,
     *,
     valid: BoolArray | None = None,
-    sigma_px: float | None = None,
 ) -> tuple[Float32Array, float]:
     """Pearson's r in a Gaussian window around each pixel, and the window's standard deviation.
 
@@ -333,9 +336,6 @@ def windowed_pearson(
         (Y, X); NaN where unknown.
     parameters : ComplementarityParameters, optional
     valid : (Y, X) bool array, optional
-    sigma_px : float, optional
-        Standard deviation of the window, pixels; None: twice the maps' correlation length, so
-        that a window holds some independent samples.
 
     Returns
     -------
@@ -349,6 +349,7 @@ def windowed_pearson(
     if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
         return local, math.nan
     maps = _prepared(a, b, common, parameters)
+    sigma_px = parameters.window_px
     if sigma_px is None:
         own = maps.shifts.own
         length = max(correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own)
@@ -380,6 +381,7 @@ def colocalization(
     *,
     uniform: Sequence[str] = (),
     valid: BoolArray | None = None,
+    region: str = "field",
 ) -> Work[pd.DataFrame]:
     """The table `colocalization`: r of each pair with its nulls, and further coefficients.
 
@@ -393,13 +395,15 @@ def colocalization(
         Steps (beginnings of image names) that alloyed uniformly; r with them is NaN.
     valid : (Y, X) bool array, optional
         The field, or a drawn region.
+    region : str
+        What that is called in the table.
     """
     parameters = parameters or ComplementarityParameters()
     rows: list[dict[str, object]] = []
     known: dict[tuple[str, str], Correlation] = {}
     for i, (a, b) in enumerate(pairs):
         flat = [key for key in uniform if a.startswith(f"{key}_") or b.startswith(f"{key}_")]
-        row: dict[str, object] = {"a": a, "b": b}
+        row: dict[str, object] = {"a": a, "b": b, "region": region}
         if flat:
             rows.append(row | {"pearson_r": math.nan, "reason": f"{flat[0]} {UNIFORM}"})
         else:

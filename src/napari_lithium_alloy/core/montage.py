@@ -206,7 +206,7 @@ def montage_row(
         times_s=times_s,
         images=images,
         limits=_limits([images], parameters),
-        progress=_progress(times_s, own, recording.frame_interval_s),
+        progress=time_progress(times_s, own, recording.frame_interval_s),
         alloyed=unknown if onset is None else alloyed_fraction(onset, times_s),
     )
 
@@ -231,7 +231,7 @@ def shown_frames(
     return [frames[b : b + n] for b in begins]
 
 
-def _progress(times_s: FloatArray, stage_times_s: FloatArray, interval_s: float) -> FloatArray:
+def time_progress(times_s: FloatArray, stage_times_s: FloatArray, interval_s: float) -> FloatArray:
     """Share of the frames' time that has passed with each time; a lone frame is all of it."""
     if len(stage_times_s) < 2:
         return np.ones(len(times_s))

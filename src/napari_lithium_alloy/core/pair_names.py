@@ -1,9 +1,10 @@
-"""Short names of compared images and their pairs, as figures write them, and which lead."""
+"""Short names of compared images and their pairs, as figures write them, and which they show."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import combinations
 
 from napari_lithium_alloy.core.alloyed_images import Pair
 
@@ -13,17 +14,6 @@ _NAME = re.compile(
     r"(?:onset|(?P<region>unalloyed|alloyed)_(?P<moment>start|middle|end)))"
 )
 _SPOTS = {"sites": "Li", "pores": "pores"}
-_LEADING = (
-    ("step1_unalloyed_middle", "step2_alloyed_middle"),
-    ("step1_alloyed_start", "sites"),
-    ("step1_alloyed_middle", "sites"),
-    ("step2_alloyed_start", "sites"),
-    ("step2_alloyed_middle", "sites"),
-    ("step1_alloyed_middle", "pores"),
-    ("step2_alloyed_middle", "pores"),
-    ("sites", "pores"),
-)
-"""The bars of Fig. 2C, then what becomes of the film where they lie."""
 
 
 def short_image(name: str) -> str:
@@ -42,13 +32,24 @@ def short_pair(a: str, b: str) -> str:
     return " & ".join(_with_cycle(n, w) for n, w in zip((a, b), words, strict=True))
 
 
-def leading_pairs(pairs: Iterable[Pair]) -> list[Pair]:
-    """Those of Fig. 2C and with pores first, cycle by cycle; the others follow as they came."""
-    given = list(pairs)
-    cycles = sorted({_cycle(a) for a, _ in given} - {0})
-    wanted = [(f"cycle{c}_{a}", f"cycle{c}_{b}") for c in cycles for a, b in _LEADING]
-    first = [pair for pair in wanted if pair in given]
-    return first + [pair for pair in given if pair not in first]
+def paper_pairs(steps: Sequence[str], spots: Sequence[str]) -> list[Pair]:
+    """The bars of Fig. 2C of the steps of a cycle, then those with pores.
+
+    Parameters
+    ----------
+    steps : sequence of str
+        Their keys (cycle1_step1), in order.
+    spots : sequence of str
+        Names of the cycle's masks (cycle1_sites, cycle1_pores).
+    """
+    pairs = [(f"{a}_unalloyed_middle", f"{b}_alloyed_middle") for a, b in combinations(steps, 2)]
+    pairs += [
+        (f"{key}_alloyed_{moment}", spot)
+        for spot in spots
+        for key in steps
+        for moment in ("start", "middle")
+    ]
+    return pairs + list(combinations(spots, 2))
 
 
 def _cycle(name: str) -> int:

@@ -11,6 +11,18 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
 
 
+def spot_masks(
+    sites: pd.DataFrame,
+    tracks: PoreTracks | None,
+    ends_s: Mapping[int, float],
+    shape: tuple[int, int],
+    pixel_size_um: float | None,
+) -> dict[str, Float32Array]:
+    """(Y, X) masks of each cycle's sites and pores; of no sites without a pixel size."""
+    masks = {} if pixel_size_um is None else site_masks(sites, shape, pixel_size_um)
+    return masks | ({} if tracks is None else pore_masks(tracks, ends_s))
+
+
 def site_masks(
     sites: pd.DataFrame, shape: tuple[int, int], pixel_size_um: float
 ) -> dict[str, Float32Array]:

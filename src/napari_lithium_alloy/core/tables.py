@@ -105,6 +105,7 @@ TABLES: dict[str, dict[str, str]] = {
         "threshold_b": _F,
         "overlap": _F,
         "icq": _F,
+        "region": _S,
     },
     "boundary_shifts": {
         "cycle": _I,
