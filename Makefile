@@ -26,6 +26,7 @@ lint: install
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate napari-lithium-alloy
 
+# SEEDS=200 shortens the tables that run over 2000 seeds.
 bench: install
 	$(SCREEN) $(BIN)/python -m benchmarks
 

@@ -17,7 +17,8 @@ from benchmarks.accuracy import accuracy_table, uncertainty_table
 from benchmarks.alignment import alignment_table
 from benchmarks.boundaries import boundaries_table
 from benchmarks.fronts import front_row, fronts_table
-from benchmarks.speed import Row, speed_rows
+from benchmarks.null import null_table, power
+from benchmarks.speed import Row, onset_megabytes, speed_rows
 from benchmarks.stages import stages_table
 from benchmarks.steadiness import registration_row, steadiness_table
 
@@ -30,8 +31,10 @@ def main() -> None:
     print("Speed: median seconds, and the ratio to the baseline in the same run")
     with tempfile.TemporaryDirectory() as folder:
         rows = [*speed_rows(Path(folder)), registration_row(), front_row(), import_row()]
+        megabytes = onset_megabytes(Path(folder))
     for row in rows:
         print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
+    print(f"  Memory of that onset map beyond the mapped file: {megabytes:.0f} MB")
     print("\nAccuracy on synthetic recordings (planted truth)")
     print(accuracy_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nDrift (px, RMS), lamp (%, RMS), and the onset error they leave (frames)")
@@ -42,10 +45,14 @@ def main() -> None:
     print(uncertainty_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nFront speeds on planted fronts: the median's error, quartiles over the planted")
     print(fronts_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
-    print("\nBoundary between unrelated steps given wrong: r and p of their maps (40 seeds)")
-    print(boundaries_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
+    seeds = int(os.environ.get("SEEDS", "2000"))
+    print(f"\nUnrelated maps with p <= 0.05 (%), {seeds} seeds, Costes' blocks on every 20th")
+    print(null_table(range(seeds)).to_string(index=False, float_format=lambda v: f"{v:.1f}"))
+    print(f"Pairs of degree 0.4 found: {100 * power():.0f} %")
+    print(f"\nBoundary between unrelated steps given wrong: r and p of their maps, {seeds} seeds")
+    print(boundaries_table(seeds).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
 
 
 def import_row() -> Row:

@@ -16,7 +16,9 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 
-from napari_lithium_alloy.core.complementarity import alloyed_image, correlate
+from napari_lithium_alloy.core.alloyed_images import alloyed_image
+from napari_lithium_alloy.core.boundary_shifts import moved
+from napari_lithium_alloy.core.complementarity import correlate
 from napari_lithium_alloy.core.onset import OnsetMap, onset_map
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
 from napari_lithium_alloy.core.progress import finish
@@ -77,19 +79,6 @@ def alloying_of(
     return recording, steps, {s.key: field.wave(s.key).onset_s for s in steps}
 
 
-def shifted(stages: Sequence[Stage], by_s: float) -> list[Stage]:
-    """Successive stages with the bounds between them moved."""
-    last = len(stages) - 1
-    return [
-        dataclasses.replace(
-            s,
-            start_s=s.start_s + (by_s if i > 0 else 0.0),
-            end_s=s.end_s + (by_s if i < last else 0.0),
-        )
-        for i, s in enumerate(stages)
-    ]
-
-
 def touching(stages: Sequence[Stage]) -> list[Stage]:
     """Successive stages without time between them."""
     middles = [(a.end_s + b.start_s) / 2 for a, b in itertools.pairwise(stages)]
@@ -112,10 +101,11 @@ def _rows_of(parameters: SyntheticParameters, shifts_s: dict[str, float]) -> lis
     how = OnsetParameters(psf_sigma_px=parameters.camera.psf_sigma_px)
     rows: list[Row] = []
     for name, by_s in shifts_s.items():
-        moved = shifted(touching(stages), by_s)
+        steps = moved(touching(stages), by_s)
+        assert steps is not None
         for way, maps in (
-            ("told apart", finish(onset_maps(recording, moved, how))),
-            ("given bounds", _alone(recording, moved, how)),
+            ("told apart", finish(onset_maps(recording, steps, how))),
+            ("given bounds", _alone(recording, steps, how)),
         ):
             rows.append({"boundary": name, "way": way} | _judged(list(maps.items()), truth))
     return rows

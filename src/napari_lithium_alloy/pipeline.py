@@ -16,6 +16,7 @@ import pandas as pd
 from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
 from napari_lithium_alloy.core.alloyed_images import is_uniform
+from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
 from napari_lithium_alloy.core.clock_link import clock_step
 from napari_lithium_alloy.core.complementarity import colocalization
 from napari_lithium_alloy.core.correction import Correction, corrected
@@ -142,7 +143,7 @@ def analyze(
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
     as_read, clipping = as_measured(recording, config)
-    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 800)
+    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 900)
     recording = corrected(as_read, correction)
     reference = reference_frame(
         recording,
@@ -165,10 +166,10 @@ def analyze(
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
     )
-    parts = (_detected, _onsets, _fronts, _curves, _sites, _pores, _pairs)
+    parts = (_detected, _onsets, _fronts, _curves, _sites, _pores, _pairs, _boundaries)
     for i, work in enumerate(parts):
         begin = (i + 1) * HUNDRED
-        yield from part(work(result, make_labels), begin, begin + HUNDRED, 8 * HUNDRED)
+        yield from part(work(result, make_labels), begin, begin + HUNDRED, 9 * HUNDRED)
     result.tables |= stage_tables(result.experiment)
     _cycles(result)
     return result
@@ -428,6 +429,25 @@ def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     )
     result.tables["colocalization"] = table
     result.did("colocalization", parameters)
+
+
+def _boundaries(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    """What r between steps owes to where the boundary between them is set."""
+    found = [empty("boundary_shifts")]
+    alloying = stages_of(result.experiment.stages, StageKind.ALLOYING)
+    cycles = cycles_of(alloying)
+    for i, cycle in enumerate(cycles):
+        work = boundary_shifts(
+            result.recording,
+            [s for s in alloying if s.cycle == cycle and s.key in result.onset_maps],
+            result.config.onset,
+            result.config.complementarity,
+            dark=result.reference.dark,
+            valid=result.film,
+            known=result.onset_maps,
+        )
+        found.append((yield from part(work, i * HUNDRED, (i + 1) * HUNDRED, len(cycles) * HUNDRED)))
+    result.tables["boundary_shifts"] = _joined("boundary_shifts", found)
 
 
 def _spots(result: AnalysisResult) -> dict[str, Float32Array]:

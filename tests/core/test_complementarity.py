@@ -159,6 +159,21 @@ def test_the_alloyed_image_holds_the_share_asked_for():
     reasons[0, :3] = OnsetReason.BEFORE, OnsetReason.WITHIN_NOISE, OnsetReason.OUTSIDE
     told = alloyed_image(dataclasses.replace(map_of(onset), reason=reasons), 0.3)
     assert told[0, :5].tolist() == pytest.approx([1, np.nan, np.nan, 0, 0], nan_ok=True)
+
+
+def test_a_rise_within_the_noise_is_none_only_where_a_typical_one_would_be_seen():
+    onset = np.linspace(0, 40, 400).reshape(20, 20)
+    reasons = map_of(onset).reason
+    reasons[0, :2] = OnsetReason.WITHIN_NOISE
+    amplitude = np.full((20, 20), 0.2, np.float32)
+    amplitude[0, :2] = 0.01, 0.08
+    still = dataclasses.replace(
+        map_of(onset), reason=reasons, amplitude=amplitude, amplitude_noise=0.01
+    )
+    assert alloyed_image(still, 0.5)[0, 0] == 0
+    assert np.isnan(alloyed_image(still, 0.5)[0, 1])
+    noisy = dataclasses.replace(still, amplitude_noise=0.05)
+    assert np.isnan(alloyed_image(noisy, 0.5)[0, 0])
     assert np.isnan(alloyed_image(map_of(np.full((9, 9), np.nan)), 0.5)).all()
     with pytest.raises(AlloyError, match="The progress is 1"):
         alloyed_image(map_of(onset), 1.0)

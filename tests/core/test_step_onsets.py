@@ -279,3 +279,42 @@ def test_frames_of_two_steps_are_apart_and_levels_among_them(
             assert (begin >= part.span[0]).all()
             assert (end <= part.span[1]).all()
             assert (end - begin <= 5).all()
+
+
+def test_a_film_on_which_nothing_happens_has_no_onsets():
+    counts = np.random.default_rng(0).normal(2000, 30, (80, 20, 20))
+    for found in finish(onset_maps(recording_of(counts), two_steps(BOUNDARY_S))).values():
+        assert (found.reason == OnsetReason.WITHIN_NOISE).mean() > 0.99
+
+
+def test_a_film_that_brightens_has_no_step_of_darkening():
+    recording = recording_of(noisy(light(TIMES, fields(3, SPANS), sign=-1, bright=900)), TIMES)
+    for found in finish(onset_maps(recording, two_steps(BOUNDARY_S))).values():
+        assert (found.reason == OnsetReason.WITHIN_NOISE).all()
+
+
+def test_a_few_valid_pixels_in_a_corner_are_enough():
+    onsets = fields(3, SPANS, (160, 24))
+    valid = np.zeros((160, 24), bool)
+    valid[:4] = True
+    recording = recording_of(noisy(light(TIMES, onsets)), TIMES)
+    maps = finish(onset_maps(recording, two_steps(BOUNDARY_S), valid=valid))
+    for found, onset in zip(maps.values(), onsets, strict=True):
+        assert found.reached[valid].all()
+        assert np.abs(found.onset_s - onset)[valid].mean() < 0.4
+
+
+def test_a_field_smaller_than_a_cell_and_a_memory_map_are_no_exceptions(unrelated):
+    recording, onsets = unrelated
+    counts = np.stack([recording.read(t) for t in range(recording.n_frames)])
+    mapped = recording.replace(mapped=counts)
+    stages = two_steps(BOUNDARY_S - 6)
+    for one, other in zip(
+        finish(onset_maps(recording, stages)).values(),
+        finish(onset_maps(mapped, stages)).values(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one.onset_s, other.onset_s)
+    tiny = recording_of(counts[:, :3, :5], TIMES)
+    for found, onset in zip(finish(onset_maps(tiny, stages)).values(), onsets, strict=True):
+        assert np.abs(found.onset_s - onset[:3, :5]).max() < 2

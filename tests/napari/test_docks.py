@@ -136,13 +136,15 @@ def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
 
 def test_the_front_of_a_step_and_its_isochrones(viewer, opened, dock_of, finished):
     dock = dock_of(TemporalColorCode)
-    for name in ("speed", "direction", "isochrones"):
+    for name in ("rise", "speed", "direction", "isochrones"):
         dock.added.boxes[name].setChecked(True)
     dock.line_form["interval_s"].value = "4"
     assert dock.line_form.native.isVisibleTo(dock)
     run(dock, finished)
     onset, front = opened.onset_maps["cycle1_step1"], opened.front_maps["cycle1_step1"]
-    speed, direction = layers_of(viewer, "front")
+    rise, speed, direction = layers_of(viewer, "front")
+    assert np.array_equal(rise.data, onset.rise_time_s, equal_nan=True)
+    assert rise.name == "Rise time step 1, cycle 1 (s)"
     assert np.array_equal(speed.data, front.speed_um_s, equal_nan=True)
     assert np.array_equal(direction.data, front.direction_rad, equal_nan=True)
     assert speed.name == "Front speed step 1, cycle 1 (µm/s)"

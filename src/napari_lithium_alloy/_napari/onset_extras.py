@@ -18,6 +18,7 @@ from napari_lithium_alloy._napari.result_layers import (
     direction_layer,
     isochrone_layer,
     onset_layers,
+    rise_time_layer,
     speed_layer,
     stage_name,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 CHOICES = {
     "code": ("Color code", "Onset times as a colour picture, and that inverted (Fig. 2B)"),
+    "rise": ("Rise time (s)", "From 10 to 90 % of each pixel's own rise"),
     "speed": ("Front speed (µm/s)", "From the gradient of the onset map; NaN where not resolved"),
     "direction": ("Front direction (rad)", "0: to the right, π/2: down"),
     "isochrones": ("Isochrones", "Lines where the front is at regular times"),
@@ -150,6 +152,8 @@ def layers_of(
     sites = opened.sites_of(stage.cycle)
     layers = onset_layers(recording, stage, result.onset, colours, sites, steps, scale=scale)
     layers = layers if "code" in chosen else layers[:2]
+    if "rise" in chosen:
+        layers.append(rise_time_layer(recording, stage, result.onset, steps))
     if result.front is not None and "speed" in chosen:
         layers.append(speed_layer(recording, stage, result.front, steps))
     if result.front is not None and "direction" in chosen:

@@ -118,6 +118,21 @@ def _napari_colormap(name: str, scale: TimeScale) -> Any:
     return Colormap(colours / 255, name=f"{name}, falling" if falls else f"{name} (ImageJ)")
 
 
+def rise_time_layer(
+    recording: Recording, stage: Stage, onset: OnsetMap, steps: Sequence[Step]
+) -> LayerTuple:
+    """Time from 10 to 90 % of each pixel's own rise, NaN where there is no onset."""
+    return map_layer(
+        recording,
+        onset.rise_time_s,
+        kind="front",
+        slot=f"{stage.key} rise",
+        title=f"Rise time {stage_name(stage)} (s)",
+        colormap=SPEED_COLOURS,
+        steps=steps,
+    )
+
+
 def speed_layer(
     recording: Recording, stage: Stage, front: FrontMap, steps: Sequence[Step]
 ) -> LayerTuple:

@@ -14,6 +14,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 
 UNIFORM_SPREAD = 3.0
 """Onset spread, in units of its uncertainty, under which a step is called uniform."""
+SURELY_SIGMAS = 3.0
 MOMENTS = ("start", "middle", "end")
 Pair = tuple[str, str]
 
@@ -41,8 +42,8 @@ def time_at_progress(onset: OnsetMap, progress: float) -> float:
 def alloyed_image(onset: OnsetMap, progress: float) -> Float32Array:
     """(Y, X) float32: 1 where alloyed once a share `progress` of the area is, 0 where not yet.
 
-    Pixels that had alloyed before the step are 1, those that never do 0; NaN where that is not
-    known.
+    Pixels that had alloyed before the step are 1, those that never do 0: also those whose rise is
+    within the noise, where half of a typical rise would not be. NaN where it is not known.
     """
     at = time_at_progress(onset, progress)
     image = np.full(onset.onset_s.shape, np.nan, dtype=np.float32)
@@ -51,6 +52,10 @@ def alloyed_image(onset: OnsetMap, progress: float) -> Float32Array:
         image[reached] = (onset.onset_s[reached] <= at).astype(np.float32)
         image[onset.reason == OnsetReason.BEFORE] = 1
         image[onset.reason == OnsetReason.NEVER] = 0
+        most = onset.amplitude + SURELY_SIGMAS * onset.amplitude_noise
+        with np.errstate(invalid="ignore"):
+            still = most < np.median(onset.amplitude[reached]) / 2
+        image[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
     return image
 
 

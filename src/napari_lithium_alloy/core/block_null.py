@@ -68,7 +68,8 @@ def block_correlations(
     rng = np.random.default_rng(seed)
     places = np.arange(len(mask))
     orders = rng.permuted(np.tile(places, (n, 1)), axis=1)
-    pixels, x, y, xx, yy, xy = (s[places, orders].sum(axis=1) for s in sums)
+    chosen = places * len(places) + orders
+    pixels, x, y, xx, yy, xy = (s.ravel().take(chosen).sum(axis=1) for s in sums)
     spread = (xx - x * x / pixels) * (yy - y * y / pixels)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0, (xy - x * y / pixels) / np.sqrt(spread), 0.0)

@@ -8,7 +8,7 @@ moved does not come from it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
@@ -28,20 +28,29 @@ from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.step_onsets import onset_maps
 from napari_lithium_alloy.core.tables import conform
 
-SHIFTS_S = (-4.0, -2.0, 0.0, 2.0, 4.0)
-COLUMNS = ("pearson_r", "null_low", "null_high", "p_value", "n_px", "reason")
+SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)
+"""Of the largest shift."""
+COLUMNS = ("pearson_r", "null_low", "null_high", "p_value", "reason")
 
 
-def moved(steps: Sequence[Stage], shift_s: float) -> list[Stage]:
-    """Steps of one cycle in order, each boundary between two of them moved; the ends stay."""
+def moved(steps: Sequence[Stage], shift_s: float) -> list[Stage] | None:
+    """Steps of one cycle in order, each boundary between two of them moved; the ends stay.
+
+    None where a step is shorter than the shift.
+    """
     last = len(steps) - 1
-    return [
-        dataclasses.replace(
-            step,
-            start_s=step.start_s + (shift_s if i > 0 else 0.0),
-            end_s=step.end_s + (shift_s if i < last else 0.0),
+    bounds = [
+        (
+            step.start_s + (shift_s if i > 0 else 0.0),
+            step.end_s + (shift_s if i < last else 0.0),
         )
         for i, step in enumerate(steps)
+    ]
+    if any(start >= end for start, end in bounds):
+        return None
+    return [
+        dataclasses.replace(step, start_s=start, end_s=end)
+        for step, (start, end) in zip(steps, bounds, strict=True)
     ]
 
 
@@ -53,7 +62,7 @@ def boundary_shifts(
     *,
     dark: float | FloatArray | None = None,
     valid: BoolArray | None = None,
-    shifts_s: Sequence[float] = SHIFTS_S,
+    known: Mapping[str, OnsetMap] | None = None,
 ) -> Work[pd.DataFrame]:
     """The table `boundary_shifts`: r of the onsets of every two steps against the shift.
 
@@ -66,48 +75,65 @@ def boundary_shifts(
     comparison : ComplementarityParameters, optional
     dark : float or (Y, X) array, optional
     valid : (Y, X) bool array, optional
-    shifts_s : sequence of float
-        By how much the boundaries between steps are moved, seconds.
+    known : mapping of str to OnsetMap, optional
+        Maps of the steps as they are, by key.
 
     Returns
     -------
     pandas.DataFrame
         Without rows for fewer than two steps; where a moved step holds too few frames r is NaN.
     """
+    comparison = comparison or ComplementarityParameters()
     steps = sorted(steps, key=lambda s: s.start_s)
+    shares = SHARES if len(steps) > 1 and comparison.boundary_shift_s > 0 else ()
     rows: list[dict[str, object]] = []
-    for i, shift in enumerate(shifts_s if len(steps) > 1 else ()):
-        begin, end = 100 * i, 100 * (i + 1)
-        total = 100 * len(shifts_s)
-        try:
-            stages = moved(steps, shift)
-            work = onset_maps(recording, stages, parameters, dark=dark, valid=valid)
-            maps = yield from part(work, begin, end, total)
-        except AlloyError:
-            stages, maps = steps, {}  # a step is shorter than the shift
-        for one, other in combinations(range(len(steps)), 2):
-            found = _correlated(maps, (stages[one], stages[other]), comparison, valid)
-            rows.append(_named(steps[one], steps[other], shift, found))
-        yield end, total
+    for i, share in enumerate(shares):
+        shift = share * comparison.boundary_shift_s
+        maps: Mapping[str, OnsetMap] = known or {}
+        if shift or not maps:
+            work = _maps(recording, moved(steps, shift), parameters, dark, valid)
+            maps = yield from part(work, 100 * i, 100 * (i + 1), 100 * len(shares))
+        for pair in combinations(steps, 2):
+            found = _correlated(maps, pair, comparison, valid)
+            rows.append(_named(pair, shift, found))
+        yield 100 * (i + 1), 100 * len(shares)
     return conform("boundary_shifts", pd.DataFrame(rows))
 
 
-def _named(a: Stage, b: Stage, shift_s: float, found: Correlation) -> dict[str, object]:
+def _maps(
+    recording: Recording,
+    steps: Sequence[Stage] | None,
+    parameters: OnsetParameters | None,
+    dark: float | FloatArray | None,
+    valid: BoolArray | None,
+) -> Work[dict[str, OnsetMap]]:
+    """Onset maps by key; none where a step has no room for the shift."""
+    if steps is None:
+        return {}
+    try:
+        found = yield from onset_maps(recording, steps, parameters, dark=dark, valid=valid)
+    except AlloyError:
+        return {}
+    return {stage.key: onset for stage, onset in found.items()}
+
+
+def _named(pair: tuple[Stage, Stage], shift_s: float, found: Correlation) -> dict[str, object]:
+    a, b = pair
     names = {"cycle": a.cycle, "a": f"{a.key}_onset", "b": f"{b.key}_onset", "shift_s": shift_s}
-    return names | {name: getattr(found, name) for name in COLUMNS}
+    return names | {name: getattr(found, name) for name in COLUMNS} | {"n_px": found.n_px or None}
 
 
 def _correlated(
-    maps: dict[Stage, OnsetMap],
+    maps: Mapping[str, OnsetMap],
     pair: tuple[Stage, Stage],
-    comparison: ComplementarityParameters | None,
+    comparison: ComplementarityParameters,
     valid: BoolArray | None,
 ) -> Correlation:
-    if not all(stage in maps for stage in pair):
+    if not all(stage.key in maps for stage in pair):
         reason = f"with this shift a step holds fewer than {LEAST_FRAMES} frames"
         return Correlation(pearson_r=float("nan"), reason=reason)
-    flat = [stage.key for stage in pair if is_uniform(maps[stage])]
+    flat = [stage.key for stage in pair if is_uniform(maps[stage.key])]
     if flat:
         return Correlation(pearson_r=float("nan"), reason=f"{flat[0]} {UNIFORM}")
-    first, second = (maps[stage].onset_s for stage in pair)
+    first, second = (maps[stage.key].onset_s for stage in pair)
     return correlate(first, second, comparison, valid=valid)

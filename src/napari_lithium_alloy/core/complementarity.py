@@ -61,6 +61,9 @@ class ComplementarityParameters:
         length, so that a window holds some independent samples.
     n_permutations, seed : int
         Orders of blocks that the block null draws, and of its random numbers.
+    boundary_shift_s : float
+        Up to how many seconds the boundaries between steps are moved to see what r owes them; 0:
+        they are not.
     """
 
     start_progress: float = 0.2
@@ -71,6 +74,7 @@ class ComplementarityParameters:
     window_px: float | None = None
     n_permutations: int = 999
     seed: int = 0
+    boundary_shift_s: float = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)

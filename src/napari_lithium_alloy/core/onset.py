@@ -146,10 +146,11 @@ def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
     """Crossings of light that needs no smoothing, frame by frame."""
     light, levels, fraction = scene.light, scene.levels, scene.parameters.fraction
     sign = -1 if light.falls else 1
+    aim = np.exp(np.where(light.valid, sign * scene.threshold, 0)) + light.dark
     crossing = yield from first_crossing(
         light.counts,
         light.times,
-        np.asarray(np.exp(sign * scene.threshold) + light.dark, dtype=np.float32),
+        aim.astype(np.float32),
         scene.parameters.sustained_frames,
         dark=light.dark,
         least=light.least,

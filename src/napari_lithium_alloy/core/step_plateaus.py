@@ -6,6 +6,7 @@ own change, which a boundary some seconds wrong hardly moves since most cells st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -19,7 +20,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows
-from napari_lithium_alloy.core.smoothing import noise_of_second
+from napari_lithium_alloy.core.smoothing import cell_means, noise_of_second
 from napari_lithium_alloy.core.stages import Stage
 
 SAMPLED_ROWS = 16
@@ -154,9 +155,11 @@ def _cell_light(chain: Chain, rows: Sequence[int]) -> Float32Array:
 
 def field_steps(chain: Chain) -> Work[FieldSteps]:
     """Levels at the given boundaries and widths of the rises, from some rows of cells."""
-    shape = chain.light.dark.shape
-    n_rows = max(shape[0] // cell_side(shape), 1)
-    chosen = np.unique(np.linspace(0, n_rows - 1, 2 * SAMPLED_ROWS + 1)[1::2].astype(int))
+    valid = chain.light.valid
+    there = np.flatnonzero(cell_means(valid, cell_side(valid.shape)).any(axis=1))
+    chosen = np.unique(
+        there[np.linspace(0, len(there) - 1, 2 * SAMPLED_ROWS + 1)[1::2].astype(int)]
+    )
     traces: dict[int, Float32Array] = {}
 
     def look(one: tuple[int, int]) -> None:
@@ -170,10 +173,7 @@ def field_steps(chain: Chain) -> Work[FieldSteps]:
     typical = float(np.median(some)) if some.size else 0.0
     alloys = change > LEAST_RISE * typical
     if typical <= 0 or not alloys.any():
-        steps = len(chain.nominal)
-        return FieldSteps(
-            shares=np.linspace(0, 1, steps + 1), change=0.0, widths_s=np.ones(steps), noise=0.0
-        )
+        return _nothing(len(chain.nominal))
     trace = trace[:, alloys]
     relative = (trace - base[alloys]) / change[alloys]
     at = np.searchsorted(chain.times_s, (chain.leaves_s + chain.enters_s) / 2)
@@ -191,6 +191,12 @@ def field_steps(chain: Chain) -> Work[FieldSteps]:
         widths_s=np.maximum(widths, least),
         noise=noise_of_second(np.diff(trace, n=2, axis=0)),
     )
+
+
+def _nothing(steps: int) -> FieldSteps:
+    """Of a field in which nothing happens, so that every place stands at a given boundary."""
+    shares = np.linspace(0, 1, steps + 1)
+    return FieldSteps(shares=shares, change=0.0, widths_s=np.ones(steps), noise=math.inf)
 
 
 def _crossing(trace: Float32Array, levels: FloatArray, times_s: FloatArray) -> FloatArray:

@@ -32,6 +32,8 @@ DIVERGING = "PiYG"
 OUTSIDE, INSIDE = "#0072b2", "#ffffff"
 """Filling of an r outside of what chance gives, and of one inside."""
 ARROW = "#f0d000"
+ARROW_UP = 0.22
+"""Height of the arrows of time over an image's lower edge, as a share of it."""
 ROW_CM = 0.5
 CELL_CM = 1.35
 
@@ -49,7 +51,7 @@ def pairs_figure(table: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Any:
     rows = table.set_index(["a", "b"])
     found = [rows.loc[pair] for pair in pairs]
     with style():
-        figure = new_figure(SINGLE_CM, ROW_CM * len(pairs) + 1.3)
+        figure = new_figure(SINGLE_CM, ROW_CM * len(pairs) + 1.6)
         axes = figure.add_subplot()
         for y, row in enumerate(found):
             _draw_bar(axes, y, row)
@@ -57,7 +59,9 @@ def pairs_figure(table: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Any:
         axes.set(xlim=(-1, 1), ylim=(len(pairs) - 0.4, -0.6))
         axes.set_yticks(range(len(pairs)), [short_pair(*pair) for pair in pairs])
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("Pearson's r (grey: 95 % of what chance gives)", labelpad=1)
+        axes.set_xlabel(
+            "Pearson's r (grey: by chance, 95 %;\none pair in twenty lies outside)", labelpad=1
+        )
     return figure
 
 
@@ -75,7 +79,7 @@ def _draw_bar(axes: Any, y: int, row: pd.Series) -> None:
     )
     beside, align = (max(r, high, 0), "left") if r >= 0 else (min(r, low, 0), "right")
     beside = beside if math.isfinite(beside) else r
-    text = f"{r:.2f}" + ("" if beyond or not math.isfinite(low) else " (n.s.)")
+    text = _two_digits(r) + ("" if beyond or not math.isfinite(low) else " (n.s.)")
     axes.text(
         beside + (0.02 if r >= 0 else -0.02), y, text, va="center", ha=align, fontsize=SMALL_PT
     )
@@ -104,7 +108,7 @@ def matrix_figure(table: pd.DataFrame, names: Sequence[str], moment: str = "midd
     n = len(names)
     side = CELL_CM * n
     with style():
-        figure = new_figure(min(side + 2.6, DOUBLE_CM), side + 1.6)
+        figure = new_figure(min(side + 3.4, DOUBLE_CM), side + 1.5)
         axes = figure.add_subplot()
         values = np.full((n, n), np.nan)
         for i in range(n):
@@ -116,22 +120,26 @@ def matrix_figure(table: pd.DataFrame, names: Sequence[str], moment: str = "midd
                     )
         image = axes.imshow(values, cmap=DIVERGING, vmin=-1, vmax=1, origin="lower")
         axes.plot([-0.5, n - 0.5], [-0.5, n - 0.5], color=INK, linewidth=0.5)
-        labels = [short_image(name) for name in names]
+        labels = [short_image(_at(name, "alloyed", moment)) for name in names]
         axes.set_xticks(range(n), labels)
         axes.set_yticks(range(n), labels)
         axes.tick_params(length=0)
-        axes.text(
-            0.0, 1.01, f"unalloyed, {moment}", transform=axes.transAxes, va="bottom",
-            fontsize=SMALL_PT,
-        )  # fmt: skip
-        axes.text(
-            1.0, -0.09, f"alloyed, {moment}", transform=axes.transAxes, ha="right", va="top",
-            fontsize=SMALL_PT,
-        )  # fmt: skip
+        axes.set_title(f"unalloyed, {moment}", loc="left", fontsize=SMALL_PT, pad=2)
+        axes.set_xlabel(f"alloyed, {moment}", loc="right", fontsize=SMALL_PT, labelpad=1)
         bar = figure.colorbar(image, ax=axes, fraction=0.05, pad=0.03)
-        bar.set_label("Pearson's r (in brackets: 95 % of chance)", labelpad=1)
+        bar.set_label("Pearson's r [by chance, 95 %]", labelpad=1)
         bar.outline.set_linewidth(0.4)
     return figure
+
+
+def _at(name: str, region: str, moment: str) -> str:
+    """Name of a step's region, or of a mask itself."""
+    return f"{name}_{region}_{moment}" if "_step" in name else name
+
+
+def _two_digits(value: float) -> str:
+    """Without a sign where nothing is left of it."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _draw_cell(
@@ -144,7 +152,7 @@ def _draw_cell(
 ) -> float:
     """Write r and its null interval into a cell; r."""
     i, j = place
-    names = [f"{n}_{region}_{moment}" if "_step" in n else n for n in pair]
+    names = [_at(n, region, moment) for n in pair]
     found = next(
         (rows.loc[key] for key in (tuple(names), tuple(names[::-1])) if key in rows.index), None
     )
@@ -164,13 +172,18 @@ def _draw_cell(
         return math.nan
     beyond = math.isfinite(low) and not low <= r <= high
     axes.text(
-        j, i + 0.14, f"{r:.2f}", ha="center", va="center", fontweight="bold" if beyond else "normal"
+        j,
+        i + 0.14,
+        _two_digits(r),
+        ha="center",
+        va="center",
+        fontweight="bold" if beyond else "normal",
     )
     if math.isfinite(low):
         axes.text(
             j,
             i - 0.22,
-            f"[{low:.2f}, {high:.2f}]",
+            f"[{_two_digits(low)}, {_two_digits(high)}]",
             ha="center",
             va="center",
             fontsize=SMALL_PT - 1.5,
@@ -182,16 +195,11 @@ def complementary_figure(montage: Montage) -> Any:
     """A step backwards, the same inverted, and a later step forwards, with arrows (Fig. 2A)."""
     figure = montage_figure(montage)
     n = len(montage.rows[0].images)
-    with style():
-        for axes, ahead in ((figure.axes[0], False), (figure.axes[2 * n], True)):
-            left, right = axes.get_position().x0, figure.axes[n - 1].get_position().x1
-            y = axes.get_position().y0 + 0.02
-            ends = (
-                ((left + 0.3, y), (right - 0.3, y))
-                if ahead
-                else ((right - 0.3, y), (left + 0.3, y))
-            )
-            figure.add_artist(_arrow(figure, *ends))
+    for first, ahead in ((0, False), (2 * n, True)):
+        left, right = (figure.axes[k].get_position() for k in (first, first + n - 1))
+        y = left.y0 + ARROW_UP * left.height
+        ends = [(left.x0 + left.width / 2, y), (right.x0 + right.width / 2, y)]
+        figure.add_artist(_arrow(figure, *(ends if ahead else ends[::-1])))
     return figure
 
 
@@ -199,8 +207,8 @@ def _arrow(figure: Any, start: tuple[float, float], end: tuple[float, float]) ->
     from matplotlib.patches import FancyArrowPatch
 
     return FancyArrowPatch(
-        start, end, transform=figure.transFigure, arrowstyle="-|>", mutation_scale=9,
-        color=ARROW, linewidth=1.4, zorder=5,
+        start, end, transform=figure.transFigure, arrowstyle="-|>", mutation_scale=7,
+        color=ARROW, linewidth=1.0, zorder=5,
     )  # fmt: skip
 
 
@@ -257,7 +265,7 @@ def boundary_figure(table: pd.DataFrame) -> Any:
         axes.set(ylim=(-1, 1))
         axes.set_xlabel("Boundary between the steps moved by (s)", labelpad=1)
         axes.set_ylabel("Pearson's r of the onsets", labelpad=1)
-        axes.legend(title="bands: 95 % of what chance gives", title_fontsize=SMALL_PT, loc="best")
+        axes.legend(title="bands: by chance, 95 %", title_fontsize=SMALL_PT, loc="best")
     return figure
 
 

@@ -1,0 +1,60 @@
+"""R of two steps when the boundary between them is moved."""
+
+import numpy as np
+import pytest
+from planted import planted
+
+from napari_lithium_alloy.core.boundary_shifts import boundary_shifts, moved
+from napari_lithium_alloy.core.complementarity import ComplementarityParameters
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
+from napari_lithium_alloy.core.synthetic import au_parameters
+
+
+def step(number, start_s, end_s):
+    return Stage(kind=StageKind.ALLOYING, step=number, start_s=start_s, end_s=end_s)
+
+
+def test_only_boundaries_between_steps_move():
+    steps = [step(1, 10, 20), step(2, 21, 30), step(3, 30, 40)]
+    assert [(s.start_s, s.end_s) for s in moved(steps, 4)] == [(10, 24), (25, 34), (34, 40)]
+    assert moved(steps, -10) is None
+    assert moved(steps[:1], 4) == steps[:1]
+
+
+@pytest.fixture(scope="module")
+def film():
+    made, experiment = planted(
+        au_parameters(
+            seed=4,
+            shape=(96, 96),
+            count=3,
+            correlation_um=0.5,
+            deposition_s=12.0,
+            dissolution_s=12.0,
+        )
+    )
+    return experiment.recordings[0], stages_of(made.experiment.stages, StageKind.ALLOYING)
+
+
+def test_r_of_complementary_steps_stays_when_the_boundary_is_moved(film):
+    recording, steps = film
+    table = finish(boundary_shifts(recording, steps))
+    assert table["shift_s"].tolist() == [-4, -2, 0, 2, 4]
+    assert (table["pearson_r"] < -0.7).all()
+    assert np.ptp(table["pearson_r"]) < 0.05
+    assert (table["pearson_r"] < table["null_low"]).all()
+    assert set(table["a"]) == {"cycle1_step1_onset"}
+    assert set(table["b"]) == {"cycle1_step2_onset"}
+
+
+def test_without_two_steps_or_room_for_the_shift_there_is_no_r(film):
+    recording, steps = film
+    assert not len(finish(boundary_shifts(recording, steps[:1])))
+    none = ComplementarityParameters(boundary_shift_s=0.0)
+    assert not len(finish(boundary_shifts(recording, steps, comparison=none)))
+    far = ComplementarityParameters(boundary_shift_s=300.0)
+    table = finish(boundary_shifts(recording, steps, comparison=far)).set_index("shift_s")
+    assert np.isnan(table.loc[300.0, "pearson_r"])
+    assert "fewer than 4 frames" in table.loc[300.0, "reason"]
+    assert table["n_px"].isna().sum() == 4
