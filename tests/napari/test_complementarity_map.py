@@ -200,11 +200,19 @@ def test_a_uniform_step_has_no_r_and_the_reason_is_told(viewer, opened, dock, ru
 
 
 def test_two_different_images_are_needed(dock, run, errors):
-    dock.choose(S1M, S1M)
+    dock.choose(S1M, "cycle1_step1_alloyed_middle")
     run()
     assert errors == [
         "Two different maps are needed; compute onset maps in the Temporal color code dock."
     ]
+
+
+def test_of_a_dealloying_step_the_onset_is_compared(opened, dock, run):
+    dock.choose("cycle1_step1_onset", "cycle1_dealloying1_onset")
+    assert dock.second.source.currentText() == "onset step 1', cycle 1"
+    assert not dock.second.region.isVisibleTo(dock)
+    run()
+    assert row_of(opened, "cycle1_step1_onset", "cycle1_dealloying1_onset")["n_px"] > 1000
 
 
 def test_r_of_the_papers_pairs_is_drawn_over_its_null(opened, dock, tmp_path):

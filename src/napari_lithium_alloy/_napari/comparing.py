@@ -16,6 +16,7 @@ from napari_lithium_alloy._napari.result_layers import (
     agreement_layer,
     local_r_layer,
     mask_layer,
+    stage_name,
 )
 from napari_lithium_alloy.core.alloyed_images import Pair, progress_at
 from napari_lithium_alloy.core.complementarity import (
@@ -88,6 +89,17 @@ def alloying_maps(opened: Opened) -> dict[str, OnsetMap]:
     """Onset maps of the alloying steps, in order."""
     stages = stages_of(tuple(opened.stages.values()), StageKind.ALLOYING)
     return {s.key: opened.onset_maps[s.key] for s in stages}
+
+
+def steps_of(opened: Opened) -> dict[str, str]:
+    """The alloying steps with an onset map, by key, and what people call them."""
+    return {key: stage_name(opened.stages[key]) for key in alloying_maps(opened)}
+
+
+def other_onsets(opened: Opened) -> dict[str, str]:
+    """Onset maps of other stages, by their name in the table; they have no alloyed region."""
+    others = [key for key in opened.onset_maps if key not in alloying_maps(opened)]
+    return {f"{key}_onset": f"onset {stage_name(opened.stages[key])}" for key in others}
 
 
 def own_layers(viewer: ViewerModel) -> dict[str, Layer]:

@@ -9,7 +9,7 @@ import pandas as pd
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QFont
 
-from napari_lithium_alloy._napari.plot_canvas import PlotCanvas
+from napari_lithium_alloy._napari.plot_canvas import LETTER_PX, PlotCanvas
 from napari_lithium_alloy._napari.plots import COLOURS
 from napari_lithium_alloy.core.alloyed_images import Pair
 from napari_lithium_alloy.core.pair_names import paper_pairs, short_pair
@@ -17,7 +17,7 @@ from napari_lithium_alloy.core.recording import FloatArray
 
 MOST = 12
 """More rows than that are cut down to those of the paper and the chosen one."""
-ROW_PX, AXES_PX, SHIFTS_PX = 17, 52, 190
+ROW_PX, AXES_PX, SHIFTS_PX = 17, 56, 194
 NULL_ALPHA = 0.22
 MARK_PX = 9
 R_LABEL = "Pearson's r (band: 95 % of chance)"
@@ -70,6 +70,7 @@ class PairCanvas(PlotCanvas):
         self.rows = self.shifts = pd.DataFrame()
         self.chosen: Pair = ("", "")
         self.item.setMouseEnabled(x=False, y=False)
+        self.item.layout.setContentsMargins(1, 1, 1, LETTER_PX)
         self.widget.scene().sigMouseClicked.connect(self._clicked)
 
     @property
@@ -134,7 +135,7 @@ class PairCanvas(PlotCanvas):
         x = self.shifts["shift_s"].to_numpy(float)
         r, low, high = (self.shifts[c].to_numpy(float, na_value=np.nan) for c in COLUMNS)
         known = np.isfinite(low)
-        ends = [self._pg.PlotDataItem(x[known], end[known], pen=None) for end in (low, high)]
+        ends = [self._pg.PlotCurveItem(x[known], end[known]) for end in (low, high)]
         self.item.addItem(self._pg.FillBetweenItem(*ends, brush=self._faint(ink)))
         self.item.plot(x, r, pen=self._pg.mkPen(COLOURS[0], width=2), connect="finite")
         beyond = known & ~((low <= r) & (r <= high))

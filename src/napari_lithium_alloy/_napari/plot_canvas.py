@@ -11,6 +11,9 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_lithium_alloy.core.errors import AlloyError
 
+LETTER_PX = 6
+"""Below the lower label: pyqtgraph cuts what hangs below its line."""
+
 
 class PlotCanvas(QWidget):
     """A plot in the theme of the viewer; subclasses draw it there and on paper.

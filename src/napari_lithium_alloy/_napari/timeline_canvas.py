@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 
+from napari_lithium_alloy._napari.plot_canvas import LETTER_PX
 from napari_lithium_alloy._napari.plots import COLOURS, Curve, CurveCanvas
 from napari_lithium_alloy._napari.stage_bands import StageBands
 from napari_lithium_alloy._napari.timeline_paper import figure_of_timeline
@@ -21,8 +22,6 @@ from napari_lithium_alloy._napari.timeline_plot import (
 
 RIGHT_COLOUR = COLOURS[0]
 """Of the mean intensity and its axis; the potential has that of the text."""
-LETTER_PX = 6
-"""Below the lower label: pyqtgraph cuts what hangs below its line."""
 MARK_PX = 10
 LEGEND_ENTRY_PX = 92
 DASH = (2.0, 2.0)

@@ -15,9 +15,11 @@ from napari_lithium_alloy._napari.comparing import (
     all_compared,
     compared,
     layers_of,
+    other_onsets,
     own_images,
     own_layers,
     spots_of,
+    steps_of,
     with_rows,
 )
 from napari_lithium_alloy._napari.dock import Dock, column
@@ -25,7 +27,6 @@ from napari_lithium_alloy._napari.forms import Form, rows
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.pair_plot import PairCanvas, rows_to_draw, shifts_of
 from napari_lithium_alloy._napari.pair_words import moment_words, pair_words, table_words
-from napari_lithium_alloy._napari.result_layers import stage_name
 from napari_lithium_alloy._napari.whole_work import regions_in
 from napari_lithium_alloy.core.alloyed_images import Pair
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
@@ -109,10 +110,8 @@ class ComplementarityMap(Dock):
 
     def refresh(self) -> None:
         opened = self.session.current
-        steps, titles = {}, {}
-        if opened is not None:
-            steps = {key: stage_name(opened.stages[key]) for key in opened.onset_maps}
-            titles = steps | spots_of(opened)
+        steps = {} if opened is None else steps_of(opened)
+        titles = {} if opened is None else steps | other_onsets(opened) | spots_of(opened)
         titles |= {name: name for name in own_layers(self.viewer)}
         self.first.offer(titles, list(steps), 0)
         self.second.offer(titles, list(steps), 1)
@@ -182,7 +181,8 @@ class ComplementarityMap(Dock):
 
     def run(self) -> None:
         comparison, pair = self._comparison(), self.pair
-        if not all(pair) or pair[0] == pair[1]:
+        sources = {choice.source.currentData() for choice in (self.first, self.second)} - {None}
+        if len(sources) < 2:
             raise AlloyError(
                 "Two different maps are needed; compute onset maps in the Temporal color code dock."
             )
