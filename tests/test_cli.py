@@ -24,6 +24,7 @@ from napari_lithium_alloy.sample_data import sample_parameters, write_sample
 STEPS = ("cycle1_step1", "cycle1_step2", "cycle1_dealloying1")
 KINDS = ("onset", "onset_sd", "rise_time", "front_speed", "front_speed_sd", "front_direction")
 MAPS = {f"{kind}_{key}.tif" for kind in KINDS for key in STEPS}
+MAPS |= {f"{kind}_cycle1_dissolution.tif" for kind in KINDS[:3]}
 RESULTS = {f"{name}.csv" for name in TABLES} | MAPS | {"provenance.json"}
 
 

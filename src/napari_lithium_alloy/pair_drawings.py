@@ -36,7 +36,8 @@ Drawing = tuple[str, Callable[[], Any]]
 def pair_drawings(result: AnalysisResult) -> Iterator[Drawing]:
     """Figs. 2A, 2C and 5C of each cycle, regions, agreement, and r against boundary shifts."""
     table = result.tables["colocalization"]
-    names = set(table["a"]) | set(table["b"])
+    known = table[table["pearson_r"].notna()]
+    names = set(known["a"]) | set(known["b"])
     for cycle in cycles_of(result.experiment.stages):
         alloying = stages_of(result.experiment.stages, StageKind.ALLOYING, cycle=cycle)
         steps = [s for s in alloying if s.key in result.onset_maps]
@@ -46,7 +47,7 @@ def pair_drawings(result: AnalysisResult) -> Iterator[Drawing]:
         if bars:
             yield f"pairs_cycle{cycle}", partial(pairs_figure, table, bars)
         keys = [*(s.key for s in steps), *spots]
-        if len(keys) > 1:
+        if any(name.startswith(f"cycle{cycle}_") for name in names):
             yield f"matrix_cycle{cycle}", partial(matrix_figure, table, keys)
         if told:
             yield f"regions_cycle{cycle}", partial(_regions, result, told)
@@ -63,6 +64,7 @@ def pair_drawings(result: AnalysisResult) -> Iterator[Drawing]:
 def _bars(result: AnalysisResult, steps: Sequence[Stage], spots: Sequence[str]) -> list[Pair]:
     """The bars of Fig. 2C, and those with pores."""
     table = result.tables["colocalization"]
+    table = table[table["pearson_r"].notna()]
     known = set(zip(table["a"], table["b"], strict=True))
     return [pair for pair in paper_pairs([s.key for s in steps], spots) if pair in known]
 

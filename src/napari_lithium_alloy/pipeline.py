@@ -261,7 +261,8 @@ def _check_known(experiment: Experiment, recording: Recording) -> None:
 
 
 def _onsets(result: AnalysisResult, _: LabelMaker) -> Work[None]:
-    stages = [s for s in stages_of(result.experiment.stages, *STEPS) if not _too_short(result, s)]
+    mapped = stages_of(result.experiment.stages, *STEPS, StageKind.DISSOLUTION)
+    stages = [s for s in mapped if not _too_short(result, s)]
     maps = yield from onset_maps(
         result.recording,
         stages,
@@ -279,7 +280,7 @@ def _fronts(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     """What follows from the onset maps: speeds of fronts, and the area alloyed against time."""
     recording, experiment = result.recording, result.experiment
     by_key = {s.key: s for s in stages_of(experiment.stages, *STEPS)}
-    maps = {by_key[key]: onset for key, onset in result.onset_maps.items()}
+    maps = {by_key[k]: onset for k, onset in result.onset_maps.items() if k in by_key}
     fronts: dict[Stage, FrontMap] = {}
     for i, (stage, onset) in enumerate(maps.items()):
         yield i, len(maps)

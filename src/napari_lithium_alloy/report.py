@@ -187,7 +187,7 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
 
 
 def _of_onsets(result: AnalysisResult) -> Iterator[Drawing]:
-    for stage in stages_of(result.experiment.stages, StageKind.ALLOYING, StageKind.DEALLOYING):
+    for stage in stages_of(result.experiment.stages, StageKind.ALLOYING, *LEAVING):
         if stage.key in result.onset_maps:
             yield f"onset_{stage.key}", partial(_onset, result, stage)
         front = result.front_maps.get(stage.key)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.shifts import all_shifts, correlation_length
@@ -35,6 +36,24 @@ def test_shifts_are_those_of_a_loop_without_wrapping(masked):
     assert shifts.overlap[8, 0] == 0  # beyond half the field
     assert shifts.n_px == valid.sum()
     assert shifts.correlation[0, 0] == pytest.approx((a * b).sum() / whole)
+
+
+def test_squares_of_pixels_tell_the_same_of_smooth_maps():
+    rng = np.random.default_rng(3)
+    valid = np.ones((160, 200), bool)
+    valid[:40, 120:] = False
+    smooth = [
+        ndimage.gaussian_filter(rng.standard_normal(valid.shape), 8.0, mode="wrap") for _ in "ab"
+    ]
+    a, b = (np.where(valid, i - i[valid].mean(), 0.0) for i in smooth)
+    fine, coarse = all_shifts(a, b, valid), all_shifts(a, b, valid, 4)
+    assert coarse.n_px == fine.n_px
+    assert coarse.variance == pytest.approx(fine.variance, rel=0.03)
+    near = (coarse.length > 10) & coarse.enough
+    some = fine.correlation[np.ix_(*(4 * np.fft.fftfreq(n, 1 / n).astype(int) for n in near.shape))]
+    assert coarse.correlation[near] == pytest.approx(some[near], abs=0.02)
+    lengths = [correlation_length(s.own[0], s.overlap, s.length) for s in (fine, coarse)]
+    assert lengths[1] == pytest.approx(lengths[0], abs=4)
 
 
 def test_white_noise_has_as_many_samples_as_pixels():

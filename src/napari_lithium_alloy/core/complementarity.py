@@ -19,7 +19,7 @@ from napari_lithium_alloy.core.colocalization import (
     coefficients,
     pearson,
 )
-from napari_lithium_alloy.core.covariance_model import spread_factor
+from napari_lithium_alloy.core.covariance_model import CELLS_A_LENGTH, spread_factor
 from napari_lithium_alloy.core.detrending import Detrend, degree_for, detrended
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
@@ -153,31 +153,38 @@ def _prepared(
     a: FloatArray, b: FloatArray, common: BoolArray, parameters: ComplementarityParameters
 ) -> _Prepared:
     """Without the trend of the degree asked for or, if `auto`, of that the maps allow."""
-    degree = degree_for(parameters.detrend, _samples_in(a, b, common))
+    samples, length = _fineness(a, b, common)
+    degree = degree_for(parameters.detrend, samples)
     first, second = (detrended(i, common, degree) for i in (a, b))
+    large = max(common.shape) > PROBE_PX
+    cell = max(1, int(length / CELLS_A_LENGTH)) if large else 1
     return _Prepared(
         first=first,
         second=second,
         common=common,
         degree=degree,
-        shifts=all_shifts(first, second, common),
+        shifts=all_shifts(first, second, common, cell),
     )
 
 
-def _samples_in(a: FloatArray, b: FloatArray, common: BoolArray) -> float:
-    """About how many independent samples the coarser map holds, from a large field's middle."""
+def _fineness(a: FloatArray, b: FloatArray, common: BoolArray) -> tuple[float, float]:
+    """About how many independent samples the coarser map holds, and the finer one's length.
+
+    From the middle of a large field; (0, 1) where that does not tell.
+    """
     window = tuple(
         slice((n - m) // 2, (n + m) // 2) for n, m in ((n, min(n, PROBE_PX)) for n in common.shape)
     )
     some = common[window]
     if some.sum() <= LEAST_PIXELS or _constant(a[window], b[window], some):
-        return 0.0
+        return 0.0, 1.0
     first, second = (detrended(i[window], some, 2) for i in (a, b))
     if min(float((first**2).sum()), float((second**2).sum())) == 0:
-        return 0.0
+        return 0.0, 1.0
     shifts = all_shifts(first, second, some)
     variance = max(shifts.spread(own, own) for own in shifts.own)
-    return float(common.sum()) / float(some.sum()) / max(variance, 1e-9)
+    samples = float(common.sum()) / float(some.sum()) / max(variance, 1e-9)
+    return samples, min(correlation_length(o, shifts.overlap, shifts.length) for o in shifts.own)
 
 
 def correlate(
@@ -255,7 +262,7 @@ def _judged(
         return _with(found, reason=reason)
     null = null * math.sqrt(1 / (found.n_effective - 1) / float(np.mean(null**2)))
     low, high = np.percentile(null, [2.5, 97.5])
-    independent = null.size / max(length, 1.0) ** 2
+    independent = null.size * (shifts.cell / max(length, 1.0)) ** 2
     side = block_side(maps.common.shape, length)
     blocks = block_correlations(
         maps.first, maps.second, maps.common, side,

@@ -201,6 +201,7 @@ def montage_row(
     """A stage's row of images, with their limits, progress and alloyed share."""
     own = recording.times_s[recording.frames_between(stage.start_s, stage.end_s)]
     unknown = np.full(len(times_s), np.nan)
+    onset = onset if stage.step is not None else None  # lithium that dissolves is no alloy
     return MontageRow(
         stage=stage,
         times_s=times_s,

@@ -38,12 +38,15 @@ class Shifts:
         the spread it would have over the whole field.
     own : tuple of two numpy.ndarray
         (H, W) of each map with itself: sum of products over the maps' sums of squares.
+    cell : int
+        Shifts are by whole multiples of this, pixels.
     """
 
     overlap: FloatArray
     length: FloatArray
     correlation: FloatArray
     own: tuple[FloatArray, FloatArray]
+    cell: int = 1
 
     @property
     def n_px(self) -> int:
@@ -66,7 +69,7 @@ class Shifts:
 
     def spread(self, a: FloatArray, b: FloatArray) -> float:
         """The same for maps with these own products."""
-        return float((a * b / np.maximum(self.overlap, 1))[self.enough].sum())
+        return self.cell**2 * float((a * b / np.maximum(self.overlap, 1))[self.enough].sum())
 
 
 def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -99,7 +102,7 @@ def within_half(shape: tuple[int, ...], padded: tuple[int, ...]) -> BoolArray:
     return np.asarray(rows[:, np.newaxis] & columns[np.newaxis, :])
 
 
-def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray) -> Shifts:
+def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray, cell: int = 1) -> Shifts:
     """All shifts of two maps whose means over `valid` are 0, and which are 0 elsewhere.
 
     Parameters
@@ -108,19 +111,36 @@ def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray) -> Shifts:
         (Y, X), detrended.
     valid : numpy.ndarray
         (Y, X) bool.
+    cell : int
+        Squares of so many pixels are taken together, for maps much smoother than them: shifts
+        are then by whole squares, and each stands for those around it.
     """
-    padded = padded_shape(valid.shape)
-    mask = transformed(valid.astype(float), padded)
-    x, y = (transformed(i / math.sqrt(float((i**2).sum())), padded) for i in (a, b))
+    powers = [math.sqrt(float((i**2).sum())) for i in (a, b)]
+    pixels, first, second = (_sums(i, cell) / cell for i in (valid.astype(float), a, b))
+    padded = padded_shape(pixels.shape)
+    mask = transformed(pixels, padded)
+    x, y = (
+        transformed(i / power, padded) for i, power in zip((first, second), powers, strict=True)
+    )
     overlap = np.round(crossed(mask, mask, padded))
-    overlap[~within_half(valid.shape, padded)] = 0
+    overlap[~within_half(pixels.shape, padded)] = 0
     scale = np.sqrt(overlap[0, 0] / np.maximum(overlap, 1))
     return Shifts(
         overlap=overlap,
-        length=shift_lengths(padded),
+        length=cell * shift_lengths(padded),
         correlation=crossed(x, y, padded) * scale,
         own=(crossed(x, x, padded), crossed(y, y, padded)),
+        cell=cell,
     )
+
+
+def _sums(image: FloatArray, cell: int) -> FloatArray:
+    """Sums over squares; a remainder is left out."""
+    if cell == 1:
+        return image
+    rows, columns = (n // cell for n in image.shape)
+    window = image[: rows * cell, : columns * cell]
+    return np.asarray(window.reshape(rows, cell, columns, cell).sum(axis=(1, 3)))
 
 
 def correlation_length(own: FloatArray, overlap: FloatArray, length: FloatArray) -> float:

@@ -20,7 +20,7 @@ from napari_lithium_alloy.io.tables import write_csv, write_map
 
 PROVENANCE = "provenance.json"
 MAP_NAME = re.compile(
-    r"(onset_(sd_)?|rise_time_|front_(speed_(sd_)?|direction_))cycle\d+_(step|dealloying)\d+\.tif"
+    r"(onset_(sd_)?|rise_time_|front_(speed_(sd_)?|direction_))cycle\d+_(step\d+|dealloying\d+|dissolution)\.tif"
 )
 
 
