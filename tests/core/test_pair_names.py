@@ -10,6 +10,8 @@ from napari_lithium_alloy.core.pair_names import paper_pairs, short_image, short
         ("cycle1_step2_alloyed_middle", "S2m"),
         ("cycle1_step1_unalloyed_end", "S1e un"),
         ("cycle1_step1_onset", "S1 onset"),
+        ("cycle1_dealloying1_onset", "S1' onset"),
+        ("cycle2_dissolution_onset", "dissolution onset, cycle 2"),
         ("cycle3_sites", "Li, cycle 3"),
         ("cycle1_pores", "pores"),
         ("my_cycle_1", "my_cycle_1"),

@@ -9,7 +9,7 @@ from itertools import combinations
 from napari_lithium_alloy.core.alloyed_images import Pair
 
 _NAME = re.compile(
-    r"cycle(?P<cycle>\d+)_(?:(?P<spots>sites|pores)|"
+    r"cycle(?P<cycle>\d+)_(?:(?P<spots>sites|pores)|(?P<stage>SEI|deposition|dissolution)_onset|"
     r"(?P<kind>step|dealloying)(?P<step>\d+)_"
     r"(?:onset|(?P<region>unalloyed|alloyed)_(?P<moment>start|middle|end)))"
 )
@@ -73,6 +73,8 @@ def _label(name: str) -> str:
         return name
     if found["spots"]:
         return _SPOTS[found["spots"]]
+    if found["stage"]:
+        return f"{found['stage']} onset"
     if not found["region"]:
         return f"{_step(found)} onset"
     return _step(found) + found["moment"][0] + (" un" if found["region"] == "unalloyed" else "")
