@@ -59,7 +59,7 @@ class PicturesBox(QWidget):
         )
         self.figures = QPushButton("Save figures…")
         self.figures.setToolTip(
-            "Figs. 1B-F, 2B, 3B, 4C, 5A-B of the paper for this recording, as PNG and SVG in a "
+            "Figs. 1B-F, 2A-C, 3A-B, 4C, 5A-C of the paper for this recording, as PNG and SVG in a "
             "folder; analyses first what has changed"
         )
         self.movie = QPushButton("Save movie…")

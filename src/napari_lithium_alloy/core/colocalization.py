@@ -78,7 +78,8 @@ def coefficients(
     AlloyError
         If the shapes differ, or the rule is "fixed" and no thresholds are given.
     """
-    x, y = common_values(a, b, valid)
+    known = common_field(a, b, valid)
+    x, y = a[known].astype(float), b[known].astype(float)
     if not x.size:
         return Coefficients(reason="no pixel is known in both maps")
     reasons = []
@@ -105,29 +106,21 @@ def coefficients(
     )
 
 
-def common_values(
-    a: FloatArray, b: FloatArray, valid: BoolArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Values of the pixels that are known in both images.
+def common_field(a: FloatArray, b: FloatArray, valid: BoolArray | None) -> BoolArray:
+    """True where both images are known.
 
     Raises
     ------
     AlloyError
         If the shapes differ.
     """
-    check_shapes(a, b)
-    known = np.isfinite(a) & np.isfinite(b)
-    known = known if valid is None else known & valid
-    return a[known].astype(float), b[known].astype(float)
-
-
-def check_shapes(a: FloatArray, b: FloatArray) -> None:
-    """Raise AlloyError unless two maps are of one shape."""
     if a.shape != b.shape:
         raise AlloyError(
             f"The maps have different shapes, {a.shape} and {b.shape}; "
             "choose two of the same recording."
         )
+    known = np.isfinite(a) & np.isfinite(b)
+    return np.asarray(known if valid is None else known & valid)
 
 
 def pearson(a: FloatArray, b: FloatArray) -> float:

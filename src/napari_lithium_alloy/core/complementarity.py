@@ -15,8 +15,8 @@ from scipy.stats import t as student_t
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.colocalization import (
     attainable_r,
-    check_shapes,
     coefficients,
+    common_field,
     pearson,
 )
 from napari_lithium_alloy.core.covariance_model import CELLS_A_LENGTH, spread_factor
@@ -134,19 +134,6 @@ class _Prepared:
     common: BoolArray
     degree: int
     shifts: Shifts
-
-
-def common_field(a: FloatArray, b: FloatArray, valid: BoolArray | None) -> BoolArray:
-    """(Y, X) True where both maps are known.
-
-    Raises
-    ------
-    AlloyError
-        If the shapes differ.
-    """
-    check_shapes(a, b)
-    known = np.isfinite(a) & np.isfinite(b)
-    return np.asarray(known if valid is None else known & valid)
 
 
 def _prepared(

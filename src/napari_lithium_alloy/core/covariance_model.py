@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 
 from napari_lithium_alloy.core.detrending import detrended, trend_basis
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.shifts import LEAST_OVERLAP, shift_lengths
+from napari_lithium_alloy.core.shifts import LEAST_OVERLAP, cell_sums, shift_lengths
 
 N_WIDTHS = 10
 NARROWEST_PX = 0.7
@@ -166,11 +166,8 @@ def spread_factor(
 
 def _in_cells(image: FloatArray, valid: BoolArray, cell: int) -> tuple[FloatArray, BoolArray]:
     """Means over squares, and which squares hold enough pixels; a remainder is left out."""
-    rows, columns = (n // cell for n in valid.shape)
-    window = slice(0, rows * cell), slice(0, columns * cell)
-    squares = (rows, cell, columns, cell)
-    pixels = valid[window].reshape(squares).sum(axis=(1, 3))
-    total = np.where(valid, image, 0)[window].reshape(squares).sum(axis=(1, 3))
+    pixels = cell_sums(valid.astype(float), cell)
+    total = cell_sums(np.where(valid, image, 0), cell)
     there = pixels >= cell**2 / 2
     return np.where(there, total / np.maximum(pixels, 1), 0), there
 

@@ -116,7 +116,7 @@ def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray, cell: int = 1) ->
         are then by whole squares, and each stands for those around it.
     """
     powers = [math.sqrt(float((i**2).sum())) for i in (a, b)]
-    pixels, first, second = (_sums(i, cell) / cell for i in (valid.astype(float), a, b))
+    pixels, first, second = (cell_sums(i, cell) / cell for i in (valid.astype(float), a, b))
     padded = padded_shape(pixels.shape)
     mask = transformed(pixels, padded)
     x, y = (
@@ -134,7 +134,7 @@ def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray, cell: int = 1) ->
     )
 
 
-def _sums(image: FloatArray, cell: int) -> FloatArray:
+def cell_sums(image: FloatArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:
         return image
