@@ -127,8 +127,8 @@ def test_onset_map_and_its_colours(viewer, opened, gold, dock_of, finished):
     assert not sd.visible
     code, inverted = layers_of(viewer, "rgb")
     colours = opened.config.color_code
-    assert np.array_equal(code.data, color_code(same, colours))
-    assert np.array_equal(inverted.data, color_code(same, colours, inverted=True))
+    assert np.array_equal(code.data, color_code(same[stage], colours))
+    assert np.array_equal(inverted.data, color_code(same[stage], colours, inverted=True))
     assert about(layer)["steps"][0]["parameters"]["fraction"] == 0.5
     assert opened.tables["onset_summary"]["stage"].tolist() == ["step1"]
     assert dock.tables.model.rowCount() == 1
@@ -174,7 +174,7 @@ def test_the_front_of_a_step_and_its_isochrones(viewer, opened, dock_of, finishe
     run(dock, finished)
     (again,) = layers_of(viewer, "isochrones")  # replaced, not added
     assert len(again.data) != len(expected.paths_px)
-    assert len(layers_of(viewer, "front")) == 2
+    assert len(layers_of(viewer, "front")) == 3
 
 
 def test_the_onset_layer_is_in_the_legends_unit(viewer, opened, dock_of, finished):

@@ -59,7 +59,7 @@ def test_the_whole_analysis_equals_the_command_lines(
         assert np.array_equal(opened.onset_maps[key].onset_s, onset.onset_s, equal_nan=True)
     kinds = [kind_of(layer) for layer in viewer.layers]
     assert {"counts", "onset", "onset_sd", "rgb", "sites", "pores", "regions"} <= set(kinds)
-    assert (kinds.count("onset"), kinds.count("rgb")) == (3, 2)
+    assert (kinds.count("onset"), kinds.count("rgb")) == (4, 2)
     shown = [layer for layer in viewer.layers if kind_of(layer) == "onset" and layer.visible]
     assert [layer.name for layer in shown] == ["Onset step 1, cycle 1 (s)"]
     for layer in viewer.layers:
@@ -92,8 +92,8 @@ def test_docks_give_the_tables_of_the_whole_analysis(viewer, workspace, gold_fil
     finished(correct)
     correct.correct.result.apply.click()
     color = docks["Temporal color code"]
-    for step in ("step 1, cycle 1", "step 2, cycle 1", "step 1', cycle 1"):
-        color.stage_box.choice.setCurrentText(step)
+    for step in ("step 1", "step 2", "dissolution", "step 1'"):
+        color.stage_box.choice.setCurrentText(f"{step}, cycle 1")
         color._run_clicked()
         finished(color)
     for name in ("Nucleation sites", "Pore tracking"):

@@ -116,11 +116,14 @@ class Found:
 def found(
     work: Work[OnsetMap],
     recording: Recording,
+    stage: Stage,
     chosen: frozenset[str],
     front: FrontParameters,
     lines: IsochroneParameters,
 ) -> Work[Found]:
-    """An onset map, its fronts where the pixel size is known, and isochrones where asked for.
+    """An onset map, and isochrones where asked for.
+
+    The fronts of a step are told where the pixel size is known, those of other stages on request.
 
     Raises
     ------
@@ -131,7 +134,7 @@ def found(
         recording.pixel_size("Front speeds")
     onset = yield from part(work, 0, 90, 100)
     made = None
-    if recording.pixel_size_um is not None:
+    if recording.pixel_size_um is not None and (stage.step is not None or chosen & FRONTS):
         interval = recording.frame_interval_s
         made = front_map(onset, recording.pixel_size_um, front, frame_interval_s=interval)
     yield 95, 100

@@ -162,7 +162,7 @@ class TemporalColorCode(PlotDock):
             front, lines = self.front_form.value, self.line_form.value
             opened.use(onset=parameters, color_code=colours, front=front, isochrones=lines)
             onset: Any = _onset(opened, stage, parameters)
-            work: Any = found(onset, recording, chosen, front, lines)
+            work: Any = found(onset, recording, stage, chosen, front, lines)
             self.start(work, functools.partial(self._show_onset, opened, stage, colours, chosen))
         else:
             table = lut(colours.colormap)
