@@ -101,7 +101,7 @@ def test_a_pair_makes_its_masks_and_maps(viewer, opened, dock, run, errors):
     assert local.contrast_limits == [-1, 1]
     assert agreement.contrast_limits[0] == -agreement.contrast_limits[1]
     assert local.colormap.name == agreement.colormap.name == "PiYG"
-    assert (local.visible, agreement.visible) == (True, False)
+    assert (local.visible, agreement.visible) == (False, True)
     assert about(local)["steps"][0]["parameters"]["stage"] == f"{S1M} & {S2M}"
     text = dock.status.text()
     assert f"r = {row['pearson_r']:.2f}, by chance {row['null_low']:.2f} to" in text

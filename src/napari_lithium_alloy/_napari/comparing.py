@@ -227,8 +227,8 @@ def layers_of(comparison: Comparison, pair: Pair, result: Compared) -> list[Laye
     ]
     if result.table["pearson_r"].notna().all():
         layers += [
-            agreement_layer(recording, result.agreement, pair, where, steps),
             local_r_layer(recording, result.local, result.sigma_px, pair, where, steps),
+            agreement_layer(recording, result.agreement, pair, where, steps),
         ]
     return layers
 

@@ -88,7 +88,7 @@ SCENES = (
         name="complementarity_map",
         dock="Complementarity map",
         time_s=80.0,
-        shows=_is("map", "local_r"),
+        shows=_is("map", "agreement"),
         caption="Where the second step goes where the first did not, and Pearson's r.",
     ),
     Scene(

@@ -206,7 +206,6 @@ def agreement_layer(
         colormap=DIVERGING,
         limits=(-top, top),
         steps=steps,
-        visible=False,
     )
 
 
@@ -228,6 +227,7 @@ def local_r_layer(
         colormap=DIVERGING,
         limits=(-1.0, 1.0),
         steps=steps,
+        visible=False,
     )
 
 
