@@ -228,6 +228,19 @@ def test_a_region_and_its_complement_have_r_of_opposite_signs():
     assert one["manders_m1"] == pytest.approx((~a & b).sum() / (~a).sum())
 
 
+def test_fixed_thresholds_are_used_as_given():
+    rng = np.random.default_rng(0)
+    images = {"a": rng.random((30, 30)), "b": rng.random((30, 30))}
+    fixed = ComplementarityParameters(thresholds="fixed", threshold_a=0.7, threshold_b=0.4)
+    row = finish(colocalization(images, [("a", "b")], fixed)).iloc[0]
+    a, b = images["a"], images["b"]
+    assert (row["threshold_a"], row["threshold_b"]) == (0.7, 0.4)
+    assert row["manders_m1"] == pytest.approx(a[b >= 0.4].sum() / a.sum())
+    half = ComplementarityParameters(thresholds="fixed", threshold_a=0.7)
+    with pytest.raises(AlloyError, match="give one a map"):
+        finish(colocalization(images, [("a", "b")], half))
+
+
 def test_the_local_r_is_that_of_a_weighted_window():
     rng = np.random.default_rng(2)
     a, b = smooth_field(rng, (60, 60)), smooth_field(rng, (60, 60))

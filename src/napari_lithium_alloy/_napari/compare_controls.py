@@ -45,6 +45,21 @@ FIELDS = {
         label="Manders' thresholds",
         tip="How the thresholds of Manders' M1 and M2 in the table are chosen",
     ),
+    "threshold_a": Field(
+        label="Fixed thresholds (A, B)",
+        tip="Of map A where Manders' thresholds are fixed, in its own units; for masks 0.5",
+        low=-1e12,
+        high=1e12,
+        unset="A",
+    ),
+    "threshold_b": Field(
+        label="Fixed threshold of B",
+        tip="Of map B where Manders' thresholds are fixed, in its own units; for masks 0.5",
+        low=-1e12,
+        high=1e12,
+        unset="B",
+        beside=True,
+    ),
     "window_px": Field(
         label="Window of local r (px)",
         tip="Standard deviation of the Gaussian window of the map of local r",

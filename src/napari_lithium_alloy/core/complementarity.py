@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from scipy.stats import t as student_t
 
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.colocalization import (
+    ThresholdRule,
     attainable_r,
     coefficients,
     common_field,
@@ -54,8 +54,10 @@ class ComplementarityParameters:
     detrend : {"auto", "none", "plane", "quadratic"}
         Trend across the field taken out of both before r and its null; auto: a polynomial of
         degree 2 or, where the maps' structures are much finer, of up to 8.
-    thresholds : {"otsu", "costes"}
+    thresholds : {"otsu", "costes", "fixed"}
         How the thresholds of Manders' coefficients are chosen.
+    threshold_a, threshold_b : float or None
+        The fixed ones, in the maps' own units; a value at its threshold counts.
     window_px : float or None
         Standard deviation of the window of a local r, pixels; None: twice the maps' correlation
         length, so that a window holds some independent samples.
@@ -70,11 +72,20 @@ class ComplementarityParameters:
     progress: float = 0.5
     end_progress: float = 0.8
     detrend: Detrend = "auto"
-    thresholds: Literal["otsu", "costes"] = "otsu"
+    thresholds: ThresholdRule = "otsu"
+    threshold_a: float | None = None
+    threshold_b: float | None = None
     window_px: float | None = None
     n_permutations: int = 999
     seed: int = 0
     boundary_shift_s: float = 4.0
+
+    @property
+    def fixed_thresholds(self) -> tuple[float, float] | None:
+        """The fixed thresholds, where both are given."""
+        if self.threshold_a is None or self.threshold_b is None:
+            return None
+        return self.threshold_a, self.threshold_b
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,7 +419,10 @@ def colocalization(
                 )
             found = known[first, second]
             found = found if one is other else mirrored(found)
-            further = coefficients(images[a], images[b], valid=valid, rule=parameters.thresholds)
+            further = coefficients(
+                images[a], images[b], valid=valid, rule=parameters.thresholds,
+                thresholds=parameters.fixed_thresholds,
+            )  # fmt: skip
             rows.append(row | vars(further) | vars(found))
         yield i + 1, len(pairs)
     return conform("colocalization", pd.DataFrame(rows))
