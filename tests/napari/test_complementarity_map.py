@@ -77,6 +77,17 @@ def test_the_pair_of_the_paper_is_chosen_at_once(dock, opened):
     assert dock.first.when.text().startswith(f"30 % of the area at {at:.1f} s, ")
 
 
+def test_thresholds_are_asked_for_where_they_are_fixed(opened, dock, run, errors):
+    assert not dock.form["threshold_a"].native.isVisibleTo(dock)
+    dock.form["thresholds"].value = "fixed"
+    assert dock.form["threshold_a"].native.isVisibleTo(dock)
+    run()
+    assert "give one a map" in errors[-1]
+    dock.form["threshold_a"].value, dock.form["threshold_b"].value = "0.5", "0.5"
+    run()
+    assert row_of(opened, S1M, S2M)["threshold_a"] == 0.5
+
+
 def test_a_pair_makes_its_masks_and_maps(viewer, opened, dock, run, errors):
     run()
     row, parameters = row_of(opened, S1M, S2M), opened.config.complementarity

@@ -137,7 +137,10 @@ class Form(Generic[Parameters]):
                 shared[-1][1].append(widget.native)
             else:
                 shared.append((widget.label, [widget.native]))
-        self.native = rows(*((label, beside(*own)) for label, own in shared))
+        placed = [(label, beside(*own)) for label, own in shared]
+        self.native = rows(*placed)
+        firsts = [name for name in self.widgets if not fields[name].beside]
+        self._rows = dict(zip(firsts, (box for _, box in placed), strict=True))
         for widget in self.widgets.values():
             widget.native.setToolTip(widget.tooltip)
             if isinstance(widget, CheckBox):
@@ -147,8 +150,8 @@ class Form(Generic[Parameters]):
         return self.widgets[name]
 
     def show_row(self, name: str, visible: bool) -> None:
-        """Show or hide one parameter."""
-        self.native.layout().setRowVisible(self.widgets[name].native, visible)
+        """Show or hide one parameter, with those beside it."""
+        self.native.layout().setRowVisible(self._rows[name], visible)
 
     @property
     def value(self) -> Parameters:

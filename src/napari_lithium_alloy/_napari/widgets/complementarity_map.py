@@ -52,11 +52,17 @@ class ComplementarityMap(Dock):
             choice.changed.connect(self._chosen)
         for name in SHARES:
             self.form[name].changed.connect(self._tell)
+        self.form["thresholds"].changed.connect(self._show_thresholds)
+        self._show_thresholds()
         self.field.about_to_open.connect(self._offer_regions)
         self.field.currentIndexChanged.connect(self._draw)
         named = (("A", self.first), ("B", self.second), ("Field", self.field))
         choices = rows(*named, label_px=0)
         return column(choices, self.form.native)
+
+    def _show_thresholds(self) -> None:
+        """Ask for thresholds only where they are fixed."""
+        self.form.show_row("threshold_a", self.form["thresholds"].value == "fixed")
 
     def results(self) -> QWidget:
         self.plotted = QComboBox()
