@@ -86,12 +86,20 @@ def test_the_factor_makes_up_for_what_detrending_takes():
     for _ in range(40):
         noise = rng.standard_normal((2, 96, 96))
         a, b = (ndimage.gaussian_filter(n, 6.0)[24:-24, 24:-24] for n in noise)
-        found.append(spread_factor(a, b, valid, 2, 4.0))
+        found.append(spread_factor(a, b, valid, 2, 4.0, 0.02))
     assert expected > 1.3
     assert np.median(found) == pytest.approx(expected, rel=0.2)
 
 
-def test_a_large_field_needs_no_factor():
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((2, 300, 300))
-    assert spread_factor(a, b, np.ones((300, 300), bool), 2, 4.0) == 1.0
+def test_of_a_large_field_the_factor_follows_from_the_terms():
+    """As it does from whole covariances where structures are fine."""
+    valid = np.ones((72, 72), bool)
+    a, b = np.random.default_rng(0).standard_normal((2, 300, 300))
+    geometry = geometry_of(np.packbits(valid).tobytes(), (72, 72), 4)
+    for j in (2, 3, 4):
+        told = (geometry.products[j] ** 2 / np.maximum(geometry.overlap, 1))[
+            geometry.overlap >= 0.5 * valid.sum()
+        ].sum()
+        variance = told / geometry.powers[j] ** 2
+        simple = spread_factor(a, b, np.ones((300, 300), bool), 4, 4.0, variance)
+        assert simple == pytest.approx(geometry.pairs[j, j] / told, abs=0.012)

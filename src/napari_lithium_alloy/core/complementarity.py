@@ -233,8 +233,9 @@ def correlate(
     r = pearson(x, y)
     own = maps.shifts.own
     lengths = [correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own]
-    variance = maps.shifts.variance * spread_factor(
-        maps.first, maps.second, common, maps.degree, min(lengths)
+    told = maps.shifts.variance
+    variance = told * spread_factor(
+        maps.first, maps.second, common, maps.degree, min(lengths), told
     )
     found = Correlation(
         pearson_r=r,

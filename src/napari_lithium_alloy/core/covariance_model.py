@@ -19,7 +19,7 @@ import numpy as np
 from scipy import fft
 from scipy.optimize import nnls
 
-from napari_lithium_alloy.core.detrending import detrended, trend_basis
+from napari_lithium_alloy.core.detrending import detrended, terms_of, trend_basis
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.shifts import LEAST_OVERLAP, cell_sums, shift_lengths
 
@@ -30,7 +30,9 @@ WIDEST = 0.25
 CELLS_A_LENGTH = 4.0
 """Cells to a correlation length; coarser ones do not show a map's structure."""
 MOST_CELLS = 72
-"""Cells to a side: with more of them the factor is 1 within a few percent."""
+"""Cells to a side; with more of them the factor is near 1, and follows from the trend's terms."""
+OF_A_TERM = 1.25
+"""What each term of the trend adds to the factor of a large field, over its effective samples."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -130,7 +132,12 @@ def _pair(overlap: FloatArray, one: Smooth, other: Smooth) -> float:
 
 
 def spread_factor(
-    a: FloatArray, b: FloatArray, valid: BoolArray, degree: int, length_px: float
+    a: FloatArray,
+    b: FloatArray,
+    valid: BoolArray,
+    degree: int,
+    length_px: float,
+    variance: float,
 ) -> float:
     """Variance of r between unrelated maps over what products of residuals tell of it.
 
@@ -144,15 +151,12 @@ def spread_factor(
         Of the trend.
     length_px : float
         Shorter correlation length of the two maps.
-
-    Returns
-    -------
-    float
-        1 where the field is so large against the maps' structures that it does not matter.
+    variance : float
+        What the products tell.
     """
     cell = max(1, round(length_px / CELLS_A_LENGTH))
     if max(valid.shape) > MOST_CELLS * cell:
-        return 1.0
+        return 1 + OF_A_TERM * terms_of(degree) * variance
     cells = [_in_cells(i, valid, cell) for i in (a, b)]
     there = cells[0][1]
     geometry = geometry_of(np.packbits(there).tobytes(), (there.shape[0], there.shape[1]), degree)
