@@ -315,3 +315,78 @@ def test_p_is_not_smaller_than_independent_shifts_allow():
     found = correlate(a, -a)
     assert found.pearson_r == pytest.approx(-1)
     assert found.p_value > 1e-4
+
+
+def test_a_region_counts_as_the_field_cropped_to_it():
+    rng = np.random.default_rng(3)
+    a, b = smooth_field(rng, (120, 120)), smooth_field(rng, (120, 120))
+    region = np.zeros(a.shape, bool)
+    region[30:80, 40:100] = True
+    inside = correlate(a, b, valid=region)
+    cropped = correlate(a[30:80, 40:100], b[30:80, 40:100])
+    assert dataclasses.asdict(inside) == pytest.approx(dataclasses.asdict(cropped), nan_ok=True)
+
+
+def test_of_a_map_that_is_all_trend_there_is_no_r():
+    b = smooth_field(np.random.default_rng(0))
+    y, x = np.mgrid[:96, :96]
+    plane = 3.0 + 0.1 * x - 0.2 * y
+    found = correlate(plane, b)
+    assert np.isnan([found.pearson_r, found.p_value, found.null_low]).all()
+    assert found.reason == "without the trend across the field nothing is left of one map"
+    assert np.isfinite(found.r_with_trend)
+    assert np.isnan(local_agreement(plane, b)).all()
+    assert np.isnan(windowed_pearson(plane, b)[0]).all()
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e150])
+def test_r_does_not_depend_on_units(scale):
+    rng = np.random.default_rng(4)
+    a, b = smooth_field(rng), smooth_field(rng)
+    b -= a
+    expected, found = correlate(a, b), correlate(scale * a, b)
+    assert found.pearson_r == pytest.approx(expected.pearson_r)
+    assert found.p_value == expected.p_value
+
+
+def test_scattered_pixels_have_no_shifts():
+    rng = np.random.default_rng(5)
+    a, b = smooth_field(rng), smooth_field(rng)
+    found = correlate(a, b, PLAIN, valid=rng.random(a.shape) < 0.05)
+    assert np.isfinite(found.pearson_r)
+    assert np.isnan(found.p_value)
+    assert "scattered" in found.reason
+
+
+def test_the_interval_and_p_say_the_same():
+    rng = np.random.default_rng(6)
+    for _ in range(60):
+        found = correlate(smooth_field(rng), smooth_field(rng))
+        outside = abs(found.pearson_r) > found.null_high
+        assert found.null_low == -found.null_high
+        assert outside == (found.p_value <= 0.05) or found.p_value == pytest.approx(0.05, abs=1e-3)
+
+
+def test_a_map_with_few_late_pixels_is_no_sparse_mask():
+    rng = np.random.default_rng(7)
+    a = smooth_field(rng)
+    a[40:43, 40:43] += 5 * a.std()
+    assert correlate(a, smooth_field(rng)).reason == ""
+
+
+def test_masks_and_whole_numbers_are_maps_too():
+    rng = np.random.default_rng(8)
+    a, b = (smooth_field(rng) > 0 for _ in range(2))
+    expected = correlate(a * 1.0, b * 1.0)
+    assert correlate(a, b).pearson_r == pytest.approx(expected.pearson_r)
+    assert correlate(a.astype(np.uint8), b).p_value == expected.p_value
+
+
+def test_reasons_of_r_and_of_coefficients_stand_together():
+    rng = np.random.default_rng(9)
+    a = smooth_field(rng)
+    images = {"a": a - a.min(), "b": a.max() - a}
+    costes = ComplementarityParameters(thresholds="costes")
+    row = finish(colocalization(images, [("a", "b")], costes)).iloc[0]
+    assert np.isnan(row["manders_m1"])
+    assert "Costes' thresholds need maps that agree" in row["reason"]

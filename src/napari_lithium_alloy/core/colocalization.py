@@ -16,6 +16,8 @@ from skimage.filters import threshold_otsu
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 
+LEAST_SPREAD = 1e-12
+"""Standard deviation, in units of the largest value, under which values are taken for equal."""
 ThresholdRule = Literal["otsu", "costes", "fixed"]
 
 
@@ -125,10 +127,19 @@ def common_field(a: FloatArray, b: FloatArray, valid: BoolArray | None) -> BoolA
 
 def pearson(a: FloatArray, b: FloatArray) -> float:
     """Pearson's r of two samples; NaN where one is constant."""
-    x, y = a - a.mean(), b - b.mean()
-    scale = math.sqrt(float((x**2).sum() * (y**2).sum()))
-    tiny = 1e-12 * max(1.0, float(np.abs(a).max()), float(np.abs(b).max())) * a.size
-    return float((x * y).sum()) / scale if scale > tiny else math.nan
+    scaled = [_standardized(values) for values in (a, b)]
+    return float((scaled[0] * scaled[1]).mean()) if min(v.size for v in scaled) else math.nan
+
+
+def _standardized(values: FloatArray) -> FloatArray:
+    """Of mean 0 and variance 1; empty where the values are equal but for rounding."""
+    largest = float(np.abs(values).max())
+    if not largest > 0:
+        return np.empty(0)
+    unit = values / largest
+    unit = unit - unit.mean()
+    sd = float(np.sqrt(np.mean(unit**2)))
+    return np.asarray(unit / sd) if sd > LEAST_SPREAD else np.empty(0)
 
 
 def spearman(a: FloatArray, b: FloatArray) -> float:

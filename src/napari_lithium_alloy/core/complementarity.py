@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter
+from scipy import ndimage
 from scipy.stats import t as student_t
 
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
@@ -34,12 +34,17 @@ LEAST_EFFECTIVE = 8.0
 """Effective samples below which r has no null."""
 FINEST_P = 0.01
 """The p of few independent shifts is not told finer than their number, or than this."""
-SPARSE = 0.05
-"""Share of the field under which a mask is called sparse."""
+LITTLE_ATTAINABLE = 0.6
+"""Largest |r| in reach under which one of the maps is called a sparse mask."""
 WINDOW_LENGTHS = 2.0
 """Standard deviation of the window of a local r, in correlation lengths."""
 LEAST_WINDOW = 0.25
 """Share of a window that must be known."""
+TOO_SMALL = "the field is too small against the maps' correlation length for a null"
+TOO_SCATTERED = "the pixels compared are too scattered for shifts to leave half of them in common"
+LEAST_LEFT = 1e-10
+"""Of a map's largest value, under which what detrending leaves is rounding."""
+ONLY_TREND = "without the trend across the field nothing is left of one map"
 UNIFORM = "is uniform: its onset spread is under 3 times its uncertainty"
 
 
@@ -97,9 +102,10 @@ class Correlation:
     pearson_r : float
         Of the detrended maps; NaN where it is not defined, and `reason` says why.
     null_low, null_high : float
-        95 % interval of r over all shifts of one map against the other.
+        95 % interval of r over all shifts of one map against the other, the same on both sides.
     p_value : float
-        Two-tailed share of shifts with at least this |r|.
+        Two-tailed share of shifts with at least this |r|; not below 1 in the number of independent
+        shifts or, where these are few, 0.01.
     n_px : int
         Pixels compared.
     n_effective : float
@@ -149,11 +155,17 @@ class _Prepared:
 
 def _prepared(
     a: FloatArray, b: FloatArray, common: BoolArray, parameters: ComplementarityParameters
-) -> _Prepared:
-    """Without the trend of the degree asked for or, if `auto`, of that the maps allow."""
+) -> _Prepared | None:
+    """Without the trend of the degree asked for or, if `auto`, of that the maps allow.
+
+    None where nothing but rounding is left of one of them.
+    """
     samples, length = _fineness(a, b, common)
     degree = degree_for(parameters.detrend, samples)
     first, second = (detrended(i, common, degree) for i in (a, b))
+    for left, whole in ((first, a), (second, b)):
+        if np.abs(left).max() <= LEAST_LEFT * np.abs(whole[common]).max():
+            return None
     large = max(common.shape) > PROBE_PX
     cell = max(1, int(length / CELLS_A_LENGTH)) if large else 1
     return _Prepared(
@@ -225,10 +237,15 @@ def correlate(
         return Correlation(
             pearson_r=math.nan, n_px=n, reason=f"only {n} pixels are known in both maps"
         )
-    with_trend = pearson(a[common].astype(float), b[common].astype(float))
+    box = ndimage.find_objects(common.astype(np.uint8))[0]
+    a, b = (np.asarray(i[box], dtype=float) for i in (a, b))
+    common = common[box]
+    with_trend = pearson(a[common], b[common])
     if not math.isfinite(with_trend):
         return Correlation(pearson_r=math.nan, n_px=n, reason="one of the maps is constant")
     maps = _prepared(a, b, common, parameters)
+    if maps is None:
+        return Correlation(pearson_r=math.nan, n_px=n, r_with_trend=with_trend, reason=ONLY_TREND)
     x, y = maps.first[common], maps.second[common]
     r = pearson(x, y)
     own = maps.shifts.own
@@ -256,28 +273,26 @@ def _judged(
     r, length, shifts = found.pearson_r, found.length_px, maps.shifts
     usable = shifts.enough & (shifts.length > length)
     null = shifts.correlation[usable]
-    if found.n_effective < LEAST_EFFECTIVE or not null.size:
-        reason = "the field is too small against the maps' correlation length for a null"
-        return _with(found, reason=reason)
+    if found.n_effective < LEAST_EFFECTIVE:
+        return _with(found, reason=TOO_SMALL)
+    if not null.size:
+        return _with(found, reason=TOO_SCATTERED)
     null = null * math.sqrt(1 / (found.n_effective - 1) / float(np.mean(null**2)))
-    low, high = np.percentile(null, [2.5, 97.5])
+    most = float(np.quantile(np.abs(null), 0.95))
     independent = null.size * (shifts.cell / max(length, 1.0)) ** 2
     side = block_side(maps.common.shape, length)
     blocks = block_correlations(
         maps.first, maps.second, maps.common, side,
         n=parameters.n_permutations, seed=parameters.seed,
     )  # fmt: skip
-    values = (image[maps.common] for image in (maps.first, maps.second))
     return _with(
         found,
-        null_low=float(low),
-        null_high=float(high),
+        null_low=-most,
+        null_high=most,
         p_value=max(share_beyond(null, r), min(1 / (1 + independent), FINEST_P)),
         p_blocks=share_beyond(blocks, r) if blocks.size else math.nan,
         p_effective=modified_t(r, found.n_effective),
-        reason="sparse mask: r cannot leave a narrow range, a test of placement decides"
-        if min(map(_minority, values)) < SPARSE
-        else "",
+        reason=_of_sparse(found.attainable_r) if found.attainable_r < LITTLE_ATTAINABLE else "",
     )
 
 
@@ -298,11 +313,8 @@ def modified_t(r: float, n_effective: float) -> float:
     return float(2 * student_t.sf(abs(r) * math.sqrt(free / (1 - r * r)), free))
 
 
-def _minority(values: FloatArray) -> float:
-    """Share of the rarer half of a map's range: small for a sparse mask."""
-    middle = (float(values.min()) + float(values.max())) / 2
-    share = float((values > middle).mean())
-    return min(share, 1 - share)
+def _of_sparse(attainable: float) -> str:
+    return f"sparse mask: |r| cannot exceed {attainable:.2f}; a test of placement decides, not r"
 
 
 def local_agreement(
@@ -322,6 +334,8 @@ def local_agreement(
     if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
         return agreement
     maps = _prepared(a, b, common, parameters)
+    if maps is None:
+        return agreement
     z = [i[common] / i[common].std() for i in (maps.first, maps.second)]
     agreement[common] = z[0] * z[1]
     return agreement
@@ -355,13 +369,15 @@ def windowed_pearson(
     if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
         return local, math.nan
     maps = _prepared(a, b, common, parameters)
+    if maps is None:
+        return local, math.nan
     sigma_px = parameters.window_px
     if sigma_px is None:
         own = maps.shifts.own
         length = max(correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own)
         sigma_px = WINDOW_LENGTHS * length
     share, x, y, xx, yy, xy = (
-        gaussian_filter(image, sigma_px, mode="constant", truncate=3.0)
+        ndimage.gaussian_filter(image, sigma_px, mode="constant", truncate=3.0)
         for image in (
             common.astype(float), maps.first, maps.second,
             maps.first**2, maps.second**2, maps.first * maps.second,
@@ -424,7 +440,9 @@ def colocalization(
                 images[a], images[b], valid=valid, rule=parameters.thresholds,
                 thresholds=parameters.fixed_thresholds,
             )  # fmt: skip
-            rows.append(row | vars(further) | vars(found))
+            reasons = [text for text in (found.reason, further.reason) if text]
+            told = {"reason": "; ".join(dict.fromkeys(reasons))}
+            rows.append(row | vars(further) | vars(found) | told)
         yield i + 1, len(pairs)
     return conform("colocalization", pd.DataFrame(rows))
 
