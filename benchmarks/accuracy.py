@@ -42,6 +42,24 @@ UNCERTAINTY_CASES: dict[str, dict[str, Any]] = {
         "bits": 16,
     },
     "jittered and dropped frames": {"jitter": 0.1, "dropped": 0.05},
+    "rough film (8 px)": {"correlation_um": 0.52},
+    "rough film (8 px), 4 x noise": {
+        "correlation_um": 0.52,
+        "photo_electrons": 2600 / 16,
+        "bits": 16,
+    },
+    "rougher film (5.4 px)": {"correlation_um": 0.35},
+    "rougher film (5.4 px), 4 x noise": {
+        "correlation_um": 0.35,
+        "photo_electrons": 2600 / 16,
+        "bits": 16,
+    },
+    "hardly any noise": {"photo_electrons": 2600 * 16, "bits": 16},
+    "rough film (8 px), hardly any noise": {
+        "correlation_um": 0.52,
+        "photo_electrons": 2600 * 16,
+        "bits": 16,
+    },
 }
 SMALL: dict[str, Any] = {"count": 4, "deposition_s": 20.0, "dissolution_s": 15.0}
 """No sites or pores are looked at, so few frames are rendered."""
@@ -57,16 +75,21 @@ def accuracy_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def uncertainty_table() -> pd.DataFrame:
+def uncertainty_table(psf_known: bool = True) -> pd.DataFrame:
     """Share of pixels whose onset lies within its stated standard deviation (68 % is right).
 
     Of all, and of each quarter of the pixels by that standard deviation, smallest first; the
     two alloying steps of some seeds together, errors in frame intervals.
+
+    Parameters
+    ----------
+    psf_known : bool
+        Whether the onsets are told with the point spread.
     """
     rows = []
     for name, changes in UNCERTAINTY_CASES.items():
         parts = [
-            _error_and_sd(au_parameters(seed=seed, **SMALL, **changes))
+            _error_and_sd(au_parameters(seed=seed, **SMALL, **changes), psf_known)
             for seed in UNCERTAINTY_SEEDS
         ]
         error, sd = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -80,11 +103,14 @@ def uncertainty_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _error_and_sd(parameters: SyntheticParameters) -> tuple[np.ndarray, np.ndarray]:
+def _error_and_sd(
+    parameters: SyntheticParameters, psf_known: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Size of each onset's error and its stated standard deviation, in frame intervals."""
     synthetic = make_recording(parameters)
     recording, optics = synthetic.trans, synthetic.experiment.optics
-    how = OnsetParameters(psf_sigma_px=None if optics is None else optics.psf_sigma_px)
+    known = psf_known and optics is not None
+    how = OnsetParameters(psf_sigma_px=optics.psf_sigma_px if known else None)
     errors, sds = [], []
     for stage in stages_of(synthetic.experiment.stages, StageKind.ALLOYING):
         onset = finish(onset_map(recording, stage.start_s, stage.end_s, how))

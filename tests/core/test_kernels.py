@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.special import ndtr
 
 from napari_lithium_alloy.core.crossing import every_frame
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
+from napari_lithium_alloy.core.kernels.blurred_rises import blurred_rises
 from napari_lithium_alloy.core.kernels.crossings import first_crossings
 from napari_lithium_alloy.core.kernels.images import (
     between_cells,
@@ -248,3 +250,36 @@ def test_a_line_sees_its_pixels_own_frames_only():
         found.append(lines)
     np.testing.assert_array_equal(found[0], found[1])
     assert np.abs(found[1][0] - 20).max() < 0.5
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_light_through_the_point_spread_is_that_of_blurred_pictures(falls):
+    """Pictures of all times are blurred, and their logarithm smoothed in time."""
+    sigma, psf, rise = 1.2, 1.3, 0.5
+    onset = 20 + 4 * ndimage.gaussian_filter(np.random.default_rng(4).normal(size=(40, 40)), 6) * 20
+    width = np.full(onset.shape, 0.9)
+    times = np.arange(onset.min() - 8, onset.max() + 8, 0.05)
+    share = np.array([ndtr((t - onset) / width) for t in times])
+    light = ndimage.gaussian_filter(np.exp((-1 if falls else 1) * rise * share), (0, psf, psf))
+    level = np.log(light) / ((-1 if falls else 1) * rise)
+    level = ndimage.gaussian_filter1d(level, sigma / 0.05, axis=0)
+    at = onset + np.random.default_rng(5).normal(0, 0.8, onset.shape)
+    index = np.searchsorted(times, at)[np.newaxis]
+    expected, before, after = (np.take_along_axis(level, index + k, axis=0)[0] for k in (0, -1, 1))
+    reach = np.arange(-5, 6)
+    spread = np.exp(-0.5 * np.add.outer(reach**2, reach**2) / psf**2)
+    found, slope = (np.empty(onset.shape, np.float32) for _ in range(2))
+    blurred_rises(
+        np.pad(onset, 5, mode="reflect").astype(np.float32),
+        times[index[0]].astype(np.float32),
+        np.full(onset.shape, rise, np.float32),
+        (width.astype(np.float32), sigma),
+        (spread / spread.sum()).astype(np.float32),
+        falls,
+        (0, len(onset)),
+        found,
+        slope,
+    )
+    inside = (slice(6, -6),) * 2
+    assert np.abs(found - expected)[inside].max() < 0.015
+    assert np.abs(slope - (after - before) / 0.1)[inside].max() < 0.02

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from planted import onset_error_s, planted, recording_of
+from scipy.ndimage import gaussian_filter
+from scipy.special import ndtr
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import (
@@ -285,6 +287,67 @@ def test_levels_are_not_taken_from_beyond_a_pause():
 NOISY = {"photo_electrons": 2600 / 16, "bits": 16}
 
 
+def errors_and_sds(changes, psf, seeds=(11,)):
+    """Of both alloying steps, in frame intervals."""
+    errors, sds = [], []
+    for seed in seeds:
+        made, experiment = planted(au_parameters(seed=seed, **EMPTY_FIELD, **changes))
+        recording = experiment.recordings[0]
+        for stage in [s for s in experiment.stages if s.kind == "alloying"]:
+            parameters = OnsetParameters(psf_sigma_px=psf)
+            found = finish(onset_map(recording, stage.start_s, stage.end_s, parameters))
+            error = np.abs(found.onset_s - made.truth.onset_s[stage.key])
+            known = np.isfinite(error)
+            errors.append(error[known] / recording.frame_interval_s)
+            sds.append(found.onset_sd_s[known] / recording.frame_interval_s)
+    return np.concatenate(errors), np.concatenate(sds)
+
+
+ROUGH = {"correlation_um": 0.52}
+QUIET = {"photo_electrons": 2600 * 16, "bits": 16}
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"),
+    [(ROUGH, 0.13), (ROUGH | NOISY, 0.3), (ROUGH | QUIET, 0.1), ({"correlation_um": 0.35}, 0.3)],
+    ids=["rough", "4 x noise", "hardly any noise", "rougher"],
+)
+def test_on_a_rough_film_the_stated_uncertainty_still_covers_the_truth(changes, most):
+    error, sd = errors_and_sds(changes, 1.3)
+    assert error.mean() < most
+    quarter = np.digitize(sd, np.quantile(sd, [0.25, 0.5, 0.75]))
+    assert np.mean(error <= sd) == pytest.approx(0.68, abs=0.12)
+    assert [np.mean((error <= sd)[quarter == q]) for q in range(4)] == pytest.approx(
+        [0.68] * 4, abs=0.2
+    )
+
+
+def test_without_a_known_point_spread_the_uncertainty_allows_for_a_typical_one():
+    error, sd = errors_and_sds({}, None)
+    _, sd_if_there_is_none = errors_and_sds({}, 0.0)
+    assert np.mean(error <= sd) == pytest.approx(0.68, abs=0.12)
+    assert np.median(sd) > 1.3 * np.median(sd_if_there_is_none)
+
+
+def test_where_grains_meet_the_uncertainty_says_so():
+    """Squares that alloy all at once, at times of their own."""
+    rng = np.random.default_rng(5)
+    when = np.kron(rng.uniform(20, 60, (6, 6)), np.ones((20, 20)))
+    frames = [gaussian_filter(10 ** (-0.22 * ndtr(t - when)), 1.3) for t in range(80)]
+    counts = rng.poisson(2600 * np.array(frames)).astype(np.uint16)
+    found = finish(onset_map(recording_of(counts), 8, 72, OnsetParameters(psf_sigma_px=1.3)))
+    inner = np.zeros_like(found.reached)
+    for row in range(10, 120, 20):
+        for column in range(10, 120, 20):
+            inner[row - 2 : row + 3, column - 2 : column + 3] = True
+    error, meeting = np.abs(found.onset_s - when), np.zeros_like(inner)
+    for edge in range(20, 120, 20):
+        meeting[edge - 1 : edge + 1] = meeting[:, edge - 1 : edge + 1] = True
+    assert np.median(found.onset_sd_s[meeting]) > 4 * np.median(found.onset_sd_s[inner])
+    assert np.mean((error <= found.onset_sd_s)[meeting]) > 0.4
+    assert np.median(error[inner]) < 0.15
+
+
 @pytest.mark.parametrize(
     ("changes", "most"),
     [({}, 0.085), (NOISY, 0.25), ({"frame_interval_s": 2.5}, 0.08)],
@@ -292,19 +355,8 @@ NOISY = {"photo_electrons": 2600 / 16, "bits": 16}
 )
 def test_the_stated_uncertainty_covers_the_truth(changes, most):
     """68 +- 8 % within one standard deviation; in each quarter of it nearly so."""
-    errors, sds = [], []
-    for seed in (11, 15):
-        made, experiment = planted(au_parameters(seed=seed, **EMPTY_FIELD, **changes))
-        recording = experiment.recordings[0]
-        for stage in [s for s in experiment.stages if s.kind == "alloying"]:
-            parameters = OnsetParameters(psf_sigma_px=1.3)
-            found = finish(onset_map(recording, stage.start_s, stage.end_s, parameters))
-            truth = made.truth.onset_s[stage.key]
-            known = found.reached & np.isfinite(truth)
-            errors.append(np.abs(found.onset_s - truth)[known] / recording.frame_interval_s)
-            sds.append(found.onset_sd_s[known] / recording.frame_interval_s)
-            assert errors[-1].mean() <= most
-    error, sd = np.concatenate(errors), np.concatenate(sds)
+    error, sd = errors_and_sds(changes, 1.3, seeds=(11, 15))
+    assert error.mean() <= most
     quarter = np.digitize(sd, np.quantile(sd, [0.25, 0.5, 0.75]))
     covered = [float((error <= sd)[quarter == q].mean()) for q in range(4)]
     assert np.mean(covered) == pytest.approx(0.68, abs=0.08)

@@ -157,9 +157,9 @@ def blur_delay_s(
     known = np.isfinite(onset_s)
     if not known.any() or not (psf_sigma_px or smoothing_px):
         return out
-    origin = float(np.mean(onset_s[known]))
     everywhere = bool(known.all())
-    relative = np.where(known, onset_s - origin, 0)
+    origin = float(np.mean(onset_s if everywhere else onset_s[known]))
+    relative = onset_s - origin if everywhere else np.where(known, onset_s - origin, 0)
     smooth = blurred(relative, GRADIENT_SIGMA_PX, straight=everywhere)
     if not everywhere:
         weight = blurred(known.astype(np.float32), GRADIENT_SIGMA_PX)

@@ -14,10 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_lithium_alloy.core.crossing import blur_delay_s, first_crossing
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.onset_fit import Estimate, chosen_in_time, fitted
+from napari_lithium_alloy.core.onset_delay import Estimate
+from napari_lithium_alloy.core.onset_exact import exact
+from napari_lithium_alloy.core.onset_fit import fitted
 from napari_lithium_alloy.core.onset_light import OwnFrames, measured_levels, window_light
+from napari_lithium_alloy.core.onset_lines import as_they_are, chosen_in_time
 from napari_lithium_alloy.core.onset_parameters import HALF, OnsetParameters
 from napari_lithium_alloy.core.onset_result import (
     OnsetMap,
@@ -30,7 +32,6 @@ from napari_lithium_alloy.core.onset_scene import Scene, scene_of
 from napari_lithium_alloy.core.photometry import dark_level
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.rise_time import rise_times, secant_response
 from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
 
 __all__ = [
@@ -104,9 +105,9 @@ def onset_map(
     chosen, width = yield from part(chosen_in_time(scene), 100, 150, 300)
     psf_px = parameters.psf_sigma_px or 0.0
     work = (
-        fitted(replace(scene, parameters=chosen), width, psf_px)
-        if chosen.smoothing_px or chosen.smoothing_frames or chosen.smoothing_px is None
-        else _exact(scene, psf_px)
+        exact(scene, psf_px)
+        if as_they_are(chosen)
+        else fitted(replace(scene, parameters=chosen), width, psf_px)
     )
     smoothing, estimate = yield from part(work, 150, 300, 300)
     chosen = replace(chosen, smoothing_px=smoothing)
@@ -140,47 +141,6 @@ def counts_fall(recording: Recording, parameters: OnsetParameters, darkens: bool
     if parameters.polarity != "auto":
         return parameters.polarity == "darkens"
     return darkens != (recording.mode == "epi")
-
-
-def _exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
-    """Crossings of light that needs no smoothing, frame by frame."""
-    light, levels, fraction = scene.light, scene.levels, scene.parameters.fraction
-    sign = -1 if light.falls else 1
-    aim = np.exp(np.where(light.valid, sign * scene.threshold, 0)) + light.dark
-    crossing = yield from first_crossing(
-        light.counts,
-        light.times,
-        aim.astype(np.float32),
-        scene.parameters.sustained_frames,
-        dark=light.dark,
-        least=light.least,
-        falls=light.falls,
-        own=scene.span,
-    )
-    noise = np.hypot(levels.noise, levels.level_noise(fraction))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sd = noise / np.abs(crossing.slope)
-    delay = blur_delay_s(
-        np.where(crossing.found, crossing.time_s, np.nan),
-        crossing.slope,
-        levels.top - levels.base,
-        psf_sigma_px=psf_px if fraction == HALF else 0.0,
-        falls=light.falls,
-    )
-    rise_time = rise_times(
-        crossing.secant,
-        np.zeros_like(crossing.slope),
-        levels.top - levels.base,
-        scene.rising & crossing.found,
-        crossing.time_s,
-        fraction=fraction,
-        interval=light.interval,
-        response=secant_response(),
-        psf_px=psf_px,
-    )
-    return 0.0, Estimate(
-        time=crossing.time_s, sd=sd.astype(np.float32), delay=delay, rise_time=rise_time
-    )
 
 
 def _classified(

@@ -72,6 +72,13 @@ def sampling_error(sigma: float, width: float) -> float:
     return float(np.sqrt(np.mean((level / np.mean(slope)) ** 2)))
 
 
+def secant_error(width: float) -> float:
+    """What the line between two frames makes of a smooth rise: its typical error, in frames."""
+    since = (np.arange(16) + 0.5) / 16
+    low, high = (ndtr(step / max(width, 1e-3)) for step in (-since, 1 - since))
+    return float(np.sqrt(np.mean(((0.5 - low) / (high - low) - since) ** 2)))
+
+
 def lines_of_phases(sigma: float, width: float) -> tuple[FloatArray, FloatArray]:
     """Level and slope a frame of the lines fitted at half of a smooth rise from -1/2 to 1/2.
 

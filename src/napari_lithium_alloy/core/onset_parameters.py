@@ -32,8 +32,9 @@ class OnsetParameters:
     polarity : {"auto", "darkens", "brightens"}
         Whether counts fall or rise; auto: from the stage and the recording's mode.
     psf_sigma_px : float or None
-        Standard deviation of the point spread, pixels, whose delay is then taken out; None: not
-        known, nothing is taken out.
+        Standard deviation of the point spread, pixels, whose delay is then taken out; 0: there
+        is none. None: not known, nothing is taken out, and the stated uncertainty holds what a
+        typical one would delay.
     """
 
     fraction: float = 0.5

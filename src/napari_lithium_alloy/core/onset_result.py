@@ -56,7 +56,8 @@ class OnsetMap:
     onset_s : numpy.ndarray
         (Y, X) float32 seconds on the recording's clock, NaN where not reached.
     onset_sd_s : numpy.ndarray
-        (Y, X) float32 standard deviation from noise, seconds.
+        (Y, X) float32 standard deviation, seconds: noise, sparse frames, and what is left of the
+        delays by the point spread and by smoothing.
     amplitude : numpy.ndarray
         (Y, X) float32 size of the change in decades (absorbance), positive the way asked for.
     reason : numpy.ndarray

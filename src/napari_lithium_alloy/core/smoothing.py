@@ -69,12 +69,18 @@ def smooth_times(times: Float32Array, known: BoolArray, sigma_px: float) -> Floa
     """
     if sigma_px <= 0:
         return times
+    filled = filled_times(times, known)
+    smooth = blurred(filled, sigma_px, straight=True)
+    return smooth if known.all() else np.where(known, smooth, times)
+
+
+def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
+    """A map in which pixels that are not known have the mean around them."""
     if known.all():
-        return blurred(times, sigma_px, straight=True)
+        return times
     around = wide_mean(times, known, UNKNOWN_SIGMA_PX, 1)
     far = float(np.median(some_of(times, known)))
-    filled = np.where(known, times, np.where(np.isfinite(around), around, far))
-    return np.where(known, blurred(filled, sigma_px, straight=True), times)
+    return np.where(known, times, np.where(np.isfinite(around), around, far)).astype(np.float32)
 
 
 def blurred(image: FloatArray, sigma_px: float, *, straight: bool = False) -> Float32Array:
@@ -105,17 +111,26 @@ def cell_means(image: NDArray[Any], cell: int) -> Float32Array:
 
 def wide_mean(image: Float32Array, valid: BoolArray, sigma_px: float, cell: int) -> Float32Array:
     """Wide Gaussian mean of the valid pixels, made on means over cells; NaN far from them all."""
+    return at_pixels(wide_mean_of_cells(image, valid, sigma_px, cell), cell, image.shape)
+
+
+def wide_mean_of_cells(
+    image: Float32Array, valid: BoolArray, sigma_px: float, cell: int
+) -> Float32Array:
+    """The same as `wide_mean`, at the cells."""
+    if valid.all():
+        return blurred(cell_means(image, cell), sigma_px / cell)
+    mean = blurred(cell_means(np.where(valid, image, 0), cell), sigma_px / cell)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mean / blurred(cell_means(valid, cell), sigma_px / cell)
+
+
+def at_pixels(cells: Float32Array, cell: int, shape: tuple[int, ...]) -> Float32Array:
+    """Values of cells at their pixels, between the cells' centres."""
     from napari_lithium_alloy.core.kernels.images import between_cells
 
-    everywhere = bool(valid.all())
-    mean = blurred(
-        cell_means(image if everywhere else np.where(valid, image, 0), cell), sigma_px / cell
-    )
-    if not everywhere:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = mean / blurred(cell_means(valid, cell), sigma_px / cell)
-    out = np.empty(image.shape, dtype=np.float32)
-    finish(by_rows(lambda rows: between_cells(mean, cell, rows, out), len(out)))
+    out = np.empty(shape, dtype=np.float32)
+    finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out)))
     return out
 
 
