@@ -339,7 +339,7 @@ def test_of_a_map_that_is_all_trend_there_is_no_r():
     assert np.isnan(windowed_pearson(plane, b)[0]).all()
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e150])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e200])
 def test_r_does_not_depend_on_units(scale):
     rng = np.random.default_rng(4)
     a, b = smooth_field(rng), smooth_field(rng)

@@ -318,3 +318,10 @@ def test_a_field_smaller_than_a_cell_and_a_memory_map_are_no_exceptions(unrelate
     tiny = recording_of(counts[:, :3, :5], TIMES)
     for found, onset in zip(finish(onset_maps(tiny, stages)).values(), onsets, strict=True):
         assert np.abs(found.onset_s - onset[:3, :5]).max() < 2
+
+
+def test_without_film_it_is_said_in_one_sentence():
+    recording = recording_of(np.full((40, 20, 20), 1000.0))
+    steps = [step(1, 2, 18), step(2, 19, 38)]
+    with pytest.raises(AlloyError, match="no pixel of cell shows film"):
+        finish(onset_maps(recording, steps, valid=np.zeros((20, 20), bool)))

@@ -179,11 +179,14 @@ def test_sites_pores_and_own_images_are_compared_as_they_are(viewer, opened, doc
     assert dock.pair == (SITES, PORES)
     assert not dock.first.region.isVisibleTo(dock)
     run()
-    assert "test of placement decides" in dock.status.text()
+    assert row_of(opened, SITES, PORES)["reason"] == ""
     (sites,) = maps_of(viewer, f"mask {SITES}")
     places = opened.sites[["y_um", "x_um"]].to_numpy(float) / opened.recording.pixel_size_um
     assert all(sites.data[tuple(np.round(p).astype(int))] == 1 for p in places)
     assert set(np.unique(sites.data)) == {0, 1}
+    dock.choose("cycle1_step1_alloyed_start", SITES)
+    run()
+    assert "test of placement decides" in dock.status.text()
     own = viewer.add_image(opened.onset_maps["cycle1_step2"].onset_s.copy(), name="SEM")
     dock.choose("cycle1_step1_onset", "SEM")
     assert dock.first.when.isHidden()
@@ -193,7 +196,11 @@ def test_sites_pores_and_own_images_are_compared_as_they_are(viewer, opened, doc
     assert row["pearson_r"] == pytest.approx(same["pearson_r"], abs=1e-6)
     own.data = np.ones((5, 5))
     run()
-    assert "different shapes" in errors[-1]
+    assert "other pixels" in errors[-1]
+    own.data = np.ones(opened.recording.field_shape)
+    own.scale = (5.0, 5.0)
+    run()
+    assert len(errors) == 2
     viewer.layers.remove(own)
     assert "SEM" not in dock.pair
 

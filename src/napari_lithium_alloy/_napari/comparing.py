@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from napari_lithium_alloy._napari.layers import LayerTuple, kind_of
+from napari_lithium_alloy._napari.layers import LayerTuple, kind_of, placement
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.pair_words import time_at
 from napari_lithium_alloy._napari.result_layers import (
@@ -32,7 +32,7 @@ from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Region
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region
 from napari_lithium_alloy.core.spot_masks import spot_masks
 from napari_lithium_alloy.core.stages import StageKind, stages_of
 from napari_lithium_alloy.core.tables import empty
@@ -114,10 +114,36 @@ def own_layers(viewer: ViewerModel) -> dict[str, Layer]:
     }
 
 
-def own_images(viewer: ViewerModel, names: Iterable[str]) -> dict[str, FloatArray]:
-    """Those of some names as they are."""
+def own_images(
+    viewer: ViewerModel, names: Iterable[str], recording: Recording
+) -> dict[str, FloatArray]:
+    """Those of some names as they are.
+
+    Raises
+    ------
+    AlloyError
+        If one has other pixels than the recording: another size, or it lies elsewhere.
+    """
     layers = own_layers(viewer)
-    return {n: np.asarray(layers[n].data, dtype=float) for n in names if n in layers}
+    chosen = [layers[name] for name in names if name in layers]
+    for layer in chosen:
+        if not _has_pixels_of(layer, recording):
+            rows, columns = recording.field_shape
+            raise AlloyError(
+                f"{layer.name} has other pixels than {recording.name}; resample it to its "
+                f"{rows} x {columns} pixels in the same place, then compare."
+            )
+    return {layer.name: np.asarray(layer.data, dtype=float) for layer in chosen}
+
+
+def _has_pixels_of(layer: Layer, recording: Recording) -> bool:
+    """Whether a layer lies on a recording pixel by pixel, or was added without any scale."""
+    if tuple(layer.data.shape) != recording.field_shape:
+        return False
+    size = placement(recording, 2)["scale"]
+    corners = np.array([[0, 0], [0, 1], [1, 0]], dtype=float)
+    seen = np.array([layer.data_to_world(corner) for corner in corners])
+    return any(np.allclose(seen, corners * scale, atol=1e-6) for scale in (size, (1.0, 1.0)))
 
 
 def spots_of(opened: Opened) -> dict[str, str]:
@@ -147,7 +173,7 @@ def compared(comparison: Comparison, pair: Pair) -> Work[Compared]:
     Raises
     ------
     AlloyError
-        If there are no pores, or the images are not of one shape.
+        If there are no pores or sites.
     """
     yield 0, 4
     opened, parameters = comparison.opened, comparison.parameters
@@ -159,7 +185,7 @@ def compared(comparison: Comparison, pair: Pair) -> Work[Compared]:
         if name not in images:
             raise AlloyError(f"There are no {name.split('_')[-1]} in this cycle; choose others.")
     a, b = (images[name] for name in pair)
-    valid = _valid(comparison, (a, b))
+    valid = _valid(comparison)
     table = yield from colocalization(
         images, [pair], parameters, uniform=found.uniform, valid=valid, region=comparison.where
     )
@@ -186,11 +212,10 @@ def all_compared(comparison: Comparison) -> Work[pd.DataFrame]:
             "There are no pairs yet; compute onset maps of two steps in the Temporal color code "
             "dock, or of one and find nucleation sites."
         )
-    shape = np.empty(opened.recording.field_shape)
     return (
         yield from colocalization(
             found.images, found.pairs, parameters,
-            uniform=found.uniform, valid=_valid(comparison, (shape,)), region=comparison.where,
+            uniform=found.uniform, valid=_valid(comparison), region=comparison.where,
         )
     )  # fmt: skip
 
@@ -199,20 +224,10 @@ def _names(key: str, pair: Pair) -> bool:
     return any(name.startswith(f"{key}_") for name in pair)
 
 
-def _valid(comparison: Comparison, images: Iterable[FloatArray]) -> BoolArray | None:
-    """The film within the region; of images of another size, all.
-
-    Raises
-    ------
-    AlloyError
-        If a region is to be looked at in images that are not of the recording's size.
-    """
+def _valid(comparison: Comparison) -> BoolArray:
+    """The film within the region."""
     opened, region = comparison.opened, comparison.region
     film = opened.film(opened.reference())
-    if any(image.shape != film.shape for image in images):
-        if region is not None:
-            raise AlloyError(f"{region.name} is of another image; choose the whole field.")
-        return None
     return film if region is None else film & region.mask(film.shape)
 
 

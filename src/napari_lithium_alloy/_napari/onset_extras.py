@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
@@ -173,8 +174,28 @@ def tables_of(opened: Opened) -> dict[str, pd.DataFrame]:
     times, content = opened.recording.times_s, opened.experiment.li_content_at
     return {
         "onset_summary": with_fronts(onset_summary(maps), fronts),
-        "alloyed_fraction": alloyed_fraction_table(maps, times, content),
+        "alloyed_fraction": alloyed_fraction_table(
+            {stage: onset for stage, onset in maps.items() if stage.step is not None},
+            times,
+            content,
+        ),
     }
+
+
+OF_STEPS = ("colocalization", "boundary_shifts")
+"""Tables that compare steps."""
+
+
+def forget_pairs(opened: Opened, key: str, onset: OnsetMap) -> None:
+    """Leave out what was compared with a step whose onset map is now another."""
+    before = opened.onset_maps.get(key)
+    if before is None or np.array_equal(before.onset_s, onset.onset_s, equal_nan=True):
+        return
+    for name in OF_STEPS:
+        table = opened.tables.get(name)
+        if table is not None:
+            own = table["a"].str.startswith(f"{key}_") | table["b"].str.startswith(f"{key}_")
+            opened.tables[name] = table[~own].reset_index(drop=True)
 
 
 def uncover(layers: list[Layer]) -> None:

@@ -30,6 +30,7 @@ from napari_lithium_alloy.core.tables import conform
 
 SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Of the largest shift."""
+NO_ROOM = f"with this shift a step holds fewer than {LEAST_FRAMES} frames"
 COLUMNS = ("pearson_r", "null_low", "null_high", "p_value", "reason")
 
 
@@ -89,12 +90,15 @@ def boundary_shifts(
     rows: list[dict[str, object]] = []
     for i, share in enumerate(shares):
         shift = share * comparison.boundary_shift_s
-        maps: Mapping[str, OnsetMap] = known or {}
+        maps: Mapping[str, OnsetMap] | str = known or {}
         if shift or not maps:
             work = _maps(recording, moved(steps, shift), parameters, dark, valid)
             maps = yield from part(work, 100 * i, 100 * (i + 1), 100 * len(shares))
         for pair in combinations(steps, 2):
-            found = _correlated(maps, pair, comparison, valid)
+            if isinstance(maps, str):
+                found = Correlation(pearson_r=float("nan"), reason=maps)
+            else:
+                found = _correlated(maps, pair, comparison, valid)
             rows.append(_named(pair, shift, found))
         yield 100 * (i + 1), 100 * len(shares)
     return conform("boundary_shifts", pd.DataFrame(rows))
@@ -106,14 +110,14 @@ def _maps(
     parameters: OnsetParameters | None,
     dark: float | FloatArray | None,
     valid: BoolArray | None,
-) -> Work[dict[str, OnsetMap]]:
-    """Onset maps by key; none where a step has no room for the shift."""
+) -> Work[dict[str, OnsetMap] | str]:
+    """Onset maps by key; why there are none, where they cannot be made."""
     if steps is None:
-        return {}
+        return NO_ROOM
     try:
         found = yield from onset_maps(recording, steps, parameters, dark=dark, valid=valid)
-    except AlloyError:
-        return {}
+    except AlloyError as error:
+        return str(error)
     return {stage.key: onset for stage, onset in found.items()}
 
 
@@ -130,8 +134,7 @@ def _correlated(
     valid: BoolArray | None,
 ) -> Correlation:
     if not all(stage.key in maps for stage in pair):
-        reason = f"with this shift a step holds fewer than {LEAST_FRAMES} frames"
-        return Correlation(pearson_r=float("nan"), reason=reason)
+        return Correlation(pearson_r=float("nan"), reason=NO_ROOM)
     flat = [stage.key for stage in pair if is_uniform(maps[stage.key])]
     if flat:
         return Correlation(pearson_r=float("nan"), reason=f"{flat[0]} {UNIFORM}")

@@ -42,6 +42,7 @@ LEAST_WINDOW = 0.25
 """Share of a window that must be known."""
 TOO_SMALL = "the field is too small against the maps' correlation length for a null"
 TOO_SCATTERED = "the pixels compared are too scattered for shifts to leave half of them in common"
+TINY = 1e-300
 LEAST_LEFT = 1e-10
 """Of a map's largest value, under which what detrending leaves is rounding."""
 ONLY_TREND = "without the trend across the field nothing is left of one map"
@@ -160,12 +161,12 @@ def _prepared(
 
     None where nothing but rounding is left of one of them.
     """
+    a, b = (i / max(float(np.abs(i[common]).max()), TINY) for i in (a, b))
     samples, length = _fineness(a, b, common)
     degree = degree_for(parameters.detrend, samples)
     first, second = (detrended(i, common, degree) for i in (a, b))
-    for left, whole in ((first, a), (second, b)):
-        if np.abs(left).max() <= LEAST_LEFT * np.abs(whole[common]).max():
-            return None
+    if min(float(np.abs(left).max()) for left in (first, second)) <= LEAST_LEFT:
+        return None
     large = max(common.shape) > PROBE_PX
     cell = max(1, int(length / CELLS_A_LENGTH)) if large else 1
     return _Prepared(

@@ -91,10 +91,7 @@ def onset_map(
     parameters = parameters or OnsetParameters()
     frames = stage_frames(recording, start_s, end_s)
     valid = np.ones(recording.field_shape, dtype=bool) if valid is None else valid
-    if not valid.any():
-        raise AlloyError(
-            f"For an onset map no pixel of {recording.name} shows film; choose a larger field."
-        )
+    check_field(recording, valid)
     falls = counts_fall(recording, parameters, darkens)
     level = dark_level(recording) if dark is None else dark
     seen = frames if own is None else np.arange(own.span[0].min(), own.span[1].max())
@@ -123,6 +120,14 @@ def _forget(onset: OnsetMap, unclear: BoolArray) -> None:
     onset.onset_s[unclear] = np.nan
     onset.onset_sd_s[unclear] = np.nan
     onset.rise_time_s[unclear] = np.nan
+
+
+def check_field(recording: Recording, valid: BoolArray | None) -> None:
+    """Raise AlloyError if no pixel is valid."""
+    if valid is not None and not valid.any():
+        raise AlloyError(
+            f"For an onset map no pixel of {recording.name} shows film; choose a larger field."
+        )
 
 
 def stage_frames(recording: Recording, start_s: float, end_s: float) -> IntArray:

@@ -32,8 +32,6 @@ SOLVING = 8
 """Rounds in which width and point spread are told apart."""
 _WIDTHS = np.geomspace(0.05, 100, 60)
 
-_WIDTHS = np.geomspace(0.05, 100, 60)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Response:

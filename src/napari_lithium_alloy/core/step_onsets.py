@@ -9,6 +9,7 @@ import numpy as np
 from napari_lithium_alloy.core.onset import (
     LEAST_FRAMES,
     OnsetMap,
+    check_field,
     counts_fall,
     onset_map,
     stage_frames,
@@ -65,6 +66,7 @@ def onset_maps(
     AlloyError
         As `onset_map` does.
     """
+    check_field(recording, valid)
     parameters = parameters or OnsetParameters()
     wanted = stages if wanted is None else wanted
     groups = neighbours([s for s in stages if s in wanted or _long_enough(recording, s)])

@@ -182,7 +182,7 @@ class ComplementarityMap(Dock):
                 raise AlloyError(f"There is no region {where} any more; choose another field.")
             region = drawn[where]
         opened.use(complementarity=parameters)
-        own = own_images(self.viewer, self.pair)
+        own = own_images(self.viewer, self.pair, opened.recording)
         return Comparison(opened=opened, region=region, parameters=parameters, images=own)
 
     def run(self) -> None:

@@ -19,6 +19,7 @@ from napari_lithium_alloy._napari.onset_extras import (
     AddedBox,
     Found,
     area_plot,
+    forget_pairs,
     found,
     front_words,
     layers_of,
@@ -179,6 +180,7 @@ class TemporalColorCode(PlotDock):
         result: Found,
     ) -> None:
         onset, key = result.onset, stage.key
+        forget_pairs(opened, key, onset)
         opened.onset_maps[key], opened.stages[key] = onset, stage
         opened.front_maps.pop(key, None)
         ends = {"start_s": onset.start_s, "end_s": onset.end_s}
