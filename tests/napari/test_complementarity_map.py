@@ -15,6 +15,7 @@ from napari_lithium_alloy._napari.widgets.complementarity_map import (
     SHIFTS,
     ComplementarityMap,
 )
+from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalColorCode
 from napari_lithium_alloy.core.alloyed_images import alloyed_image, time_at_progress
 from napari_lithium_alloy.core.complementarity import local_agreement, windowed_pearson
 from napari_lithium_alloy.core.pair_names import short_pair
@@ -296,3 +297,19 @@ def test_it_lets_go_when_closed_and_takes_up_what_came_meanwhile(viewer, opened,
     dock.connect_events()
     assert dock.first.source.findData("AFM") >= 0
     assert dock.pair == (S1M, S2M)
+
+
+def test_another_onset_map_takes_its_pairs_out_of_the_tables(opened, dock, viewer, finished):
+    color = TemporalColorCode(viewer)
+    viewer.window.add_dock_widget(color, name="Color test")
+    before = opened.tables["colocalization"], opened.tables["boundary_shifts"]
+    color._run_clicked()
+    finished(color)
+    assert opened.tables["colocalization"] is before[0]  # the same map again
+    color.onset_form["fraction"].value = 0.3
+    color._run_clicked()
+    finished(color)
+    left = opened.tables["colocalization"]
+    assert 0 < len(left) < len(before[0])
+    assert not (left["a"] + left["b"]).str.contains("step1_").any()
+    assert not len(opened.tables["boundary_shifts"])

@@ -57,7 +57,7 @@ def shifts_of(table: pd.DataFrame | None, chosen: Pair) -> pd.DataFrame:
     own = [
         earlier.startswith(a) and later.startswith(b) for a, b in zip(first, second, strict=True)
     ]
-    return table[own].sort_values("shift_s", ignore_index=True)
+    return table[np.array(own, dtype=bool)].sort_values("shift_s", ignore_index=True)
 
 
 class PairCanvas(PlotCanvas):
