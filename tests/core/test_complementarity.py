@@ -268,6 +268,7 @@ def test_the_modified_t_is_students_for_independent_samples():
     expected = stats.pearsonr(a, b)
     assert modified_t(expected.statistic, 40) == pytest.approx(expected.pvalue)
     assert np.isnan(modified_t(0.3, 2))
+    assert modified_t(-1.0, 40) == 0
 
 
 def test_the_table_has_r_of_each_pair_and_nan_with_uniform_steps():
@@ -325,6 +326,13 @@ def test_a_region_counts_as_the_field_cropped_to_it():
     inside = correlate(a, b, valid=region)
     cropped = correlate(a[30:80, 40:100], b[30:80, 40:100])
     assert dataclasses.asdict(inside) == pytest.approx(dataclasses.asdict(cropped), nan_ok=True)
+    agreement = local_agreement(a, b, valid=region)
+    assert np.array_equal(np.isfinite(agreement), region)
+    assert np.nanmean(agreement) == pytest.approx(inside.pearson_r, abs=1e-5)
+    local, _ = windowed_pearson(a, b, valid=region)
+    alone, _ = windowed_pearson(a[30:80, 40:100], b[30:80, 40:100])
+    assert np.allclose(local[30:80, 40:100], alone, equal_nan=True)
+    assert np.isnan(local[~region]).all()
 
 
 def test_of_a_map_that_is_all_trend_there_is_no_r():

@@ -145,8 +145,9 @@ class Correlation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Prepared:
-    """Two maps over the pixels they share, their trend taken out."""
+    """Two maps over the pixels they share, cropped to these, their trend taken out."""
 
+    box: tuple[slice, slice]
     first: FloatArray
     second: FloatArray
     common: BoolArray
@@ -161,6 +162,9 @@ def _prepared(
 
     None where nothing but rounding is left of one of them.
     """
+    box = ndimage.find_objects(common.astype(np.uint8))[0]
+    common = common[box]
+    a, b = (np.asarray(i[box], dtype=float) for i in (a, b))
     a, b = (i / max(float(np.abs(i[common]).max()), TINY) for i in (a, b))
     samples, length = _fineness(a, b, common)
     degree = degree_for(parameters.detrend, samples)
@@ -170,6 +174,7 @@ def _prepared(
     large = max(common.shape) > PROBE_PX
     cell = max(1, int(length / CELLS_A_LENGTH)) if large else 1
     return _Prepared(
+        box=box,
         first=first,
         second=second,
         common=common,
@@ -238,22 +243,19 @@ def correlate(
         return Correlation(
             pearson_r=math.nan, n_px=n, reason=f"only {n} pixels are known in both maps"
         )
-    box = ndimage.find_objects(common.astype(np.uint8))[0]
-    a, b = (np.asarray(i[box], dtype=float) for i in (a, b))
-    common = common[box]
-    with_trend = pearson(a[common], b[common])
+    with_trend = pearson(*(np.asarray(i[common], dtype=float) for i in (a, b)))
     if not math.isfinite(with_trend):
         return Correlation(pearson_r=math.nan, n_px=n, reason="one of the maps is constant")
     maps = _prepared(a, b, common, parameters)
     if maps is None:
         return Correlation(pearson_r=math.nan, n_px=n, r_with_trend=with_trend, reason=ONLY_TREND)
-    x, y = maps.first[common], maps.second[common]
+    x, y = maps.first[maps.common], maps.second[maps.common]
     r = pearson(x, y)
     own = maps.shifts.own
     lengths = [correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own]
     told = maps.shifts.variance
     variance = told * spread_factor(
-        maps.first, maps.second, common, maps.degree, min(lengths), told
+        maps.first, maps.second, maps.common, maps.degree, min(lengths), told
     )
     found = Correlation(
         pearson_r=r,
@@ -309,8 +311,10 @@ def share_beyond(null: FloatArray, r: float) -> float:
 def modified_t(r: float, n_effective: float) -> float:
     """Two-tailed p of r from Student's t with `n_effective` - 2 degrees of freedom."""
     free = n_effective - 2
-    if free <= 0 or not abs(r) < 1:
+    if not free > 0 or math.isnan(r):
         return math.nan
+    if abs(r) >= 1:
+        return 0.0
     return float(2 * student_t.sf(abs(r) * math.sqrt(free / (1 - r * r)), free))
 
 
@@ -337,8 +341,8 @@ def local_agreement(
     maps = _prepared(a, b, common, parameters)
     if maps is None:
         return agreement
-    z = [i[common] / i[common].std() for i in (maps.first, maps.second)]
-    agreement[common] = z[0] * z[1]
+    z = [i[maps.common] / i[maps.common].std() for i in (maps.first, maps.second)]
+    agreement[maps.box][maps.common] = z[0] * z[1]
     return agreement
 
 
@@ -380,17 +384,18 @@ def windowed_pearson(
     share, x, y, xx, yy, xy = (
         ndimage.gaussian_filter(image, sigma_px, mode="constant", truncate=3.0)
         for image in (
-            common.astype(float), maps.first, maps.second,
+            maps.common.astype(float), maps.first, maps.second,
             maps.first**2, maps.second**2, maps.first * maps.second,
         )
     )  # fmt: skip
-    known = common & (share >= LEAST_WINDOW)
+    known = maps.common & (share >= LEAST_WINDOW)
     share = np.where(known, share, 1.0)
     x, y = x / share, y / share
     spread = np.maximum(xx / share - x * x, 0) * np.maximum(yy / share - y * y, 0)
     known &= spread > 0
-    local[known] = ((xy / share - x * y)[known] / np.sqrt(spread[known])).astype(np.float32)
-    return np.clip(local, -1, 1), sigma_px
+    r = (xy / share - x * y)[known] / np.sqrt(spread[known])
+    local[maps.box][known] = np.clip(r, -1, 1)
+    return local, sigma_px
 
 
 def _constant(a: FloatArray, b: FloatArray, common: BoolArray) -> bool:
