@@ -17,9 +17,10 @@ from napari_lithium_alloy.core.time_scale import ContentAt
 def alloyed_fraction_table(
     maps: Mapping[Stage, OnsetMap], times_s: FloatArray, content_at: ContentAt | None = None
 ) -> pd.DataFrame:
-    """The table `alloyed_fraction`: a row a frame of each step.
+    """The table `alloyed_fraction`: a row a frame of each step, until its last pixel is reached.
 
-    Of a dealloying step it is the share that has dealloyed.
+    Of a dealloying step it is the share that has dealloyed. Where the step's bounds are some
+    seconds wrong, it begins or ends with the pixels and not with the bounds.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def alloyed_fraction_table(
     """
     parts = []
     for stage, onset in maps.items():
-        times = times_s[(times_s >= onset.start_s) & (times_s <= onset.end_s)]
+        first, last = _ends(onset)
+        times = times_s[(times_s >= first) & (times_s <= last)]
         columns = {
             "time_s": times,
             "cycle": stage.cycle,
@@ -42,3 +44,11 @@ def alloyed_fraction_table(
         if len(times):
             parts.append(conform("alloyed_fraction", pd.DataFrame(columns)))
     return pd.concat(parts, ignore_index=True) if parts else empty("alloyed_fraction")
+
+
+def _ends(onset: OnsetMap) -> tuple[float, float]:
+    """The step's bounds or, where onsets lie beyond them, the first and last of these."""
+    times = onset.onset_s[onset.reached]
+    if not times.size:
+        return onset.start_s, onset.end_s
+    return min(onset.start_s, float(times.min())), max(onset.end_s, float(times.max()))
