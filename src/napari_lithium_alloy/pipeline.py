@@ -37,6 +37,7 @@ from napari_lithium_alloy.core.photometry import (
     Reference,
     reference_frame,
 )
+from napari_lithium_alloy.core.placements import site_placements
 from napari_lithium_alloy.core.pore_tracking import (
     LabelMaker,
     PoreTracks,
@@ -425,9 +426,12 @@ def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     """Every step with every later one, and with sites and pores of its cycle."""
     steps, parameters = alloying_maps(result), result.config.complementarity
     found = pair_images(steps, _spots(result), parameters)
+    size, sites = result.recording.pixel_size_um, result.tables["sites"]
     table = yield from colocalization(
-        found.images, found.pairs, parameters, uniform=found.uniform, valid=result.film
-    )
+        found.images, found.pairs, parameters, uniform=found.uniform, valid=result.film,
+        placements=None if size is None
+        else site_placements(sites, result.film, size, seed=parameters.seed),
+    )  # fmt: skip
     result.tables["colocalization"] = table
     result.did("colocalization", parameters)
 

@@ -30,7 +30,15 @@ DESIGN = {
 FURTHER = {
     "corrections": ["shift_sd_um", "trusted"],
     "colocalization": [
-        *("r_with_trend", "trend_degree", "p_blocks", "p_effective", "length_px", "spearman_r"),
+        *(
+            "r_with_trend",
+            "trend_degree",
+            "p_blocks",
+            "p_effective",
+            "length_px",
+            "p_placement",
+            "spearman_r",
+        ),
         *("manders_m1", "manders_m2", "threshold_a", "threshold_b", "overlap", "icq", "region"),
     ],
 }

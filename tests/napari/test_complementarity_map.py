@@ -188,6 +188,8 @@ def test_sites_pores_and_own_images_are_compared_as_they_are(viewer, opened, doc
     dock.choose("cycle1_step1_alloyed_start", SITES)
     run()
     assert "test of placement decides" in dock.status.text()
+    assert "(sites placed at random)" in dock.status.text()
+    assert 0 < row_of(opened, "cycle1_step1_alloyed_start", SITES)["p_placement"] <= 1
     own = viewer.add_image(opened.onset_maps["cycle1_step2"].onset_s.copy(), name="SEM")
     dock.choose("cycle1_step1_onset", "SEM")
     assert dock.first.when.isHidden()

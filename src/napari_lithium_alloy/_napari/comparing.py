@@ -30,6 +30,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.placements import Placements, site_placements
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region
@@ -187,8 +188,9 @@ def compared(comparison: Comparison, pair: Pair) -> Work[Compared]:
     a, b = (images[name] for name in pair)
     valid = _valid(comparison)
     table = yield from colocalization(
-        images, [pair], parameters, uniform=found.uniform, valid=valid, region=comparison.where
-    )
+        images, [pair], parameters, uniform=found.uniform, valid=valid, region=comparison.where,
+        placements=_placements(comparison, valid) if spots else None,
+    )  # fmt: skip
     yield 2, 4
     agreement = local_agreement(a, b, parameters, valid=valid)
     yield 3, 4
@@ -212,12 +214,22 @@ def all_compared(comparison: Comparison) -> Work[pd.DataFrame]:
             "There are no pairs yet; compute onset maps of two steps in the Temporal color code "
             "dock, or of one and find nucleation sites."
         )
+    valid = _valid(comparison)
     return (
         yield from colocalization(
             found.images, found.pairs, parameters,
-            uniform=found.uniform, valid=_valid(comparison), region=comparison.where,
+            uniform=found.uniform, valid=valid, region=comparison.where,
+            placements=_placements(comparison, valid),
         )
     )  # fmt: skip
+
+
+def _placements(comparison: Comparison, valid: BoolArray) -> dict[str, Placements]:
+    """Random placements of the sites there are; none without a pixel size."""
+    opened, size = comparison.opened, comparison.opened.recording.pixel_size_um
+    if size is None or opened.sites is None:
+        return {}
+    return site_placements(opened.sites, valid, size, seed=comparison.parameters.seed)
 
 
 def _names(key: str, pair: Pair) -> bool:

@@ -50,7 +50,10 @@ def pair_words(row: pd.Series) -> str:
     beware = f" {reason[0].upper()}{reason[1:]}." if reason else ""
     words = f"Pearson's r = {row['pearson_r']:.2f}"
     if pd.notna(row["null_low"]):
-        tests = [("p_value", "shifts"), ("p_blocks", "blocks"), ("p_effective", "t-test")]
+        tests = [
+            *[("p_value", "shifts"), ("p_blocks", "blocks"), ("p_effective", "t-test")],
+            ("p_placement", "sites placed at random"),
+        ]
         told = ", ".join(f"{_p(row[c])} ({name})" for c, name in tests if pd.notna(row[c]))
         words += f", by chance {row['null_low']:.2f} to {row['null_high']:.2f}; p: {told}"
     return (

@@ -22,6 +22,7 @@ from napari_lithium_alloy.core.colocalization import (
 from napari_lithium_alloy.core.covariance_model import CELLS_A_LENGTH, spread_factor
 from napari_lithium_alloy.core.detrending import Detrend, degree_for, detrended
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.placements import Placements
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.shifts import Shifts, all_shifts, correlation_length
@@ -126,6 +127,9 @@ class Correlation:
         Of Student's t with the effective samples (Dutilleul's modified t-test).
     length_px : float
         Longer correlation length of the two maps.
+    p_placement : float
+        With nucleation sites: two-tailed share of random placements, as many and as far apart,
+        with at least this |r|; NaN for other maps.
     """
 
     pearson_r: float
@@ -141,6 +145,7 @@ class Correlation:
     p_blocks: float = math.nan
     p_effective: float = math.nan
     length_px: float = math.nan
+    p_placement: float = math.nan
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -209,6 +214,7 @@ def correlate(
     parameters: ComplementarityParameters | None = None,
     *,
     valid: BoolArray | None = None,
+    placements: Placements | None = None,
 ) -> Correlation:
     """Pearson's r of two maps, with the null of all shifts of one against the other.
 
@@ -225,6 +231,8 @@ def correlate(
     parameters : ComplementarityParameters, optional
     valid : (Y, X) bool array, optional
         The field, or a drawn region.
+    placements : Placements, optional
+        Of the sites that `b` is the mask of.
 
     Raises
     ------
@@ -265,6 +273,7 @@ def correlate(
         r_with_trend=with_trend,
         trend_degree=maps.degree,
         length_px=max(lengths),
+        p_placement=math.nan if placements is None else _placed_p(maps, placements, r),
     )
     return _judged(found, maps, parameters)
 
@@ -297,6 +306,19 @@ def _judged(
         p_effective=modified_t(r, found.n_effective),
         reason=_of_sparse(found.attainable_r) if found.attainable_r < LITTLE_ATTAINABLE else "",
     )
+
+
+def _placed_p(maps: _Prepared, placements: Placements, r: float) -> float:
+    """Share of placements whose r with the first map is at least as large."""
+    top, left = maps.box[0].start, maps.box[1].start
+    rows, columns = maps.common.shape
+    scale = math.sqrt(float((maps.first**2).sum() * (maps.second**2).sum()))
+    null = []
+    for y, x in placements.discs:
+        here = (y >= top) & (y < top + rows) & (x >= left) & (x < left + columns)
+        # The first map is orthogonal to the trend, so that the discs need no detrending.
+        null.append(float(maps.first[y[here] - top, x[here] - left].sum()) / scale)
+    return share_beyond(np.array(null), r) if null else math.nan
 
 
 def _with(found: Correlation, **more: object) -> Correlation:
@@ -410,6 +432,7 @@ def colocalization(
     uniform: Sequence[str] = (),
     valid: BoolArray | None = None,
     region: str = "field",
+    placements: Mapping[str, Placements] | None = None,
 ) -> Work[pd.DataFrame]:
     """The table `colocalization`: r of each pair with its nulls, and further coefficients.
 
@@ -425,6 +448,8 @@ def colocalization(
         The field, or a drawn region.
     region : str
         What that is called in the table.
+    placements : mapping of str to Placements, optional
+        Of masks of nucleation sites, by their names.
     """
     parameters = parameters or ComplementarityParameters()
     rows: list[dict[str, object]] = []
@@ -437,9 +462,12 @@ def colocalization(
         else:
             (first, one), (second, other) = (_alloyed(name, images) for name in (a, b))
             if (first, second) not in known:
+                sites = placements or {}
+                one_map, mask = (second, first) if first in sites else (first, second)
                 known[first, second] = correlate(
-                    images[first], images[second], parameters, valid=valid
-                )
+                    images[one_map], images[mask], parameters,
+                    valid=valid, placements=sites.get(mask),
+                )  # fmt: skip
             found = known[first, second]
             found = found if one is other else mirrored(found)
             further = coefficients(

@@ -98,6 +98,7 @@ TABLES: dict[str, dict[str, str]] = {
         "p_blocks": _F,
         "p_effective": _F,
         "length_px": _F,
+        "p_placement": _F,
         "spearman_r": _F,
         "manders_m1": _F,
         "manders_m2": _F,
