@@ -18,7 +18,7 @@ from napari_lithium_alloy.core.montage import MontageParameters
 from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.onset import OnsetParameters
 from napari_lithium_alloy.core.photometry import NormalizationParameters
-from napari_lithium_alloy.core.pores import PoreParameters
+from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import Recording
 
 

@@ -5,6 +5,7 @@ Docks and command line call the same core functions; this is their order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from napari_lithium_alloy.core.complementarity import colocalization
 from napari_lithium_alloy.core.correction import Correction, corrected
 from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
-from napari_lithium_alloy.core.cycles import LEAVING, PristinePores, cycles_table
+from napari_lithium_alloy.core.cycles import LEAVING, cycles_table
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
@@ -38,11 +39,11 @@ from napari_lithium_alloy.core.photometry import (
     reference_frame,
 )
 from napari_lithium_alloy.core.placements import site_placements
+from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
 from napari_lithium_alloy.core.pore_tracking import (
     LabelMaker,
     PoreTracks,
     PoreWindow,
-    pores_at,
     track_pores,
     zeros,
 )
@@ -395,8 +396,7 @@ def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
     windows = pore_windows(result.experiment.stages)
     if recording.pixel_size_um is None:
         windows = []
-    tables = ("pores", "pore_summary", "pore_events")
-    result.tables |= {name: empty(name) for name in tables}
+    result.tables |= {name: empty(name) for name in PORE_TABLES}
     if not windows:
         return
     tracks = yield from track_pores(
@@ -410,8 +410,13 @@ def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
         make_labels=make_labels,
     )
     result.pore_tracks = tracks
-    found = (tracks.pores, tracks.summary, tracks.events)
-    result.tables |= dict(zip(tables, found, strict=True))
+    result.tables |= pore_tables(
+        tracks,
+        windows,
+        result.tables["sites"],
+        result.film,
+        recording.pixel_size("Measuring pores"),
+    )
     result.notes.append(tracks.optics.note)
     result.did("track_pores", result.config.pores, substrate=tracks.optics.substrate)
 
@@ -478,25 +483,14 @@ def stage_tables(experiment: Experiment) -> dict[str, pd.DataFrame]:
 
 
 def _cycles(result: AnalysisResult) -> None:
-    tracks, reference, pristine = result.pore_tracks, result.reference, None
-    if tracks is not None:
-        count, area_um2 = pores_at(
-            result.recording, reference.frames, result.config.pores, tracks.optics
-        )
-        field_um2 = float(result.film.sum()) * result.recording.pixel_size("Pore areas") ** 2
-        pristine = PristinePores(
-            time_s=float(result.recording.times_s[reference.frames].mean()),
-            count=count,
-            area_fraction=area_um2 / field_um2,
-        )
-    experiment = result.experiment
+    experiment, size = result.experiment, result.recording.pixel_size_um
     result.tables["cycles"] = cycles_table(
         experiment.stages,
         result.tables["sites"],
-        result.tables["pore_summary"],
+        result.pore_tracks,
         potential=experiment.potential,
         film=experiment.film,
-        pristine=pristine,
+        film_um2=float(result.film.sum()) * (math.nan if size is None else size) ** 2,
     )
 
 

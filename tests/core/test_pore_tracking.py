@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 from planted import planted, recording_of
 from scipy import ndimage
-from scipy.sparse.csgraph import connected_components
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import reference_frame
-from napari_lithium_alloy.core.pore_tracking import PoreWindow, pores_at, track_pores
-from napari_lithium_alloy.core.pores import PoreParameters
+from napari_lithium_alloy.core.pore_tracking import PoreWindow, track_pores
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters, make_recording
 from napari_lithium_alloy.core.synthetic.fields import disc_coverage
@@ -19,11 +17,11 @@ SHAPE = (60, 90)
 PIXEL_UM = 0.065
 
 
-def film_with(discs_of_frame, substrate=2.0, mode="trans", noise=3.0, **more):
+def film_with(discs_of_frame, substrate=2.0, mode="trans", noise=3.0, bare=5, **more):
     """Frames whose holes are discs (row, column, radius); the first five have none."""
     rng = np.random.default_rng(0)
     frames = []
-    for discs in [[]] * 5 + list(discs_of_frame):
+    for discs in [[]] * bare + list(discs_of_frame):
         holes = disc_coverage(SHAPE, np.array(discs, float).reshape(-1, 3)).astype(float)
         light = 1 + (substrate - 1) * ndimage.gaussian_filter(holes, 1.3)
         frames.append(1000 * light + rng.normal(0, noise, SHAPE))
@@ -96,14 +94,20 @@ def test_a_pore_that_is_not_seen_for_a_moment_keeps_its_number():
     assert found.summary["count"].tolist() == [1, 1, 0, 0, 1, 1]
 
 
-def test_a_pore_not_seen_for_long_has_closed():
+def test_a_pore_that_comes_back_is_the_same_and_one_that_does_not_has_closed():
     there = [(30, 60, 5)]
     both = [*there, (30, 25, 5)]
-    found = tracked(film_with([both] * 3 + [there] * 6 + [both] * 2))
-    assert found.events["event"].tolist() == ["birth", "birth", "closure", "birth"]
-    closed = found.events.query("event == 'closure'")["pore"].item()
-    assert closed in found.events["pore"].tolist()[:2]
-    assert set(found.pores["pore"]) == {1, 2, 3}
+    windows = [
+        PoreWindow(cycle=1, start_s=5, end_s=13),
+        PoreWindow(cycle=2, start_s=14, end_s=17),
+    ]
+    found = tracked(film_with([both] * 3 + [there] * 4 + [both] * 2 + [there] * 4), windows)
+    assert found.events["event"].tolist() == ["birth", "birth", "closure"]
+    closed = found.events.iloc[-1]
+    assert closed["time_s"] == 14
+    last = found.pores.query("time_s == 17.0")["pore"].item()
+    assert {closed["pore"], last} == {1, 2}
+    assert found.pores.query("time_s == 13.0")["pore"].nunique() == 2
 
 
 def test_numbers_go_on_from_cycle_to_cycle():
@@ -161,14 +165,16 @@ def test_pores_need_a_pixel_size():
         tracked(cell)
 
 
-def test_pinholes_of_the_pristine_film_are_pores():
-    discs = [(30, 25, 4), (30, 65, 5)]
-    cell = film_with([discs] * 4)
-    optics = tracked(cell).optics
-    count, area = pores_at(cell, np.arange(6, 9), PoreParameters(), optics)
-    assert count == 2
-    assert area == pytest.approx(total_um2(discs), rel=0.05)
-    assert pores_at(cell, np.arange(5), PoreParameters(), optics) == (0, 0.0)
+def test_pinholes_of_the_pristine_film_are_pores_and_marked():
+    pinhole, later = (30, 25, 4), (30, 65, 5)
+    cell = film_with([[pinhole]] * 7 + [[pinhole, later]] * 4, bare=0)
+    known = tracked(cell, [PoreWindow(cycle=1, start_s=7.0, end_s=10.0)])
+    assert known.pristine.count == 1
+    assert known.pristine.area_um2 == pytest.approx(total_um2([pinhole]), rel=0.05)
+    marked = known.pores.set_index("pore")["pristine"]
+    assert marked[known.pristine.labels[30, 25]].all()
+    assert not marked[known.labels[-1][30, 65]].any()
+    assert known.events["event"].tolist() == ["birth", "birth"]
 
 
 GOLD = {"cycles": 3, "count": 6, "spacing_um": 1.1, "shape": (160, 160), "frame_interval_s": 4.0}
@@ -178,17 +184,6 @@ CASES = {
 }
 
 
-def resolvable(pores, fwhm_um=2.355 * 1.3 * PIXEL_UM):
-    """Number of planted pores when those closer than the point spread is wide count as one.
-
-    Pairs that are to merge in silver's second cycle lie half a point spread apart in the first.
-    """
-    centres, radii = pores[["y_um", "x_um"]].to_numpy(), np.sqrt(pores["area_um2"] / np.pi)
-    apart = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1))
-    near = apart - np.add.outer(radii.to_numpy(), radii.to_numpy()) < fwhm_um
-    return connected_components(near)[0]
-
-
 @pytest.fixture(scope="module", params=CASES)
 def cycled(request):
     return planted(CASES[request.param])
@@ -196,7 +191,7 @@ def cycled(request):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_total_area_and_count_at_each_cycles_end(cycled, known):
-    """Total area within 10 %, with the substrate's brightness given and estimated."""
+    """Every pore that does not touch another, total area within 3 % of the planted."""
     made, experiment = cycled
     cell = experiment.recordings[0]
     windows = []
@@ -210,11 +205,10 @@ def test_total_area_and_count_at_each_cycles_end(cycled, known):
     work = track_pores(cell, windows, reference, psf_sigma_px=1.3, substrate=substrate)
     found = finish(work).summary.groupby("cycle").last()
     truth = made.truth.pore_summary.set_index("cycle").loc[[1, 2, 3]]
-    pores = made.truth.pores
-    expected = [resolvable(pores[pores["cycle"] == cycle]) for cycle in (1, 2, 3)]
-    assert found["count"].tolist() == expected
-    assert found["total_area_um2"].tolist() == pytest.approx(truth["total_area_um2"], rel=0.1)
-    assert found["area_fraction"].tolist() == pytest.approx(truth["area_fraction"], rel=0.1)
+    assert found["count"].tolist() == truth["count"].tolist()
+    within = 0.03 if known else 0.1
+    assert found["total_area_um2"].tolist() == pytest.approx(truth["total_area_um2"], rel=within)
+    assert found["area_fraction"].tolist() == pytest.approx(truth["area_fraction"], rel=within)
 
 
 def test_clipped_pores_have_no_area_and_the_reason_is_said():
@@ -229,5 +223,4 @@ def test_clipped_pores_have_no_area_and_the_reason_is_said():
     assert np.isnan(found.summary["total_area_um2"].iloc[-1])
     assert np.isnan(found.summary["area_fraction"].iloc[-1])
     assert "pores are clipped" in found.optics.note
-    _, pinholes_um2 = pores_at(cell, reference.frames, PoreParameters(), found.optics)
-    assert np.isnan(pinholes_um2)
+    assert np.isnan(found.pristine.area_um2)

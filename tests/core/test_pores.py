@@ -9,16 +9,16 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import reference_frame
+from napari_lithium_alloy.core.pore_outlines import pore_labels
+from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pores import (
     PoreOptics,
-    PoreParameters,
     edge_labels,
     estimate_substrate,
     hole_share,
     local_film,
     particles,
     pore_areas_px,
-    pore_labels,
     pore_optics,
 )
 from napari_lithium_alloy.core.synthetic.fields import disc_coverage

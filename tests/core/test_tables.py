@@ -28,6 +28,11 @@ DESIGN = {
 
 
 FURTHER = {
+    "pores": ["pristine", "outline_area_um2", "final_pore"],
+    "cycles": [
+        *("total_area_um2", "pore_births", "pore_merges", "pore_splits", "pore_closures"),
+        *("new_area_um2", "growth_um2"),
+    ],
     "corrections": ["shift_sd_um", "trusted"],
     "colocalization": [
         *(

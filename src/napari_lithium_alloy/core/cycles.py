@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, capacity_mah_cm2
+from napari_lithium_alloy.core.pore_tracking import PoreTracks
 from napari_lithium_alloy.core.stages import Stage, StageKind, cycles_of, stages_of
 from napari_lithium_alloy.core.tables import conform, empty
 
@@ -17,46 +18,35 @@ COMING = (StageKind.SEI, StageKind.ALLOYING, StageKind.DEPOSITION)
 LEAVING = (StageKind.DISSOLUTION, StageKind.DEALLOYING)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PristinePores:
-    """Pores of the film before current flows: pinholes."""
-
-    time_s: float
-    count: int
-    area_fraction: float
-
-
 def cycles_table(
     stages: Sequence[Stage],
     sites: pd.DataFrame,
-    pore_summary: pd.DataFrame,
+    pore_tracks: PoreTracks | None = None,
     *,
     potential: PotentialCurve | None = None,
     film: Film | None = None,
-    pristine: PristinePores | None = None,
+    film_um2: float = math.nan,
 ) -> pd.DataFrame:
     """The table `cycles`: the states P, De1*, Di1*, ... (Mao et al. 2024, Fig. 4A and B).
+
+    What pores did in a cycle stands beside its Di: births, merges, splits and closures; the area
+    of pores that were not there before, and by how much those that were have grown.
 
     Parameters
     ----------
     stages : sequence of Stage
-    sites, pore_summary : pandas.DataFrame
-        The tables of these names.
+    sites : pandas.DataFrame
+        The table of this name.
+    pore_tracks : PoreTracks, optional
+        Without them there is no row P.
     potential, film : optional
         For the capacity per area; without them it and the efficiency stay NaN.
-    pristine : PristinePores, optional
-        Without it there is no row P.
+    film_um2 : float
+        Area of the film in view.
     """
     rows: list[dict[str, Any]] = []
-    if pristine is not None:
-        rows.append(
-            {
-                "state": "P",
-                "time_s": pristine.time_s,
-                "pore_count": pd.NA if math.isnan(pristine.area_fraction) else pristine.count,
-                "area_fraction": pristine.area_fraction,
-            }
-        )
+    if pore_tracks is not None:
+        rows.append(_pristine(pore_tracks, film_um2))
     for cycle in cycles_of(stages):
         plating = stages_of(stages, StageKind.DEPOSITION, cycle=cycle)
         leaving = stages_of(stages, *LEAVING, cycle=cycle)
@@ -80,7 +70,7 @@ def cycles_table(
                     "time_s": max(s.end_s for s in leaving),
                     "capacity_mah_cm2": discharge,
                     "coulombic_efficiency": discharge / charge if charge > 0 else math.nan,
-                    **_last_pores(pore_summary, cycle),
+                    **_pores_of(pore_tracks, cycle),
                 }
             )
     return conform("cycles", pd.DataFrame(rows)) if rows else empty("cycles")
@@ -95,13 +85,53 @@ def _capacity(
     return capacity_mah_cm2(potential, film, start, end)
 
 
-def _last_pores(summary: pd.DataFrame, cycle: int) -> dict[str, Any]:
-    own = summary[summary["cycle"] == cycle]
+def _pristine(tracks: PoreTracks, film_um2: float) -> dict[str, Any]:
+    pristine = tracks.pristine
+    return {
+        "state": "P",
+        "time_s": pristine.time_s,
+        "pore_count": pd.NA if math.isnan(pristine.area_um2) else pristine.count,
+        "area_fraction": pristine.area_um2 / film_um2,
+        "total_area_um2": pristine.area_um2,
+    }
+
+
+def _pores_of(tracks: PoreTracks | None, cycle: int) -> dict[str, Any]:
+    """What is there at a cycle's end, and what happened in it."""
+    if tracks is None:
+        return {}
+    own = tracks.summary[tracks.summary["cycle"] == cycle]
     if not len(own):
         return {}
     last = own.iloc[-1]
     unknown = pd.isna(last["total_area_um2"])
+    inside = tracks.events["time_s"].between(own["time_s"].min(), own["time_s"].max())
+    events = tracks.events[inside]["event"].value_counts()
     return {
         "pore_count": pd.NA if unknown else last["count"],
         "area_fraction": last["area_fraction"],
+        "total_area_um2": last["total_area_um2"],
+        "pore_births": int(events.get("birth", 0)),
+        "pore_merges": int(events.get("merge", 0)),
+        "pore_splits": int(events.get("split", 0)),
+        "pore_closures": int(events.get("closure", 0)),
+        **_growth(tracks, cycle, math.nan if unknown else float(last["total_area_um2"])),
     }
+
+
+def _growth(tracks: PoreTracks, cycle: int, total_um2: float) -> dict[str, float]:
+    """Area of the pores that are new in a cycle, and growth of those that are not."""
+    earlier = tracks.summary[tracks.summary["cycle"] < cycle]
+    before = tracks.pristine.area_um2 if not len(earlier) else earlier["total_area_um2"].iloc[-1]
+    new = new_pores(tracks, cycle)["area_um2"].sum()
+    return {"new_area_um2": float(new), "growth_um2": total_um2 - float(new) - float(before)}
+
+
+def new_pores(tracks: PoreTracks, cycle: int) -> pd.DataFrame:
+    """Pores at a cycle's end none of whose ancestors was there before the cycle."""
+    own = tracks.pores[tracks.pores["cycle"] == cycle]
+    last = own[own["time_s"] == own["time_s"].max()]
+    earlier = set(tracks.pores.loc[tracks.pores["cycle"] < cycle, "pore"].tolist())
+    earlier |= set(np.unique(tracks.pristine.labels).tolist()) - {0}
+    new = [not (tracks.lineage.ancestors(int(p)) & earlier) for p in last["pore"]]
+    return last[np.array(new, dtype=bool)]

@@ -14,6 +14,7 @@ from skimage import measure, segmentation
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import robust_sd
 
@@ -23,39 +24,6 @@ LARGEST_PORES = 5
 GLASS_BESIDE_PX = (8, 14)
 """Distances from the film at which glass has the film's illumination and none of its blur."""
 FWHM = 2 * math.sqrt(2 * math.log(2))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoreParameters:
-    """How pores are told and measured.
-
-    Attributes
-    ----------
-    threshold : float
-        Share of the step from film to bare substrate that a pore's pixels exceed, 0 to 1.
-    min_area_um2 : float
-        Smallest area, square micrometres.
-    film_window_um : float
-        Side of the squares over which the film's brightness is taken, micrometres.
-    substrate : float or None
-        Brightness of bare substrate relative to the pristine film; None: from recording.toml,
-        else from bare glass in the field, else from the largest pores.
-    averaged_frames : int
-        Frames averaged where the pores of a cycle's end are told.
-    """
-
-    threshold: float = 0.35
-    min_area_um2: float = 0.02
-    film_window_um: float = 3.0
-    substrate: float | None = None
-    averaged_frames: int = 3
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise AlloyError(
-                f"The pore threshold is {self.threshold:g}; give a share of the step from film "
-                "to substrate between 0 and 1, such as 0.35."
-            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -197,31 +165,6 @@ def _spread_ratio(ratio: float) -> float:
     if ratio >= 0.95:
         return 2 * (1 - 0.95)
     return float(optimize.brentq(lambda u: -math.expm1(-u) / u - ratio, 1e-6, 1e4))
-
-
-def pore_labels(
-    share: FloatArray, film: BoolArray, parameters: PoreParameters, pixel_size_um: float
-) -> IntArray:
-    """(Y, X) int32 labels of connected pores (8 neighbours), the smallest left out.
-
-    Smoothed just enough that a pixel's noise stays under a seventh of the threshold. A region is
-    a pore if it holds a pixel over the threshold; it spreads to three quarters of it.
-    """
-    noise = robust_sd(np.diff(share, axis=1)) / math.sqrt(2)
-    sigma = noise / (parameters.threshold / 7) / (2 * math.sqrt(math.pi))
-    smooth = ndimage.gaussian_filter(share, sigma) if sigma > 0.4 else share
-    over = np.where(film, smooth, 0)
-    mask = over > 0.75 * parameters.threshold
-    labels = measure.label(mask, connectivity=2)
-    highest = ndimage.maximum(over, labels, np.arange(labels.max() + 1))
-    excess = ndimage.sum_labels(share, labels, np.arange(labels.max() + 1))
-    kept = (highest > parameters.threshold) & (
-        excess * pixel_size_um**2 > 0.5 * parameters.min_area_um2
-    )
-    kept[0] = False
-    return np.asarray(
-        segmentation.relabel_sequential(np.where(kept[labels], labels, 0))[0], dtype=np.int32
-    )
 
 
 def regions_of(labels: IntArray, sigma_px: float) -> IntArray:

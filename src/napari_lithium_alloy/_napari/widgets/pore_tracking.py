@@ -14,8 +14,8 @@ from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plot_dock import PlotDock
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
-from napari_lithium_alloy.core.pores import PoreParameters
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of

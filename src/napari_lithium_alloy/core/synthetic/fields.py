@@ -67,7 +67,7 @@ def disc_coverage(shape: tuple[int, int], discs_px: FloatArray) -> FloatArray:
     """Share of each pixel covered by a union of discs.
 
     Exact along columns and integrated over 16 strips a pixel along rows. Where two discs share a
-    partly covered pixel their shares are taken as independent.
+    partly covered pixel their shares add up, as of discs that touch they do.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def disc_coverage(shape: tuple[int, int], discs_px: FloatArray) -> FloatArray:
     numpy.ndarray
         (Y, X) float32 in 0..1.
     """
-    free = np.ones(shape, dtype=np.float32)
+    covered_by_all = np.zeros(shape, dtype=np.float32)
     for y, x, radius in discs_px:
         if radius <= 0:
             continue
@@ -96,8 +96,9 @@ def disc_coverage(shape: tuple[int, int], discs_px: FloatArray) -> FloatArray:
         below = (rows - y)[:, None, None]
         covered = np.minimum(below + 0.5, half_chord) - np.maximum(below - 0.5, -half_chord)
         share = np.maximum(covered, 0).mean(axis=-1)
-        free[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] *= (1 - share).astype("f4")
-    return 1 - free
+        window = covered_by_all[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        np.minimum(window + share, 1, out=window, casting="same_kind")
+    return covered_by_all
 
 
 def blur_and_shift(image: FloatArray, sigma_px: float, shift_px: FloatArray) -> FloatArray:

@@ -1,0 +1,266 @@
+"""Who came of whom: objects linked from frame to frame, with births, merges, splits and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.tables import conform, empty
+
+LEAST_OVERLAP = 0.5
+"""Overlap, as a share of the smaller one's area, that makes two regions one object."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lineage:
+    """Descent of objects; each lives from its birth, or a merge or split, to its end.
+
+    Attributes
+    ----------
+    events : pandas.DataFrame
+        The table `pore_events`: time_s, event (birth, merge, split, closure), pore, parents.
+    parents : dict of int to list of int
+        Of each object that came of a merge or a split, as napari's Tracks take them.
+    """
+
+    events: pd.DataFrame
+    parents: Mapping[int, list[int]]
+
+    def children(self) -> dict[int, list[int]]:
+        """Objects that came of each."""
+        found: dict[int, list[int]] = {}
+        for child, parents in self.parents.items():
+            for parent in parents:
+                found.setdefault(parent, []).append(child)
+        return found
+
+    def ancestors(self, pore: int) -> set[int]:
+        """All it came of, itself included: the way back in time."""
+        return _reached(pore, self.parents)
+
+    def descendants(self, pore: int) -> set[int]:
+        """All that came of it, itself included: the way forward."""
+        return _reached(pore, self.children())
+
+    def count(self, event: str) -> int:
+        """Number of events of a kind; a split into n counts once."""
+        of_kind = self.events[self.events["event"] == event]
+        if event == "split":
+            return len(of_kind.drop_duplicates(["time_s", "parents"]))
+        return len(of_kind)
+
+
+def _reached(start: int, links: Mapping[int, list[int]]) -> set[int]:
+    found, waiting = {start}, [start]
+    while waiting:
+        for other in links.get(waiting.pop(), []):
+            if other not in found:
+                found.add(other)
+                waiting.append(other)
+    return found
+
+
+@dataclass(eq=False)
+class LineageBuilder:
+    """Links label images, one after the other, by overlap.
+
+    A region goes on an object if they overlap by half of the smaller one; else it is linked to
+    the object it overlaps most, if neither has another link. An object that is not seen keeps its
+    place and its number until `close` is called.
+    """
+
+    events: list[dict[str, object]] = field(default_factory=list)
+    parents: dict[int, list[int]] = field(default_factory=dict)
+    latest: IntArray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    next_number: int = 1
+    _unseen_since: dict[int, float] = field(default_factory=dict)
+
+    def add(self, regions: IntArray, time_s: float) -> IntArray:
+        """Link the regions 1..n of a frame to the objects so far; (n + 1,) their numbers."""
+        if self.latest.shape != regions.shape:
+            if self.latest.size:
+                raise AlloyError("Label images of one lineage must have one shape.")
+            self.latest = np.zeros(regions.shape, dtype=np.int32)
+        n = int(regions.max(initial=0))
+        number = np.zeros(n + 1, dtype=np.int32)
+        parents, children = self._links(regions, n)
+        replaced: set[int] = set()
+        for region in range(1, n + 1):
+            old = parents.get(region, [])
+            if len(old) == 1 and len(children[old[0]]) == 1:
+                number[region] = old[0]
+                continue
+            number[region] = self._new()
+            replaced.update(old)
+            kind = "merge" if len(old) > 1 else "split" if old else "birth"
+            self._event(time_s, kind, int(number[region]), old)
+        self._remember(number[regions], set(number.tolist()), replaced, time_s)
+        return number
+
+    def close(self) -> None:
+        """End the objects that are not seen any more, at the time they were missed first."""
+        gone = sorted(self._unseen_since.items(), key=lambda item: (item[1], item[0]))
+        for number, time_s in gone:
+            self._event(time_s, "closure", number, [])
+        self.latest[np.isin(self.latest, list(self._unseen_since))] = 0
+        self._unseen_since.clear()
+
+    def lineage(self) -> Lineage:
+        """What was found so far."""
+        return Lineage(events=events_table(self.events), parents=self.parents)
+
+    def _new(self) -> int:
+        self.next_number += 1
+        return self.next_number - 1
+
+    def _event(self, time_s: float, kind: str, number: int, parents: list[int]) -> None:
+        if parents:
+            self.parents[number] = parents
+        text = " ".join(str(p) for p in parents)
+        self.events.append({"time_s": time_s, "event": kind, "pore": number, "parents": text})
+
+    def _links(
+        self, regions: IntArray, n: int
+    ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """Objects of each region, and regions of each object."""
+        at = np.flatnonzero(regions)
+        mine, theirs = regions.ravel()[at], self.latest.ravel()[at]
+        both = theirs > 0
+        pairs, overlap = np.unique(
+            mine[both].astype(np.int64) * self.next_number + theirs[both], return_counts=True
+        )
+        region, old = np.divmod(pairs, self.next_number)
+        sizes = np.bincount(mine, minlength=n + 1)
+        old_sizes = np.bincount(self.latest.ravel(), minlength=self.next_number)
+        linked = overlap >= LEAST_OVERLAP * np.minimum(sizes[region], old_sizes[old])
+        linked |= _only_choice(region, old, overlap, linked)
+        parents: dict[int, list[int]] = {}
+        children: dict[int, list[int]] = {}
+        for a, b in zip(region[linked].tolist(), old[linked].tolist(), strict=True):
+            parents.setdefault(a, []).append(b)
+            children.setdefault(b, []).append(a)
+        return parents, children
+
+    def _remember(
+        self, labels: IntArray, seen: set[int], replaced: set[int], time_s: float
+    ) -> None:
+        """Carry over objects that are not seen where nothing else is now."""
+        before = set(np.unique(self.latest[self.latest > 0]).tolist())
+        hidden = before - seen - replaced
+        for number in (seen | replaced) & self._unseen_since.keys():
+            del self._unseen_since[number]
+        for number in hidden:
+            self._unseen_since.setdefault(number, time_s)
+        held = np.zeros(self.next_number, dtype=bool)
+        held[list(hidden)] = True
+        kept = (labels == 0) & held[self.latest]
+        self.latest = np.where(kept, self.latest, labels).astype(np.int32)
+
+
+def _only_choice(
+    region: IntArray, old: IntArray, overlap: IntArray, linked: BoolArray
+) -> BoolArray:
+    """Pairs that overlap little, but where neither has another: each other's largest overlap."""
+    free = ~linked & ~np.isin(region, region[linked]) & ~np.isin(old, old[linked])
+    chosen = np.zeros(len(region), dtype=bool)
+    taken_regions: set[int] = set()
+    taken_old: set[int] = set()
+    for k in np.argsort(-overlap * free, kind="stable")[: int(free.sum())]:
+        if int(region[k]) not in taken_regions and int(old[k]) not in taken_old:
+            chosen[k] = True
+            taken_regions.add(int(region[k]))
+            taken_old.add(int(old[k]))
+    return chosen
+
+
+def lineage_of_labels(labels: Iterable[IntArray], times_s: FloatArray) -> tuple[IntArray, Lineage]:
+    """Link the label images of a stack by overlap.
+
+    Parameters
+    ----------
+    labels : iterable of (Y, X) int arrays
+        Regions of each frame, 0 for none; their numbers mean nothing from frame to frame.
+    times_s : (T,) float array
+
+    Returns
+    -------
+    numbered : (T, Y, X) int32 array
+        The same regions, each object with one number as long as it lives.
+    lineage : Lineage
+    """
+    builder = LineageBuilder()
+    numbered = [builder.add(one, float(t))[one] for one, t in zip(labels, times_s, strict=True)]
+    builder.close()
+    return np.stack(numbered), builder.lineage()
+
+
+def lineage_of_links(spots: pd.DataFrame, links: pd.DataFrame) -> tuple[pd.DataFrame, Lineage]:
+    """The lineage of spots linked by another program, such as TrackMate.
+
+    Parameters
+    ----------
+    spots : pandas.DataFrame
+        With columns spot (any integers) and time_s.
+    links : pandas.DataFrame
+        With columns source and target, the spots linked, in whichever order of time.
+
+    Returns
+    -------
+    spots : pandas.DataFrame
+        The same with a column pore: its number in the lineage.
+    lineage : Lineage
+
+    Raises
+    ------
+    AlloyError
+        If a link names a spot that is not there, or two of one time.
+    """
+    time = dict(zip(spots["spot"].tolist(), spots["time_s"].tolist(), strict=True))
+    before, after = _directed(links, time)
+    number: dict[int, int] = {}
+    events: list[dict[str, object]] = []
+    parents: dict[int, list[int]] = {}
+    for spot in sorted(time, key=lambda s: (time[s], s)):
+        old = before.get(spot, [])
+        if len(old) == 1 and len(after[old[0]]) == 1:
+            number[spot] = number[old[0]]
+            continue
+        number[spot] = max(number.values(), default=0) + 1
+        came_of = sorted({number[s] for s in old})
+        if came_of:
+            parents[number[spot]] = came_of
+        kind = "merge" if len(came_of) > 1 else "split" if came_of else "birth"
+        text = " ".join(str(p) for p in came_of)
+        events.append({"time_s": time[spot], "event": kind, "pore": number[spot], "parents": text})
+    numbered = spots.assign(pore=[number[s] for s in spots["spot"]])
+    return numbered, Lineage(events=events_table(events), parents=parents)
+
+
+def _directed(
+    links: pd.DataFrame, time: Mapping[int, float]
+) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Earlier spots of each, and later ones."""
+    before: dict[int, list[int]] = {}
+    after: dict[int, list[int]] = {}
+    for a, b in zip(links["source"].tolist(), links["target"].tolist(), strict=True):
+        if a not in time or b not in time:
+            raise AlloyError(f"A link names spot {a if a not in time else b}, which is not there.")
+        if time[a] == time[b]:
+            raise AlloyError(f"Spots {a} and {b} are linked but of one time; remove the link.")
+        early, late = (a, b) if time[a] < time[b] else (b, a)
+        before.setdefault(late, []).append(early)
+        after.setdefault(early, []).append(late)
+    return before, after
+
+
+def events_table(events: list[dict[str, object]]) -> pd.DataFrame:
+    """The table `pore_events` in the order of time."""
+    if not events:
+        return empty("pore_events")
+    rows = pd.DataFrame(events).sort_values("time_s", kind="stable")
+    return conform("pore_events", rows)

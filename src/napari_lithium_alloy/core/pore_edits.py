@@ -1,0 +1,144 @@
+"""Corrections of pores by hand, kept by place so that a new tracking keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.recording import IntArray
+
+EditKind = Literal["delete", "join", "split"]
+REACH_PX = 4.0
+"""How far from a region's outline its place may lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoreEdit:
+    """One correction by hand.
+
+    Attributes
+    ----------
+    kind : {"delete", "join", "split"}
+        delete: what is at the place is no pore; join: what is at the places is one pore; split:
+        what is at the places is as many pores, each pixel the nearest place's.
+    places_um : tuple of (float, float)
+        Rows and columns in micrometres: one to delete, two or more else.
+    cycle : int or None
+        The cycle it holds for; None: all. A deleted pore is deleted in all.
+    """
+
+    kind: EditKind
+    places_um: tuple[tuple[float, float], ...]
+    cycle: int | None = None
+
+    def __post_init__(self) -> None:
+        least = 1 if self.kind == "delete" else 2
+        if len(self.places_um) < least:
+            raise AlloyError(
+                "To delete a pore give its place; to join or split, give a place in each part."
+            )
+
+
+def edited(
+    labels: IntArray, edits: Sequence[PoreEdit], pixel_size_um: float, cycle: int | None = None
+) -> IntArray:
+    """(Y, X) int32 labels 1..n with the corrections of a cycle made, in their order.
+
+    Places that are on or near no label change nothing: there the pore is not yet, or not any
+    more.
+    """
+    own = [e for e in edits if e.cycle is None or cycle is None or e.cycle == cycle]
+    if not own or not labels.any():
+        return labels
+    labels = labels.copy()
+    for edit in own:
+        places = np.array(edit.places_um, dtype=float) / pixel_size_um
+        at = [_label_at(labels, float(y), float(x)) for y, x in places]
+        if edit.kind == "delete":
+            labels[labels == (at[0] or -1)] = 0
+        elif edit.kind == "join":
+            met = sorted({a for a in at if a})
+            labels[np.isin(labels, met[1:])] = met[0] if met else 0
+        else:
+            _split(labels, places, at)
+    return _renumbered(labels)
+
+
+def _label_at(labels: IntArray, y: float, x: float) -> int:
+    """The label at a place or, within reach, nearest to it; 0 for none."""
+    reach = int(np.ceil(REACH_PX))
+    row, column = round(y), round(x)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    part = labels[top : row + reach + 1, left : column + reach + 1]
+    rows, columns = np.nonzero(part)
+    if not rows.size:
+        return 0
+    far = np.hypot(rows + top - y, columns + left - x)
+    nearest = int(np.argmin(far))
+    return int(part[rows[nearest], columns[nearest]]) if far[nearest] <= REACH_PX else 0
+
+
+def _split(labels: IntArray, places: np.ndarray, at: list[int]) -> None:
+    for label in sorted({a for a in at if a}):
+        own = places[[a == label for a in at]]
+        if len(own) < 2:
+            continue
+        rows, columns = np.nonzero(labels == label)
+        far = np.hypot(rows[:, None] - own[:, 0], columns[:, None] - own[:, 1])
+        part = far.argmin(axis=1)
+        highest = int(labels.max())
+        labels[rows, columns] = np.where(part == 0, label, highest + part)
+
+
+def _renumbered(labels: IntArray) -> IntArray:
+    found, place = np.unique(labels, return_inverse=True)
+    first = 0 if found[0] == 0 else 1
+    return (place.reshape(labels.shape) + first).astype(np.int32)
+
+
+def edit_of_painting(
+    before: IntArray, after: IntArray, pixel_size_um: float, cycle: int | None = None
+) -> list[PoreEdit]:
+    """What a stroke in a Labels layer means: pores wiped out, joined or parted.
+
+    Parameters
+    ----------
+    before, after : (Y, X) int arrays
+        The labels of one frame before and after the stroke.
+    pixel_size_um : float
+    cycle : int, optional
+
+    Returns
+    -------
+    list of PoreEdit
+        Empty where a stroke only moved outlines: areas are integrals and do not follow them.
+    """
+    changed = before != after
+    found: list[PoreEdit] = []
+    for old in np.unique(before[changed & (before > 0)]).tolist():
+        was = before == old
+        left = (after == old) & was
+        now = np.unique(after[was & (after > 0)]).tolist()
+        if not now:
+            place = _inside(was, pixel_size_um)
+            found.append(PoreEdit(kind="delete", places_um=(place,)))
+        elif not left.any() and (before == now[0]).any():
+            other = _inside(before == now[0], pixel_size_um)
+            pair = (other, _inside(was, pixel_size_um))
+            found.append(PoreEdit(kind="join", places_um=pair, cycle=cycle))
+        elif len(now) > 1 and not any((before == n).any() for n in now if n != old):
+            places = tuple(_inside((after == n) & was, pixel_size_um) for n in now)
+            found.append(PoreEdit(kind="split", places_um=places, cycle=cycle))
+    return found
+
+
+def _inside(region: np.ndarray, pixel_size_um: float) -> tuple[float, float]:
+    """The pixel of a region that is farthest from its outline, micrometres."""
+    depth = ndimage.distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), region.shape)
+    return float(row) * pixel_size_um, float(column) * pixel_size_um

@@ -1,0 +1,222 @@
+"""When each pore appeared, how fast it grew, how it ended; and how large pores are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.pore_tracking import PoreTracks
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.smoothing import noise_of_second
+from napari_lithium_alloy.core.tables import conform, empty
+
+EMERGED_SHARE, EMERGED_NOISES = 0.1, 5.0
+"""Of its last area, and of its noise, what a pore's area must pass for it to have emerged."""
+SUSTAINED_FRAMES = 3
+GROWTH_SHARES = (0.1, 0.9)
+"""Shares of its growth between which a pore's expansion rate is fitted."""
+LEAST_GROWTH_NOISES, LEAST_GROWTH = 3.0, 0.2
+"""Growth, in units of its noise and as a share of the last area, that a rate needs."""
+NEAR_SITE = 1.0
+"""How far from a site, in radii of its disc, a pore opens that is the site's."""
+BIN_UM2 = 0.05
+
+
+def pore_lives(tracks: PoreTracks, sites: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The table `pore_lives`: a row a pore, from its birth, or a merge or split, to its end.
+
+    `emergence_s` is when its area passed a tenth of its last area (and five times its noise) to
+    stay, between frames by a straight line; of a pore that came of others it is when they met.
+    The expansion rate is the slope of a line through the area between a tenth and nine tenths of
+    its growth (Mao et al. 2024, Fig. S16), with its standard error. Where a value cannot be known
+    it is NaN, and `reason` says why.
+
+    Parameters
+    ----------
+    tracks : PoreTracks
+    sites : pandas.DataFrame, optional
+        The table `sites`: a pore that opens within the disc of one of its cycle or of an earlier
+        one gets its number.
+    """
+    events = tracks.events.drop_duplicates("pore", keep="first").set_index("pore")
+    rows = [
+        _life(tracks, int(pore), own, events)
+        for pore, own in tracks.pores.groupby("pore", sort=True)
+    ]
+    if not rows:
+        return empty("pore_lives")
+    table = pd.DataFrame(rows)
+    if sites is not None and len(sites):
+        table["site"] = [_site_at(row, sites) for row in rows]
+    return conform("pore_lives", table)
+
+
+def _life(tracks: PoreTracks, pore: int, own: pd.DataFrame, events: pd.DataFrame) -> dict[str, Any]:
+    own = own.sort_values("time_s")
+    times, areas = own["time_s"].to_numpy(float), own["area_um2"].to_numpy(float)
+    parents = "" if pore not in events.index else str(events.loc[pore, "parents"] or "")
+    pristine = bool(own["pristine"].any())
+    first = own["cycle"] == own["cycle"].iloc[0]
+    emergence, reason = _emergence(times, areas, bool(parents), pristine, tracks.times_s)
+    rate, sd, why = _expansion(times[first], areas[first])
+    ended, by = _end(tracks, pore)
+    last = own.iloc[-1]
+    return {
+        "pore": pore,
+        "cycle": 0 if pristine else int(own["cycle"].iloc[0]),
+        "y_um": float(last["y_um"]),
+        "x_um": float(last["x_um"]),
+        "emergence_s": emergence,
+        "end_s": ended,
+        "ended_by": by,
+        "area_um2": float(areas[-1]),
+        "expansion_rate_um2_s": rate,
+        "expansion_rate_sd_um2_s": sd,
+        "pristine": pristine,
+        "resolved": bool(last["resolved"]),
+        "touches_edge": bool(last["touches_edge"]),
+        "parents": parents,
+        "reason": "; ".join(r for r in (reason, why) if r),
+    }
+
+
+def _emergence(
+    times: FloatArray, areas: FloatArray, of_others: bool, pristine: bool, every_s: FloatArray
+) -> tuple[float, str]:
+    if pristine:
+        return math.nan, "a pinhole of the pristine film"
+    if of_others:
+        return float(times[0]), ""
+    noise = noise_of_second(np.diff(areas, n=2)) if len(areas) > 4 else 0.0
+    level = max(EMERGED_SHARE * float(np.median(areas[-SUSTAINED_FRAMES:])), EMERGED_NOISES * noise)
+    above = areas > level
+    starts = [i for i in range(len(above)) if above[i : i + SUSTAINED_FRAMES].all()]
+    if not starts:
+        return math.nan, "its area never passed its noise"
+    i = starts[0]
+    if i == 0:
+        k = int(np.searchsorted(every_s, times[0]))
+        if k == 0:
+            return math.nan, "there when the recording of its window began"
+        return float(times[0]), ""
+    share = (level - areas[i - 1]) / (areas[i] - areas[i - 1])
+    return float(times[i - 1] + share * (times[i] - times[i - 1])), ""
+
+
+def _expansion(times: FloatArray, areas: FloatArray) -> tuple[float, float, str]:
+    """Slope of the area while it grows and its standard error, um2/s."""
+    if len(areas) < 5:
+        return math.nan, math.nan, "too few frames for an expansion rate"
+    noise = noise_of_second(np.diff(areas, n=2))
+    low, high = float(np.median(areas[:SUSTAINED_FRAMES])), float(np.median(areas[-3:]))
+    if high - low < max(LEAST_GROWTH_NOISES * noise, LEAST_GROWTH * high):
+        return math.nan, math.nan, "its area did not grow"
+    share = (areas - low) / (high - low)
+    start = int(np.flatnonzero(share <= GROWTH_SHARES[0])[-1]) if share[0] <= 0.5 else 0
+    after = np.flatnonzero(share[start:] >= GROWTH_SHARES[1])
+    stop = start + (int(after[0]) if after.size else len(share) - 1 - start)
+    t, a = times[start : stop + 1], areas[start : stop + 1]
+    if len(t) < 3:
+        steep = (a[-1] - a[0]) / (t[-1] - t[0])
+        return float(steep), math.nan, "grew within two frames, so its rate has no error"
+    centred = t - t.mean()
+    slope = float(centred @ a / (centred @ centred))
+    left = a - a.mean() - slope * centred
+    return slope, float(np.sqrt(left @ left / (len(t) - 2) / (centred @ centred))), ""
+
+
+def _end(tracks: PoreTracks, pore: int) -> tuple[float, str]:
+    """When a pore ended and by what; NaN for one that is there at the end."""
+    events = tracks.events
+    for child, parents in tracks.graph.items():
+        if pore in parents:
+            at = events[(events["pore"] == child) & (events["event"] != "closure")].iloc[0]
+            return float(at["time_s"]), str(at["event"])
+    closed = events[(events["pore"] == pore) & (events["event"] == "closure")]
+    return (float(closed["time_s"].iloc[0]), "closure") if len(closed) else (math.nan, "")
+
+
+def _site_at(row: dict[str, Any], sites: pd.DataFrame) -> Any:
+    """Number of the site in whose disc a pore lies, the nearest of its cycle or before."""
+    own = sites[sites["cycle"] <= row["cycle"]]
+    if not len(own):
+        return pd.NA
+    far = np.hypot(own["y_um"].to_numpy(float) - row["y_um"], own["x_um"] - row["x_um"])
+    radius = np.fmax(own["radius_um"].to_numpy(float), math.sqrt(row["area_um2"] / math.pi))
+    ratio = np.asarray(far / np.maximum(radius, 1e-9), dtype=float)
+    nearest = int(np.argmin(ratio))
+    return int(own["site"].iloc[nearest]) if ratio[nearest] <= NEAR_SITE else pd.NA
+
+
+def area_ratio_curves(
+    pores: pd.DataFrame, cycle: int, final_pores: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Area relative to the final pore against time, of final pores and of all (Fig. 3E).
+
+    Parameters
+    ----------
+    pores : pandas.DataFrame
+        The table of this name.
+    cycle : int
+    final_pores : sequence of int, optional
+        Numbers at the cycle's end; None: all of them. What later merged counts together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns time_s, final_pore (0: all together), area_ratio; 0 while a pore is not there yet.
+    """
+    own = pores[(pores["cycle"] == cycle) & pores["final_pore"].notna()]
+    if not len(own):
+        return pd.DataFrame({"time_s": [], "final_pore": [], "area_ratio": []})
+    areas = own.pivot_table(
+        index="time_s", columns="final_pore", values="area_um2", aggfunc="sum"
+    ).fillna(0.0)
+    missing = set(final_pores or []) - set(areas.columns)
+    if missing:
+        raise AlloyError(
+            f"Pore {min(missing)} is not there at the end of cycle {cycle}; choose one that is."
+        )
+    chosen = list(areas.columns if final_pores is None else final_pores)
+    ratios = areas[chosen] / areas[chosen].iloc[-1]
+    ratios[0] = areas.sum(axis=1) / areas.iloc[-1].sum()
+    long = ratios.melt(ignore_index=False, var_name="final_pore", value_name="area_ratio")
+    return long.reset_index().astype({"final_pore": "int64"})
+
+
+def size_distribution(
+    sites: pd.DataFrame, pores: pd.DataFrame, bin_um2: float = BIN_UM2
+) -> pd.DataFrame:
+    """The table `size_distribution` of sites' final discs and of pores at cycles' ends (Fig. S17).
+
+    Parameters
+    ----------
+    sites, pores : pandas.DataFrame
+        The tables of these names.
+    bin_um2 : float
+        Width of a bin; the first starts at 0.
+    """
+    groups: list[tuple[int, str, FloatArray]] = []
+    for cycle, own in sites.groupby("cycle"):
+        groups.append((int(cycle), "site", own["area_um2"].to_numpy(float)))
+    for cycle, own in pores.groupby("cycle"):
+        last = own[own["time_s"] == own["time_s"].max()]
+        groups.append((int(cycle), "pore", last["area_um2"].to_numpy(float)))
+    rows: list[dict[str, Any]] = []
+    for cycle, kind, every in groups:
+        areas = every[np.isfinite(every)]
+        if not areas.size:
+            continue
+        n = max(1, math.ceil(float(areas.max()) / bin_um2 + 1e-9))
+        counts, edges = np.histogram(np.maximum(areas, 0), bins=n, range=(0, n * bin_um2))
+        rows += [
+            {"cycle": cycle, "kind": kind, "low_um2": low, "high_um2": high, "count": count,
+             "fraction": count / areas.size}
+            for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        ]  # fmt: skip
+    return conform("size_distribution", pd.DataFrame(rows)) if rows else empty("size_distribution")

@@ -1,0 +1,117 @@
+"""Whether a cycle's pores are where pores or nuclei were before, or at new places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.tables import conform, empty
+
+DRAWS = 999
+LEAST_LEFT = 0.5
+"""Share of the pores that a shifted pattern must keep on the film."""
+MOST_TRIES = 20
+LEAST_PORES = 3
+
+
+def pore_overlaps(
+    ends: Mapping[int, IntArray],
+    new: Mapping[int, set[int]],
+    sites: Mapping[int, BoolArray],
+    film: BoolArray,
+    *,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The table `pore_overlaps`: shares of pores on earlier pores and sites, with their null.
+
+    Of each cycle: all pores at its end over those at the end of the cycle before (silver: old
+    ones growing), the new ones over the cycle's sites (gold: nuclei open pores) and over the
+    sites of earlier cycles.
+
+    Parameters
+    ----------
+    ends : mapping of int to (Y, X) int array
+        Labels of the pores at each cycle's end; cycle 0: pinholes of the pristine film.
+    new : mapping of int to set of int
+        Numbers of the pores of each cycle that descend from none before.
+    sites : mapping of int to (Y, X) bool array
+        Discs of each cycle's sites.
+    film : (Y, X) bool array
+    seed : int
+
+    Notes
+    -----
+    The null moves the cycle's pores all together, turned or mirrored at random: their number,
+    sizes and spacing stay. Pores that leave the film are left out of a draw's share. The p-value
+    is one-sided: the share of draws, the observed pattern among them, that overlap as much.
+    """
+    rows: list[dict[str, Any]] = []
+    rng = np.random.default_rng(seed)
+    for cycle in sorted(c for c in ends if c > 0):
+        every = set(np.unique(ends[cycle]).tolist()) - {0}
+        others = {
+            "pores before": (every, ends.get(cycle - 1, np.zeros(film.shape, int)) > 0),
+            "sites": (new.get(cycle, set()), sites.get(cycle, np.zeros(film.shape, bool))),
+            "sites before": (
+                new.get(cycle, set()),
+                np.any([s for c, s in sites.items() if c < cycle] or [~film & film], axis=0),
+            ),
+        }
+        for over, (pores, mask) in others.items():
+            row = _overlap(ends[cycle], sorted(pores), mask, film, rng)
+            which = "all" if over == "pores before" else "new"
+            rows.append({"cycle": cycle, "pores": which, "over": over, **row})
+    return conform("pore_overlaps", pd.DataFrame(rows)) if rows else empty("pore_overlaps")
+
+
+def _overlap(
+    labels: IntArray, pores: list[int], mask: BoolArray, film: BoolArray, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Share of pores whose pixels meet a mask, and the same of moved patterns."""
+    if len(pores) < LEAST_PORES:
+        return {"n_pores": len(pores), "reason": f"fewer than {LEAST_PORES} pores"}
+    if not mask.any():
+        return {"n_pores": len(pores), "n_overlapping": 0, "reason": "nothing to overlap"}
+    met = np.asarray(ndimage.maximum(mask, labels, pores)) > 0
+    centres = np.array(ndimage.center_of_mass(labels > 0, labels, pores))
+    radii = np.sqrt(np.bincount(labels.ravel())[pores] / math.pi)
+    away = ndimage.distance_transform_edt(~mask)
+    draws = np.array([_moved_share(centres, radii, away, film, rng) for _ in range(DRAWS)])
+    draws = draws[np.isfinite(draws)]
+    found = {"n_pores": len(pores), "n_overlapping": int(met.sum()), "fraction": met.mean()}
+    if len(draws) < DRAWS / 2:
+        return found | {"reason": "the pores fill too much of the film to be moved"}
+    low, high = np.quantile(draws, [0.025, 0.975])
+    own = float((away[tuple(np.round(centres).astype(int).T)] <= radii).mean())
+    p = (1 + int((draws >= own - 1e-9).sum())) / (1 + len(draws))
+    null = {"null_mean": draws.mean(), "null_low": low, "null_high": high, "p_value": p}
+    return found | null | {"reason": ""}
+
+
+def _moved_share(
+    centres: FloatArray,
+    radii: FloatArray,
+    away: FloatArray,
+    film: BoolArray,
+    rng: np.random.Generator,
+) -> float:
+    """Share of the pores, as discs, that meet the mask after one random move; NaN if none fits."""
+    shape = np.array(film.shape)
+    middle = (shape - 1) / 2
+    for _ in range(MOST_TRIES):
+        angle, flip = rng.uniform(0, 2 * math.pi), rng.choice([-1.0, 1.0])
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        shift = rng.uniform(-0.5, 0.5, 2) * shape
+        moved = (centres - middle) * [1.0, flip] @ turn.T + middle + shift
+        at = np.round(moved).astype(int)
+        inside = ((at >= 0) & (at < shape)).all(axis=1)
+        inside[inside] = film[tuple(at[inside].T)]
+        if inside.sum() >= max(LEAST_LEFT * len(centres), 1):
+            return float((away[tuple(at[inside].T)] <= radii[inside]).mean())
+    return math.nan
