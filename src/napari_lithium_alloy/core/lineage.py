@@ -79,6 +79,7 @@ class LineageBuilder:
     latest: IntArray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     next_number: int = 1
     _unseen_since: dict[int, float] = field(default_factory=dict)
+    _sizes: IntArray = field(default_factory=lambda: np.zeros(1, int))
 
     def add(self, regions: IntArray, time_s: float) -> IntArray:
         """Link the regions 1..n of a frame to the objects so far; (n + 1,) their numbers."""
@@ -107,7 +108,9 @@ class LineageBuilder:
         gone = sorted(self._unseen_since.items(), key=lambda item: (item[1], item[0]))
         for number, time_s in gone:
             self._event(time_s, "closure", number, [])
-        self.latest[np.isin(self.latest, list(self._unseen_since))] = 0
+        if gone:
+            self.latest = np.where(np.isin(self.latest, [n for n, _ in gone]), 0, self.latest)
+            self._sizes = np.bincount(self.latest.ravel(), minlength=self.next_number)
         self._unseen_since.clear()
 
     def lineage(self) -> Lineage:
@@ -136,8 +139,7 @@ class LineageBuilder:
         )
         region, old = np.divmod(pairs, self.next_number)
         sizes = np.bincount(mine, minlength=n + 1)
-        old_sizes = np.bincount(self.latest.ravel(), minlength=self.next_number)
-        linked = overlap >= LEAST_OVERLAP * np.minimum(sizes[region], old_sizes[old])
+        linked = overlap >= LEAST_OVERLAP * np.minimum(sizes[region], self._sizes[old])
         linked |= _only_choice(region, old, overlap, linked)
         parents: dict[int, list[int]] = {}
         children: dict[int, list[int]] = {}
@@ -150,16 +152,17 @@ class LineageBuilder:
         self, labels: IntArray, seen: set[int], replaced: set[int], time_s: float
     ) -> None:
         """Carry over objects that are not seen where nothing else is now."""
-        before = set(np.unique(self.latest[self.latest > 0]).tolist())
-        hidden = before - seen - replaced
+        hidden = set(np.flatnonzero(self._sizes[1:]) + 1) - seen - replaced
         for number in (seen | replaced) & self._unseen_since.keys():
             del self._unseen_since[number]
         for number in hidden:
             self._unseen_since.setdefault(number, time_s)
-        held = np.zeros(self.next_number, dtype=bool)
-        held[list(hidden)] = True
-        kept = (labels == 0) & held[self.latest]
-        self.latest = np.where(kept, self.latest, labels).astype(np.int32)
+        if hidden:
+            held = np.zeros(self.next_number, dtype=bool)
+            held[list(hidden)] = True
+            labels = np.where((labels == 0) & held[self.latest], self.latest, labels)
+        self.latest = labels
+        self._sizes = np.bincount(labels.ravel(), minlength=self.next_number)
 
 
 def _only_choice(
