@@ -18,7 +18,7 @@ from napari_lithium_alloy import __version__
 from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.provenance import Step, to_plain
-from napari_lithium_alloy.core.recording import Recording, Region
+from napari_lithium_alloy.core.recording import IntArray, Recording, Region
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -354,6 +354,16 @@ def pores_layer(recording: Recording, tracks: PoreTracks, steps: Sequence[Step])
         "metadata": provenance(recording, "pores", "", steps),
     }
     return data, attributes, "labels"
+
+
+def pore_preview_layer(recording: Recording, labels: IntArray) -> LayerTuple:
+    """Pores of one frame as 2-D Labels, outlines only."""
+    attributes = {
+        **placement(recording, 2),
+        "name": _named("Pore preview", recording),
+        "metadata": provenance(recording, "pore_preview", "", ()),
+    }
+    return np.asarray(labels), attributes, "labels"
 
 
 def pore_tracks_layer(

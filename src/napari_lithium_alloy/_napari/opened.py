@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_lithium_alloy._napari.field_signal import FieldSignal
     from napari_lithium_alloy.core.front_speed import FrontMap
     from napari_lithium_alloy.core.onset import OnsetMap
+    from napari_lithium_alloy.core.pore_edits import PoreEdit
     from napari_lithium_alloy.core.pore_tracking import PoreTracks
     from napari_lithium_alloy.pipeline import AnalysisResult
 
@@ -54,6 +55,8 @@ class Opened:
     deleted_um : dict
         By cycle, places (y, x) of detected sites that were deleted or moved, micrometres.
     pore_tracks : PoreTracks or None
+    pore_edits : list of PoreEdit
+        Corrections of pores by hand, in their order.
     tables : dict
         Results by the name of their table.
     steps : list of Step
@@ -79,6 +82,7 @@ class Opened:
     sites: pd.DataFrame | None = None
     deleted_um: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
+    pore_edits: list[PoreEdit] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     result: AnalysisResult | None = None

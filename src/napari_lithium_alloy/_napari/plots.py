@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,12 @@ class Plot:
         Drawn as bands in their colours.
     y_range : (float, float), optional
         Shown part of the y axis; None: all curves.
+    timed : bool
+        Whether x is time: only then there is a cursor, and a click goes to a time.
+    marked : bool
+        Whether the points of the curves are marked.
+    x_ticks : dict of float to str
+        Words in place of numbers on the x axis; none: numbers.
     """
 
     x_label: str
@@ -49,6 +55,9 @@ class Plot:
     curves: Sequence[Curve] = ()
     stages: Sequence[Stage] = ()
     y_range: tuple[float, float] | None = None
+    timed: bool = True
+    marked: bool = False
+    x_ticks: Mapping[float, str] = field(default_factory=dict)
 
 
 class CurveCanvas(PlotCanvas):
@@ -64,6 +73,7 @@ class CurveCanvas(PlotCanvas):
         self.item.addItem(self.cursor, ignoreBounds=True)
         self.cursor.hide()
         self._bands: list[Any] = []
+        self._seen = False
         self.widget.scene().sigMouseClicked.connect(self._clicked)
         self.follow_theme()
 
@@ -78,12 +88,15 @@ class CurveCanvas(PlotCanvas):
         self.item.addItem(self.cursor, ignoreBounds=True)
         for i, curve in enumerate(plot.curves):
             pen = self._pg.mkPen(COLOURS[i % len(COLOURS)], width=2)
+            marks = {"symbol": "o", "symbolSize": 7, "symbolBrush": COLOURS[i % len(COLOURS)]}
             self.item.plot(
                 np.asarray(curve.x, float), np.asarray(curve.y, float),
-                pen=pen, name=curve.name, connect="finite",
+                pen=pen, name=curve.name, connect="finite", **(marks if plot.marked else {}),
             )  # fmt: skip
         self._bands = [self._draw_band(stage) for stage in plot.stages]
+        self.cursor.setVisible(self._seen and plot.timed)
         self.item.enableAutoRange()
+        self.item.getAxis("bottom").setTicks([list(plot.x_ticks.items())] if plot.x_ticks else None)
         if plot.y_range is not None:
             self.item.setYRange(*plot.y_range, padding=0)
         self.legend.setColumnCount(max(len(plot.curves), 1))
@@ -94,7 +107,8 @@ class CurveCanvas(PlotCanvas):
     def show_time(self, time_s: float) -> None:
         """Put the cursor at a time."""
         self.cursor.setValue(time_s)
-        self.cursor.setVisible(bool(np.isfinite(time_s)))
+        self._seen = bool(np.isfinite(time_s))
+        self.cursor.setVisible(self._seen and self.plot.timed)
 
     def follow_theme(self) -> None:
         colours = self.theme_colours()
@@ -136,7 +150,7 @@ class CurveCanvas(PlotCanvas):
 
     def _clicked(self, event: Any) -> None:
         box = self.item.getViewBox()
-        if box.sceneBoundingRect().contains(event.scenePos()):
+        if self.plot.timed and box.sceneBoundingRect().contains(event.scenePos()):
             self.time_clicked.emit(float(box.mapSceneToView(event.scenePos()).x()))
 
 
@@ -147,7 +161,9 @@ def figure_of(plot: Plot) -> Any:
     figure = Figure(figsize=(6.5, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for i, curve in enumerate(plot.curves):
-        axes.plot(curve.x, curve.y, color=COLOURS[i % len(COLOURS)], label=curve.name)
+        mark = "o" if plot.marked else None
+        colour = COLOURS[i % len(COLOURS)]
+        axes.plot(curve.x, curve.y, color=colour, label=curve.name, marker=mark)
     low, high = axes.get_xlim()
     for stage in plot.stages:
         axes.axvspan(stage.start_s, stage.end_s, color=stage.colour, alpha=BAND_ALPHA, linewidth=0)
@@ -158,6 +174,8 @@ def figure_of(plot: Plot) -> Any:
                 ha="center", va="bottom", fontsize=8,
             )  # fmt: skip
     axes.set_xlim(low, high)
+    if plot.x_ticks:
+        axes.set_xticks(list(plot.x_ticks), list(plot.x_ticks.values()))
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
     if plot.y_range is not None:

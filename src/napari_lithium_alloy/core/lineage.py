@@ -134,25 +134,25 @@ class LineageBuilder:
         at = np.flatnonzero(regions)
         mine, theirs = regions.ravel()[at], self.latest.ravel()[at]
         both = theirs > 0
-        pairs, overlap = np.unique(
-            mine[both].astype(np.int64) * self.next_number + theirs[both], return_counts=True
-        )
-        region, old = np.divmod(pairs, self.next_number)
+        keys = mine[both].astype(np.int64) * self.next_number + theirs[both]
+        pairs, overlap = np.unique(keys, return_counts=True)
+        region, old = pairs // self.next_number, pairs % self.next_number
         sizes = np.bincount(mine, minlength=n + 1)
         linked = overlap >= LEAST_OVERLAP * np.minimum(sizes[region], self._sizes[old])
         linked |= _only_choice(region, old, overlap, linked)
         parents: dict[int, list[int]] = {}
         children: dict[int, list[int]] = {}
-        for a, b in zip(region[linked].tolist(), old[linked].tolist(), strict=True):
-            parents.setdefault(a, []).append(b)
-            children.setdefault(b, []).append(a)
+        for mine_, its in zip(region[linked].tolist(), old[linked].tolist(), strict=True):
+            parents.setdefault(mine_, []).append(its)
+            children.setdefault(its, []).append(mine_)
         return parents, children
 
     def _remember(
         self, labels: IntArray, seen: set[int], replaced: set[int], time_s: float
     ) -> None:
         """Carry over objects that are not seen where nothing else is now."""
-        hidden = set(np.flatnonzero(self._sizes[1:]) + 1) - seen - replaced
+        known = (np.flatnonzero(self._sizes[1:]) + 1).tolist()
+        hidden = set(known) - seen - replaced
         for number in (seen | replaced) & self._unseen_since.keys():
             del self._unseen_since[number]
         for number in hidden:

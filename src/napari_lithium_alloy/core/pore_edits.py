@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import IntArray
+from napari_lithium_alloy.core.tables import conform, empty
 
 EditKind = Literal["delete", "join", "split"]
 REACH_PX = 4.0
@@ -42,6 +44,20 @@ class PoreEdit:
             raise AlloyError(
                 "To delete a pore give its place; to join or split, give a place in each part."
             )
+
+    def in_cycle(self, cycle: int | None) -> PoreEdit:
+        """The same for one cycle; a deletion stays for all."""
+        return self if self.kind == "delete" else replace(self, cycle=cycle)
+
+
+def edits_table(edits: Sequence[PoreEdit]) -> pd.DataFrame:
+    """The table `pore_edits`: a row a place of each correction, in their order."""
+    rows = [
+        {"edit": number, "kind": e.kind, "cycle": e.cycle, "y_um": y, "x_um": x}
+        for number, e in enumerate(edits, start=1)
+        for y, x in e.places_um
+    ]
+    return conform("pore_edits", pd.DataFrame(rows)) if rows else empty("pore_edits")
 
 
 def edited(

@@ -167,6 +167,13 @@ TABLES: dict[str, dict[str, str]] = {
         "pore": _I,
         "parents": _S,
     },
+    "pore_edits": {
+        "edit": _I,
+        "kind": _S,
+        "cycle": _I,
+        "y_um": _F,
+        "x_um": _F,
+    },
     "pore_lives": {
         "pore": _I,
         "cycle": _I,

@@ -1,185 +1,226 @@
 """Pore tracking: holes in the film over dissolution and dealloying."""
 
 import functools
+from typing import Any
 
-import numpy as np
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import column
-from napari_lithium_alloy._napari.forms import Field, Form, rows
-from napari_lithium_alloy._napari.label_store import make_labels
-from napari_lithium_alloy._napari.layers import pore_tracks_layer, pores_layer
+from napari_lithium_alloy._napari.forms import Form, rows
+from napari_lithium_alloy._napari.layers import (
+    kind_of,
+    pore_preview_layer,
+    pore_tracks_layer,
+    pores_layer,
+)
+from napari_lithium_alloy._napari.live import Live
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.plot_dock import PlotDock
-from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
+from napari_lithium_alloy._napari.plots import CurveCanvas, Plot
+from napari_lithium_alloy._napari.pore_fields import FIELDS, rows_of_method
+from napari_lithium_alloy._napari.pore_hand import PoreHand, PoreTools
+from napari_lithium_alloy._napari.pore_views import VIEWS, leaving_stages
+from napari_lithium_alloy._napari.pore_work import (
+    Preview,
+    Tracked,
+    pore_sentence,
+    pore_windows_of,
+    preview,
+    tracked,
+)
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.pore_edits import PoreEdit, edits_table
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
-from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.pore_results import PORE_TABLES
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
 
-FIELDS = {
-    "threshold": Field(
-        label="Threshold (of film to bare)",
-        tip="Share of the step from film to bare substrate above which a pixel is pore",
-        low=0.05,
-        high=0.95,
-        step=0.05,
-    ),
-    "min_area_um2": Field(
-        label="Least area (µm²)", tip="Smaller holes are left out", high=100, step=0.01
-    ),
-    "film_window_um": Field(
-        label="Film window (µm)",
-        tip="Size of the surroundings whose median is the film's brightness",
-        low=0.1,
-        high=1000,
-        step=0.5,
-    ),
-    "substrate": Field(
-        label="Bare substrate (× film)",
-        tip="Brightness of bare substrate relative to the pristine film",
-        high=1e3,
-        unset="from the recording",
-    ),
-    "averaged_frames": Field(
-        label="Averaged frames",
-        tip="Frames averaged where the pores of a cycle's end are told",
-        low=1,
-        high=1000,
-    ),
-}
 ALL_CYCLES = "All cycles"
+PLOT_PX = 200
 
 
 class PoreTracking(PlotDock):
     """Pores as labels, tracks and areas."""
 
     TITLE = "Pores"
-    TABLES = ("pore_summary", "pores", "pore_events")
+    TABLES = (*PORE_TABLES, "pore_edits")
     RUN = "Track pores"
 
     def controls(self) -> QWidget:
         self.cycles = QComboBox()
         self.cycles.setToolTip("Dissolution and dealloying of these cycles are looked at")
+        self.cycles.currentIndexChanged.connect(self.draw)
         self.form: Form[PoreParameters] = Form(PoreParameters(), FIELDS)
-        self.canvas = CurveCanvas(self.viewer, "Total pore area against time is drawn here")
-        self.canvas.setFixedHeight(190)
+        for widget in self.form.widgets.values():
+            widget.changed.connect(self._ask_preview)
+        self.form["method"].changed.connect(self._show_rows)
+        self._show_rows()
+        self.preview_box = QCheckBox("Preview at the time shown")
+        self.preview_box.setToolTip("Show what these parameters find in the frame shown, at once")
+        self.preview_box.toggled.connect(self._ask_preview)
+        self._live = Live(self._show_preview, self._refuse_preview)
+        return column(rows(("Cycles", self.cycles)), self.form.native, self.preview_box)
+
+    def results(self) -> QWidget:
+        self._pore = 0
+        self.tools = PoreTools()
+        self.hand = PoreHand(self.tools, self._size_um)
+        self.hand.edited.connect(self.correct)
+        self.hand.told.connect(self.status.setText)
+        self.tools.undo.connect(self.take_back)
+        self.plotted = QComboBox()
+        self.plotted.addItems(list(VIEWS))
+        self.plotted.setToolTip("What is drawn; a pore selected in the layer is drawn alone")
+        self.plotted.currentIndexChanged.connect(self.draw)
+        self.canvas = CurveCanvas(self.viewer, "Pore areas are drawn here")
+        self.canvas.setFixedHeight(PLOT_PX)
         self.canvas.time_clicked.connect(self.session.show_time)
-        return column(rows(("Cycles", self.cycles)), self.form.native, self.canvas)
+        return column(rows(("Correct by hand", self.tools)), self.plotted, self.canvas)
+
+    def _show_rows(self) -> None:
+        for name, shown in rows_of_method(self.form["method"].value).items():
+            self.form.show_row(name, shown)
+
+    # The Labels layer
+
+    def connect_events(self) -> None:
+        if not self._connected:
+            self.viewer.layers.events.inserted.connect(self._find_layer)
+            self.viewer.layers.events.removed.connect(self._find_layer)
+            self.session.time_changed.connect(self._ask_preview)
+        super().connect_events()
+
+    def disconnect_events(self) -> None:
+        if self._connected:
+            self.viewer.layers.events.inserted.disconnect(self._find_layer)
+            self.viewer.layers.events.removed.disconnect(self._find_layer)
+            self.session.time_changed.disconnect(self._ask_preview)
+            self._live.drop()
+            self._watch(None)
+        super().disconnect_events()
+
+    def _find_layer(self, _event: Any = None) -> None:
+        ours = [
+            layer
+            for layer in self.viewer.layers
+            if kind_of(layer) == "pores" and self.session.opened_of(layer) is self.session.current
+        ]
+        self._watch(ours[-1] if ours and self.session.current is not None else None)
+
+    def _watch(self, layer: Any) -> None:
+        old = self.hand.layer
+        if old is not None and old is not layer:
+            old.events.selected_label.disconnect(self._selected)
+        if layer is not old:
+            self._pore = 0
+        if layer is not None and layer is not old:
+            layer.events.selected_label.connect(self._selected)
+        self.hand.watch(layer)
+        self.tools.setEnabled(layer is not None)
+
+    def _selected(self, event: Any) -> None:
+        self._pore = int(event.source.selected_label)
+        self.draw()
+
+    def _size_um(self) -> float:
+        return self.session.need_current().recording.pixel_size("Pores")
+
+    # State
 
     def take(self, opened: Opened) -> None:
         self.form.value = opened.config.pores
 
     def refresh(self) -> None:
         opened = self.session.current
-        cycles = sorted({s.cycle for s in ([] if opened is None else _stages(opened))})
+        cycles = sorted({s.cycle for s in ([] if opened is None else leaving_stages(opened))})
         choices = [ALL_CYCLES, *(f"Cycle {c}" for c in cycles)]
         if choices != [self.cycles.itemText(i) for i in range(self.cycles.count())]:
             self.cycles.clear()
             self.cycles.addItems(choices)
+        self._find_layer()
 
-    def show_tables(self) -> None:
-        super().show_tables()
-        self.draw()
-
-    def windows(self, opened: Opened) -> list[PoreWindow]:
-        """What is chosen; without stages, the whole recording."""
-        stages = _stages(opened)
-        if not stages:
-            if opened.experiment.stages:
-                raise AlloyError(
-                    "There is no dissolution or dealloying among the stages; add one to [[stages]]."
-                )
-            times = opened.recording.times_s
-            return [PoreWindow(cycle=1, start_s=float(times[0]), end_s=float(times[-1]))]
+    @property
+    def cycle(self) -> int | None:
+        """The cycle chosen; None: all."""
         chosen = self.cycles.currentText()
-        found = {}
-        for stage in stages:
-            if chosen in (ALL_CYCLES, f"Cycle {stage.cycle}"):
-                low, high = found.get(stage.cycle, (np.inf, -np.inf))
-                found[stage.cycle] = min(low, stage.start_s), max(high, stage.end_s)
-        return [
-            PoreWindow(cycle=cycle, start_s=low, end_s=high)
-            for cycle, (low, high) in sorted(found.items())
-        ]
+        return int(chosen.removeprefix("Cycle ")) if chosen.startswith("Cycle ") else None
+
+    # Preview
+
+    def _ask_preview(self, _value: Any = None) -> None:
+        opened = self.session.current
+        if not self.preview_box.isChecked() or opened is None:
+            self._live.drop()
+            return
+        with self.errors_shown():
+            parameters = self.form.value
+            self._live.ask(functools.partial(preview, opened, self.session.time_s, parameters))
+
+    def _show_preview(self, found: Preview) -> None:
+        opened = self.session.current
+        if opened is not None and self.preview_box.isChecked():
+            add_layers(self.viewer, [pore_preview_layer(opened.recording, found.labels)])
+            self.status.setText(found.sentence)
+
+    def _refuse_preview(self, error: AlloyError) -> None:
+        self.status.setText(str(error))
+
+    # Corrections by hand
+
+    def correct(self, edits: list[PoreEdit]) -> None:
+        """Keep corrections, each but a deletion for the cycle shown, and track again."""
+        opened = self.session.need_current()
+        at = self.session.time_s
+        windows = pore_windows_of(opened, None)
+        cycle = next((w.cycle for w in windows if w.start_s <= at <= w.end_s), None)
+        opened.pore_edits += [e.in_cycle(cycle) for e in edits]
+        with self.errors_shown():
+            self.run()
+
+    def take_back(self) -> None:
+        """Take back the last correction by hand and track again."""
+        opened = self.session.current
+        if opened is None or not opened.pore_edits:
+            self.status.setText("There is no correction by hand to take back.")
+            return
+        opened.pore_edits.pop()
+        with self.errors_shown():
+            self.run()
+
+    # Tracking
 
     def run(self) -> None:
         opened, parameters = self.session.need_current(), self.form.value
         opened.recording.pixel_size("Pore tracking")
         opened.use(pores=parameters)
-        work = _tracked(opened, self.windows(opened), parameters)
+        work = tracked(opened, pore_windows_of(opened, self.cycle), parameters)
         self.start(work, functools.partial(self._show, opened, parameters))
 
-    def _show(self, opened: Opened, parameters: PoreParameters, tracks: PoreTracks) -> None:
+    def _show(self, opened: Opened, parameters: PoreParameters, result: Tracked) -> None:
+        tracks, tables = result
         opened.pore_tracks = tracks
-        steps = opened.did(Step.of("track_pores", parameters))
+        edits = edits_table(opened.pore_edits)
+        step = Step.of("track_pores", parameters, edits=edits.to_dict("records"))
+        steps = opened.did(step)
         layers = [
             pores_layer(opened.recording, tracks, steps),
             pore_tracks_layer(opened.recording, tracks, steps),
         ]
+        self.hand.release()
         add_layers(self.viewer, layers)
-        opened.tables |= {
-            "pores": tracks.pores,
-            "pore_summary": tracks.summary,
-            "pore_events": tracks.events,
-        }
+        opened.tables |= {**tables, "pore_edits": edits}
         self.session.results_changed.emit("tables")
         self.session.results_changed.emit("pores")
-        self.status.setText(_sentence(tracks))
+        self.status.setText(pore_sentence(tracks, len(opened.pore_edits)))
+
+    def show_tables(self) -> None:
+        super().show_tables()
+        self.draw()
 
     def draw(self) -> None:
-        """Draw total area against time, a curve a cycle."""
+        """Draw what is chosen."""
         opened = self.session.current
-        summary = None if opened is None else opened.tables.get("pore_summary")
-        label = "Total pore area (µm²)"
-        if opened is None or summary is None:
-            self.canvas.show_plot(Plot(x_label="Time (s)", y_label=label))
+        if opened is None or "pores" not in opened.tables or "pore_summary" not in opened.tables:
+            self.canvas.show_plot(Plot(x_label="Time (s)", y_label="Total pore area (µm²)"))
             return
-        curves = [
-            Curve(
-                name=f"cycle {cycle}",
-                x=part["time_s"].to_numpy(float),
-                y=part["total_area_um2"].to_numpy(float, na_value=np.nan),
-            )
-            for cycle, part in summary.groupby("cycle")
-        ]
-        plot = Plot(x_label="Time (s)", y_label=label, curves=curves, stages=_stages(opened))
-        self.canvas.show_plot(plot)
-
-
-def _stages(opened: Opened) -> list[Stage]:
-    return stages_of(opened.experiment.stages, StageKind.DISSOLUTION, StageKind.DEALLOYING)
-
-
-def _tracked(
-    opened: Opened, windows: list[PoreWindow], parameters: PoreParameters
-) -> Work[PoreTracks]:
-    yield 0, 1
-    recording, optics, reference = opened.recording, opened.experiment.optics, opened.reference()
-    return (
-        yield from track_pores(
-            recording,
-            windows,
-            reference,
-            parameters,
-            film=opened.film(reference),
-            psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
-            substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
-            make_labels=make_labels,
-        )
-    )
-
-
-def _sentence(tracks: PoreTracks) -> str:
-    if not len(tracks.summary):
-        return "No frame lies in the windows."
-    last = tracks.summary.iloc[-1]
-    merges = int((tracks.events["event"] == "merge").sum())
-    return (
-        f"{int(last['count'])} pores at the end, {last['total_area_um2']:.3g} µm² in all "
-        f"({100 * last['area_fraction']:.2g} % of the field); {merges} merges. "
-        f"{tracks.optics.note}"
-    )
+        self.canvas.show_plot(VIEWS[self.plotted.currentText()](opened, self._pore, self.cycle))
