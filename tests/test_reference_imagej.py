@@ -12,6 +12,7 @@ from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.pores import particles
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.core.thresholds import NAMES, named_threshold
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +58,11 @@ def test_areas_and_centres_of_particles(imagej):
     half_a_pixel = 0.065 / 2
     assert np.allclose(found["x_um"] + half_a_pixel, expected["X"], atol=1e-5)
     assert np.allclose(found["y_um"] + half_a_pixel, expected["Y"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_automatic_thresholds(imagej, name):
+    """ImageJ's lower threshold is the first level of the objects."""
+    expected = pd.read_csv(imagej / "thresholds.csv").set_index("method")["lower"]
+    image = tifffile.imread(imagej / "pores_8bit.tif")
+    assert named_threshold(np.bincount(image.ravel(), minlength=256), name) + 1 == expected[name]
