@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage import segmentation
 
+from napari_lithium_alloy.core.by_label import centres, maxima, sums
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edited
 from napari_lithium_alloy.core.pore_outlines import pore_labels
@@ -162,16 +162,16 @@ class PoreFrames:
         self.before = labels
         n = int(labels.max())
         index = np.arange(1, n + 1)
-        areas, final = self._areas(share, labels, index)
+        areas, final = self._areas(share, labels, n)
         limit = self.recording.saturation_counts
         saturated = np.zeros(n, dtype=bool)
         if limit is not None and n:
-            saturated = np.asarray(ndimage.maximum(counts, labels, index)) >= limit
+            saturated = maxima(counts, labels, n)[1:] >= limit
         at_edge = edge_labels(labels, self.optics.film)
         return FramePores(
             labels=labels,
             areas_px=areas,
-            centres_px=_centres(labels, n),
+            centres_px=centres(labels, n),
             final=final,
             touches_edge=np.array([i in at_edge for i in index], dtype=bool),
             saturated=saturated,
@@ -216,32 +216,19 @@ class PoreFrames:
         everywhere = np.median(brightness[outside]) if outside.any() else 1.0
         return np.where(np.isfinite(wide), wide, np.float32(everywhere))
 
-    def _areas(
-        self, share: Float32Array, labels: IntArray, index: IntArray
-    ) -> tuple[FloatArray, IntArray]:
+    def _areas(self, share: Float32Array, labels: IntArray, n: int) -> tuple[FloatArray, IntArray]:
         """Integrated excess of each pore, and the final pore it is part of.
 
         A final pore's whole support is its parts'; they meet where the excess is least.
         """
-        if not index.size:
+        if not n:
             return np.zeros(0), np.zeros(0, dtype=int)
         at = labels > 0
-        shared = np.zeros((len(index) + 1, int(self.support.max()) + 1), dtype=np.int32)
+        shared = np.zeros((n + 1, int(self.support.max()) + 1), dtype=np.int32)
         np.add.at(shared, (labels[at], self.support[at]), 1)
         belongs = shared > 0
         belongs[:, 0] = False
         open_ = np.asarray(belongs.any(axis=0))
         region = segmentation.watershed(-share, labels, mask=open_[self.support])
         region[~belongs[region, self.support]] = 0
-        areas = np.asarray(ndimage.sum_labels(share, region, index))
-        return areas, shared[1:, 1:].argmax(axis=1) + 1
-
-
-def _centres(labels: IntArray, n: int) -> FloatArray:
-    """(n, 2) mean row and column of each label."""
-    rows, columns = np.nonzero(labels)
-    own = labels[rows, columns]
-    size = np.maximum(np.bincount(own, minlength=n + 1)[1:], 1)
-    return np.stack(
-        [np.bincount(own, weights=c, minlength=n + 1)[1:] / size for c in (rows, columns)], axis=1
-    )
+        return sums(share, region, n)[1:], shared[1:, 1:].argmax(axis=1) + 1

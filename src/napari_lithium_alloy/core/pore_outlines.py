@@ -9,10 +9,11 @@ import numpy as np
 from scipy import ndimage, special
 from skimage import filters, measure, segmentation
 
+from napari_lithium_alloy.core.by_label import maxima, sums
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
+from napari_lithium_alloy.core.smoothing import MAD_TO_SD, blurred, robust_sd
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
@@ -123,7 +124,7 @@ class _Sharpened:
         """Smoothed first as little as its noise allows."""
         smoothing, gain = _smoothing(psf_sigma_px, noise)
         sigma = math.sqrt(psf_sigma_px**2 + smoothing**2 + PIXEL_VARIANCE)
-        smooth = ndimage.gaussian_filter(share, smoothing)
+        smooth = blurred(share, smoothing)
         image = smooth - sigma**2 / 2 * ndimage.laplace(smooth)
         return _Sharpened(image=image, sigma_px=sigma, noise=gain * noise)
 
@@ -153,16 +154,13 @@ def _automatic(
     basins = segmentation.watershed(-image, seeds, mask=image > lowest, connectivity=2)
     if not basins.any():
         return np.zeros(share.shape, dtype=np.int32)
-    index = np.arange(int(basins.max()) + 1)
-    tops = np.asarray(ndimage.maximum(image, basins, index))
-    areas = np.asarray(ndimage.sum_labels(share, basins, index))
-    old = np.zeros(len(index), int)
-    if before is not None:
-        old = np.asarray(ndimage.maximum(before, seeds, index)).astype(int)
+    n = int(basins.max())
+    tops, areas = maxima(image, basins, n), sums(share, basins, n)
+    old = np.zeros(n + 1, int) if before is None else maxima(before, seeds, n).astype(int)
     roots = _joined(_bridges(image, basins), tops, areas, sharp, old)
-    told = spots.tell(roots[basins], index)
+    told = spots.tell(roots[basins], n)
     labels = (roots * told[roots])[basins]
-    tops = np.asarray(ndimage.maximum(image, labels, index))
+    tops = maxima(image, labels, n)
     level = threshold * np.minimum(tops, 1.0)
     return np.asarray(np.where((labels > 0) & (image >= level[labels]), labels, 0))
 
@@ -181,9 +179,9 @@ class _Spots:
     ) -> _Spots:
         """Of a small pore of area A under the point spread s it is A / (4 pi s^2)."""
         sigma = max(sigma_px, 0.8)
-        response = -(sigma**2) * ndimage.gaussian_laplace(share, sigma)
+        smooth = blurred(share, sigma)
+        response = -(sigma**2) * ndimage.laplace(smooth)
         u = smallest_px / (4 * math.pi * sigma**2)
-        smooth = ndimage.gaussian_filter(share, sigma)
         bright = ndimage.maximum_filter(smooth, 2 * round(3 * sigma) + 1) > FAR_FROM_PORES
         quiet = film & ~bright
         enough = quiet.sum() >= max(LEAST_QUIET_PX, LEAST_QUIET * film.sum())
@@ -196,10 +194,10 @@ class _Spots:
         near = ndimage.maximum_filter(self.response, 5) > self.least
         return np.asarray(near | (self.smooth > SURELY_PORE))
 
-    def tell(self, labels: IntArray, index: IntArray) -> BoolArray:
-        """Whether each label is told from the film."""
-        spot = np.asarray(ndimage.maximum(self.response, labels, index)) > self.least
-        return spot | (np.asarray(ndimage.maximum(self.smooth, labels, index)) > SURELY_PORE)
+    def tell(self, labels: IntArray, n: int) -> BoolArray:
+        """(n + 1,) whether each label is told from the film."""
+        spot = maxima(self.response, labels, n) > self.least
+        return np.asarray(spot | (maxima(self.smooth, labels, n) > SURELY_PORE))
 
 
 def _noise_below(values: FloatArray) -> float:
@@ -318,7 +316,6 @@ def _depth(labels: IntArray) -> FloatArray:
 
 
 def _large_enough(share: FloatArray, labels: IntArray, least_px: float) -> IntArray:
-    index = np.arange(int(labels.max()) + 1)
-    kept = np.asarray(ndimage.sum_labels(share, labels, index)) > least_px
+    kept = sums(share, labels, int(labels.max())) > least_px
     kept[0] = False
     return np.where(kept[labels], labels, 0)

@@ -1,0 +1,33 @@
+"""Measures of labelled regions that look at their pixels only: no sorting of whole images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.recording import FloatArray, IntArray
+
+
+def maxima(values: NDArray[np.generic], labels: IntArray, n: int) -> FloatArray:
+    """(n + 1,) largest value of each label 0..n; 0 for 0 and for labels that are not there."""
+    at = np.flatnonzero(labels)
+    highest = np.full(n + 1, -np.inf)
+    np.maximum.at(highest, labels.ravel()[at], values.ravel()[at].astype(float))
+    return np.where(np.isfinite(highest), highest, 0.0)
+
+
+def sums(values: NDArray[np.generic], labels: IntArray, n: int) -> FloatArray:
+    """(n + 1,) sum of the values of each label 0..n; 0 for 0."""
+    at = np.flatnonzero(labels)
+    weights = values.ravel()[at].astype(float)
+    return np.asarray(np.bincount(labels.ravel()[at], weights, n + 1), dtype=float)
+
+
+def centres(labels: IntArray, n: int) -> FloatArray:
+    """(n, 2) mean row and column of the labels 1..n."""
+    rows, columns = np.nonzero(labels)
+    own = labels[rows, columns]
+    size = np.maximum(np.bincount(own, minlength=n + 1)[1:], 1)
+    return np.stack(
+        [np.bincount(own, weights=c, minlength=n + 1)[1:] / size for c in (rows, columns)], axis=1
+    )
