@@ -82,6 +82,23 @@ def test_unevenly_alloyed_film_is_no_pore():
     assert count(share) == 0
 
 
+@pytest.mark.parametrize("sigma", [1.3, 2.5])
+def test_the_rim_of_a_dark_spot_is_no_pore(sigma):
+    dark = -2.5 * discs((32, 32, 4.5), sigma=sigma)
+    assert count(dark + np.random.default_rng(2).normal(0, 0.03, SHAPE), sigma) == 0
+
+
+def test_round_spots_that_are_no_holes_are_left_out_but_not_where_most_are():
+    """Thinned film, or dead lithium in epi; a crack may be as faint."""
+    holes = discs((15, 15, 5), (15, 48, 4), (48, 48, 5), noise=0.01)
+    thinned = 0.55 * discs((46, 16, 6))
+    assert count(holes + thinned) == 3
+    assert count(0.55 * holes) == 3
+    crack = np.zeros(SHAPE)
+    crack[30:32, 8:30] = 1
+    assert count(holes + ndimage.gaussian_filter(crack, 1.3)) == 4
+
+
 def test_a_manual_threshold_is_one_level_for_all():
     share = discs((20, 20, 6), (44, 44, 1.4))
     assert count(share, method="manual", threshold=0.3) == 2

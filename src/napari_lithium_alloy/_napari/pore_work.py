@@ -103,6 +103,7 @@ def preview(opened: Opened, time_s: float, parameters: PoreParameters) -> Previe
         tuple(opened.pore_edits),
     )
     look.know_substrate([frame])
+    look.know_psf(frame)
     labels, areas = look.found(frame)
     known = not np.isnan(look.optics.substrate)
     return Preview(

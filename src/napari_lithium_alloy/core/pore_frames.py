@@ -19,6 +19,7 @@ from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pores import (
     PoreOptics,
     edge_labels,
+    estimate_psf,
     estimate_substrate,
     hole_share,
     local_film,
@@ -32,6 +33,7 @@ FILM_REACH = 2.5
 """Distance from which the film's level is carried under a pore, in point spreads."""
 FAR_REACH, CELL_PX, LEAST_NEAR = 10.0, 4, 0.01
 """The same where film has less than this share of the weight; pixels averaged for it."""
+MOST_FOR_MEDIAN = 5
 MOST_CLIPPED, LEAST_CLIPPED_PX = 0.2, 20
 """Clipped pixels, as a share of the pores' and at least, beyond which no area is given."""
 
@@ -91,7 +93,14 @@ class PoreFrames:
         self.final = np.zeros(self.recording.field_shape, dtype=np.int32)
 
     def brightness(self, frames: IntArray) -> Float32Array:
-        """(Y, X) mean brightness of some frames relative to the pristine film."""
+        """(Y, X) brightness of some frames together, relative to the pristine film.
+
+        The median of a few, so that a pore that opens in the last of them counts in full and a
+        passing bubble does not; the mean of many.
+        """
+        if len(frames) <= MOST_FOR_MEDIAN:
+            counts = np.stack([self.recording.read(int(t)) for t in frames])
+            return self.optics.brightness(np.median(counts, axis=0))
         total = np.zeros(self.recording.field_shape, dtype=np.float64)
         for t in frames:
             total += self.recording.read(int(t))
@@ -128,6 +137,22 @@ class PoreFrames:
         )
         substrate = float(np.median(known)) if known else math.nan
         self.optics = replace(self.optics, substrate=substrate, note=note)
+
+    def know_psf(self, end: IntArray) -> None:
+        """Take the point spread from pores that lie apart where it is not given."""
+        if self.optics.psf_known or math.isnan(self.optics.substrate):
+            return
+        share = self.share(self.brightness(end))
+        sigma = estimate_psf(share, self._labels(share))
+        told = not math.isnan(sigma)
+        where = "estimated from the pores" if told else "assumed"
+        sigma = sigma if told else self.optics.psf_sigma_px
+        note = (
+            f"The point spread ({sigma:.1f} px) is {where}; give numerical_aperture and "
+            "wavelength_nm, or psf_sigma_px, under [optics]."
+        )
+        note = f"{self.optics.note} {note}".strip()
+        self.optics = replace(self.optics, psf_sigma_px=sigma, psf_known=True, note=note)
 
     def found(self, frames: IntArray) -> tuple[IntArray, FloatArray]:
         """Labels and areas (px) of the pores in the mean of some frames, anywhere on the film."""

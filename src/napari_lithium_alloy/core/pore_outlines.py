@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage, special
 from skimage import filters, measure, segmentation
 
-from napari_lithium_alloy.core.by_label import maxima, sums
+from napari_lithium_alloy.core.by_label import lengthening, maxima, sums
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
@@ -18,6 +18,11 @@ from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
 """Shares between which a named threshold parts 256 levels."""
+LEAST_DEPTH, SHALLOW_TOLD, ROUND = 0.75, 0.8, 1.5
+"""Share of a hole's brightness that is too little; size from which it tells, as area over
+2 pi sigma^2; ratio of axes up to which a region is round: of a crack it tells nothing."""
+DARKEST_SHARE = 0.1
+"""How far below the film a pixel counts as darker."""
 SEEN_NOISE = 0.04
 """Noise of the sharpened share up to which no more smoothing is done."""
 PIXEL_VARIANCE = 1 / 12
@@ -76,6 +81,8 @@ def pore_labels(
     inside = np.where(film, share, 0).astype(np.float32)
     noise = robust_sd(np.diff(inside, axis=1)) / math.sqrt(2)
     allowed = film if where is None else film & where
+    # The bright rim that a filter draws round a dark spot, such as dead lithium, is no pore.
+    inside = np.maximum(inside, np.float32(-max(DARKEST_SHARE, 4 * noise)))
     if parameters.method == "automatic":
         smallest_px = parameters.min_area_um2 / pixel_size_um**2
         spots = _Spots.of(inside, film, parameters.min_snr, smallest_px, psf_sigma_px)
@@ -162,7 +169,22 @@ def _automatic(
     labels = (roots * told[roots])[basins]
     tops = maxima(image, labels, n)
     level = threshold * np.minimum(tops, 1.0)
-    return np.asarray(np.where((labels > 0) & (image >= level[labels]), labels, 0))
+    labels = np.where((labels > 0) & (image >= level[labels]), labels, 0)
+    shallow = _shallow(labels, tops, sums(share, labels, n), sharp.sigma_px)
+    return np.where(shallow[labels], 0, labels)
+
+
+def _shallow(labels: IntArray, tops: FloatArray, areas: FloatArray, sigma_px: float) -> BoolArray:
+    """(n + 1,) round regions far less bright inside than holes of their area: no holes.
+
+    So are thinned film and, in epi, dead lithium. Where most of the larger ones are, the
+    substrate's brightness is not as given, and none is left out.
+    """
+    u = np.maximum(areas, 0) / (2 * math.pi * sigma_px**2)
+    expected = 1 - (1 - u) * np.exp(-u)
+    told = (u > SHALLOW_TOLD) & (lengthening(labels, len(tops) - 1) < ROUND)
+    shallow = told & (tops < LEAST_DEPTH * expected)
+    return np.asarray(shallow & (shallow.sum() <= told.sum() / 2))
 
 
 @dataclass(frozen=True, eq=False)

@@ -160,6 +160,8 @@ def track_pores(
     ends = [f[-parameters.averaged_frames :] for _, f in kept]
     look = PoreFrames(recording, parameters, optics, edits)
     look.know_substrate(ends)
+    if ends:
+        look.know_psf(ends[-1])
     total = sum(f.size for _, f in kept)
     labels = make_labels((max(total, 1), *recording.field_shape))
     tracker = _Tracker(look)

@@ -23,6 +23,11 @@ ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
 GLASS_BESIDE_PX = (8, 14)
 """Distances from the film at which glass has the film's illumination and none of its blur."""
+ALONE_PX = (10, 14)
+"""Radius over which a pore's light is summed for the point spread, and that up to which no
+other pore may be."""
+PEAKS_TOLD, LEAST_ALONE, PSF_LIMITS = (0.15, 0.85), 3, (0.7, 4.0)
+"""Peaks that tell of the point spread, pores it takes, and what it can be, pixels."""
 FWHM = 2 * math.sqrt(2 * math.log(2))
 
 
@@ -40,8 +45,10 @@ class PoreOptics:
     substrate : float
         Brightness of bare substrate relative to the pristine film; NaN while not known.
     psf_sigma_px : float
+    psf_known : bool
+        Whether the point spread is given; else it is estimated from pores, or assumed.
     note : str
-        Where `substrate` comes from, in one sentence.
+        Where `substrate` and the point spread come from.
     """
 
     flat: Float32Array
@@ -49,6 +56,7 @@ class PoreOptics:
     film: BoolArray
     substrate: float = math.nan
     psf_sigma_px: float = ASSUMED_PSF_SIGMA_PX
+    psf_known: bool = True
     note: str = ""
 
     def brightness(self, counts: NDArray[np.generic]) -> Float32Array:
@@ -80,7 +88,7 @@ def pore_optics(
     film : (Y, X) bool array
     parameters : PoreParameters
     psf_sigma_px : float, optional
-        None: taken as `ASSUMED_PSF_SIGMA_PX`.
+        None: estimated from pores, else `ASSUMED_PSF_SIGMA_PX`.
     substrate : float, optional
         From recording.toml; `parameters.substrate` wins.
     """
@@ -105,7 +113,13 @@ def pore_optics(
         level = float(np.median(reference.image[glass] / flat[tuple(nearest)][glass]))
         note = "The substrate's brightness is that of the bare glass in the field."
     return PoreOptics(
-        flat=flat, dark=reference.dark, film=film, substrate=level, psf_sigma_px=sigma, note=note
+        flat=flat,
+        dark=reference.dark,
+        film=film,
+        substrate=level,
+        psf_sigma_px=sigma,
+        psf_known=psf_sigma_px is not None,
+        note=note,
     )
 
 
@@ -165,6 +179,36 @@ def _spread_ratio(ratio: float) -> float:
     if ratio >= 0.95:
         return 2 * (1 - 0.95)
     return float(optimize.brentq(lambda u: -math.expm1(-u) / u - ratio, 1e-6, 1e4))
+
+
+def estimate_psf(share: FloatArray, labels: IntArray) -> float:
+    """Standard deviation of the point spread, pixels, from pores apart from others; NaN if few.
+
+    A disc of area A has, under a Gaussian of variance v, the peak 1 - exp(-A / 2 pi v) at its
+    centre, so that its integral and its peak give v: the point spread's, and that of the pixel's
+    square and of a light smoothing.
+    """
+    n = int(labels.max())
+    if n == 0:
+        return math.nan
+    smooth = ndimage.gaussian_filter(share, 1.0)
+    centres = np.array(ndimage.center_of_mass(labels > 0, labels, np.arange(1, n + 1)))
+    reach, ring = ALONE_PX
+    rows, columns = np.mgrid[-ring : ring + 1, -ring : ring + 1]
+    far = np.hypot(rows, columns)
+    found = []
+    for number, (y, x) in enumerate(np.round(centres).astype(int), start=1):
+        inside = (slice(max(y - ring, 0), y + ring + 1), slice(max(x - ring, 0), x + ring + 1))
+        if labels[inside].shape != far.shape or not np.isin(labels[inside], (0, number)).all():
+            continue
+        level = float(np.median(share[inside][far > reach]))
+        area = float((share[inside] - level)[far <= reach].sum())
+        peak = float(smooth[inside][far <= 2].max()) - level
+        if PEAKS_TOLD[0] < peak < PEAKS_TOLD[1] and area > 0:
+            found.append(-area / (2 * math.pi * math.log1p(-peak)) - 1 - 1 / 12)
+    if len(found) < LEAST_ALONE:
+        return math.nan
+    return math.sqrt(min(max(float(np.median(found)), PSF_LIMITS[0] ** 2), PSF_LIMITS[1] ** 2))
 
 
 def regions_of(labels: IntArray, sigma_px: float) -> IntArray:
