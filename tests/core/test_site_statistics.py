@@ -133,14 +133,15 @@ def test_nearest_distances_against_all_pairs(seed, n):
 
 
 def test_dispersion_of_known_counts():
-    where = np.ones((40, 60), bool)
-    grid = np.stack(np.meshgrid(np.arange(4, 40, 8), np.arange(4, 60, 8)), -1).reshape(-1, 2)
-    even, p_even = dispersion(grid.astype(float), where)
-    assert even < 0.7
-    assert p_even <= 0.4
+    where = np.ones((40, 40), bool)
+    grid = np.stack(np.meshgrid(np.arange(5, 40, 10), np.arange(5, 40, 10)), -1).reshape(-1, 2)
+    five = np.repeat(grid, 5, axis=0).astype(float)  # in each of 16 quadrats
+    even, p_even = dispersion(five, where)
+    assert even == 0
+    assert p_even <= 0.01
     lump = np.full((30, 2), 5.0)
     clumped, p_clumped = dispersion(lump, where)
-    assert clumped == pytest.approx(30, rel=0.2)  # all in one of the quadrats
+    assert clumped == pytest.approx(30)  # all in one of the quadrats
     assert p_clumped <= 0.01
     assert np.isnan(dispersion(grid[:3].astype(float), where)).all()
 

@@ -87,8 +87,9 @@ def site_spacing(
         curves.append(_ripley_k(at, edges, overlap, len(places)))
         nearest.append(nearest_distances(at))
     k, means = np.array(curves), np.mean(nearest, axis=1)
-    r = edges[1 + SKIPPED :]
-    away = pixel_size_um * (np.sqrt(k[:, 1 + SKIPPED :] / np.pi) - r)
+    told = slice(1 + SKIPPED, BINS + 1 - RING // 2)
+    r = edges[told]
+    away = pixel_size_um * (np.sqrt(k[:, told] / np.pi) - r)
     g = _rings(k, edges)
     expected = float(means[1:].mean())
     return SiteSpacing(
@@ -113,10 +114,9 @@ def _anywhere(places: IntArray, count: int, rng: np.random.Generator) -> FloatAr
 
 
 def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
-    """(n, K) pair correlation in the ring about each distance that is told, or the nearest one."""
+    """(n, K) pair correlation in the ring about each distance that is told."""
     rings = (k[:, RING:] - k[:, :-RING]) / (np.pi * (edges[RING:] ** 2 - edges[:-RING] ** 2))
-    nearest = np.arange(1 + SKIPPED, BINS + 1) - RING // 2
-    return np.asarray(rings[:, np.clip(nearest, 0, rings.shape[1] - 1)])
+    return np.asarray(rings[:, 1 + SKIPPED - RING // 2 :])
 
 
 def _overlap_px(film: BoolArray) -> FloatArray:
