@@ -26,7 +26,7 @@ from napari_lithium_alloy.io.figures.sites import (
 )
 
 BAND_ALPHA = 0.2
-HEADROOM = 1.25
+HEADROOM = 1.4
 Tables = dict[str, pd.DataFrame]
 
 
@@ -72,7 +72,7 @@ class SitePlacesCanvas(PlotCanvas):
         self.plot: SitePlot | None = None
         self.item.setMouseEnabled(x=False, y=False)
         self.item.layout.setContentsMargins(1, 1, 1, LETTER_PX)
-        self.legend = self.item.addLegend(offset=(-6, 2), labelTextSize="9pt", verSpacing=-6)
+        self.legend = self.item.addLegend(offset=(8, 1), labelTextSize="9pt", verSpacing=-6)
 
     @property
     def shown(self) -> bool:
@@ -120,7 +120,7 @@ class SitePlacesCanvas(PlotCanvas):
             values = np.concatenate([v for c in curves for v in (c.observed, c.low, c.high)])
             least, most = float(np.nanmin(values)), float(np.nanmax(values))
             self.item.setYRange(least, least + HEADROOM * (most - least), padding=0.02)
-            self.item.setXRange(0.0, max(float(c.x[-1]) for c in curves), padding=0)
+            self.item.setXRange(0.0, 1.03 * max(float(c.x[-1]) for c in curves), padding=0)
 
 
 def show_ranks(canvas: SitePlacesCanvas, opened: Opened, cycle: int) -> None:
@@ -157,12 +157,12 @@ def ranks_plot(tables: Tables, cycle: int, outer: float) -> SitePlot | None:
     if not curves:
         return None
     shares = [
-        f"step {r['step']}: {100 * r['share_outer']:.0f} % ({100 * r['share_expected']:.0f} %), "
-        f"{said_p(r['p_outer'])}"
+        f"step {r['step']}, first and last {100 * outer:.0f} %: {100 * r['share_outer']:.0f} % of "
+        f"sites, chance {100 * r['share_expected']:.0f} %, {said_p(r['p_outer'])}"
         for _, r in ranks[ranks["p_outer"].notna()].iterrows()
     ]
     return SitePlot(
-        title=f"Sites in the outer ranks (by chance)<br>{'; '.join(shares)}",
+        title="<br>".join(shares),
         x_label="Rank of alloying, by area (0: first, 1: last)",
         y_label="Density of sites (1: the area's)",
         chance=1.0,
