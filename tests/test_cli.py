@@ -486,6 +486,15 @@ def test_results_are_compared_at_equal_charge(analysed, tmp_path, capsys):
     assert "not passed in every recording" in capsys.readouterr().err
 
 
+def test_a_recording_is_analysed_before_it_is_compared(analysed, cell, tmp_path, capsys):
+    out = tmp_path / "compared"
+    assert main(["compare", str(analysed), str(cell), "--out", str(out), "--formats", "svg"]) == 0
+    assert capsys.readouterr().out.startswith("note: a power law needs recordings of different")
+    table = read_csv(out / "site_study.csv")
+    assert table["site_count"][0] == table["site_count"][1] > 0
+    assert table["fitted_um2"].isna().all()
+
+
 def test_results_without_charge_or_of_an_older_version_are_refused(analysed, tmp_path, capsys):
     old = tmp_path / "old"
     shutil.copytree(analysed, old)

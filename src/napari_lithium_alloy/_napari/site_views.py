@@ -157,8 +157,8 @@ def ranks_plot(tables: Tables, cycle: int, outer: float) -> SitePlot | None:
     if not curves:
         return None
     shares = [
-        f"step {r['step']}, first and last {100 * outer:.0f} %: {100 * r['share_outer']:.0f} % of "
-        f"sites, chance {100 * r['share_expected']:.0f} %, {said_p(r['p_outer'])}"
+        f"step {r['step']}, outer ranks: {100 * r['share_outer']:.0f} %, "
+        f"chance {100 * r['share_expected']:.0f} %, {said_p(r['p_outer'])}"
         for _, r in ranks[ranks["p_outer"].notna()].iterrows()
     ]
     return SitePlot(
