@@ -40,7 +40,7 @@ def test_ranks_have_a_panel_a_step_with_its_p_or_reason(tables):
         row = ranks.iloc[k]
         title = figure.axes[k].get_title()
         assert title.startswith(f"step {k + 1}, 25 sites: p = {row['p_value']:.2g}\n")
-        assert f"{100 * row['share_outer']:.0f} % of sites" in title
+        assert f"shaded: {100 * row['share_outer']:.0f} % (chance" in title
         own = curve[curve["step"] == k + 1]
         line = figure.axes[k].lines[-1]
         assert line.get_ydata() == pytest.approx(own["observed"].to_numpy())

@@ -115,13 +115,13 @@ def test_random_regular_and_clustered_sites_are_told_apart():
 def test_chance_leaves_the_bands_in_5_percent():
     rng, where = np.random.default_rng(3), film()
     p = []
-    for seed in range(100):
+    for seed in range(60):
         found = site_spacing(anywhere(rng, 40, where), where, SIZE_UM, n=39, seed=seed)
         _, p_counts = dispersion(anywhere(rng, 40, where), where, n=99, seed=seed)
         bands = found.ripley.p_value, found.pair_correlation.p_value
         p.append((*bands, found.clark_evans_p, p_counts))
-    assert ((np.array(p) <= 0.05).sum(axis=0) <= 12).all()
-    assert np.mean(p, axis=0) == pytest.approx(np.full(4, 0.5), abs=0.11)
+    assert ((np.array(p) <= 0.05).sum(axis=0) <= 9).all()
+    assert np.mean(p, axis=0) == pytest.approx(np.full(4, 0.5), abs=0.14)
 
 
 @settings(deadline=None, max_examples=15)

@@ -78,7 +78,7 @@ def _draw_ranks(axes: Any, row: pd.Series, curve: pd.DataFrame, outer: float) ->
     share, chance = 100 * row["share_outer"], 100 * row["share_expected"]
     axes.set_title(
         f"{stage.label}, {row['n_sites']} sites: {said_p(row['p_value'])}\n"
-        f"shaded: {share:.0f} % of sites, chance {chance:.0f} %, {said_p(row['p_outer'])}",
+        f"shaded: {share:.0f} % (chance {chance:.0f} %), {said_p(row['p_outer'])}",
         color=stage.colour, pad=3, fontsize=SMALL_PT, linespacing=1.3,
     )  # fmt: skip
 
