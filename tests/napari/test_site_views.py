@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from planted import exact_map
+from planted import exact_map, planted
 from scipy import ndimage
 
+from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.site_edits import with_source
 from napari_lithium_alloy._napari.site_views import (
     SitePlacesCanvas,
     density_text,
@@ -14,6 +16,7 @@ from napari_lithium_alloy._napari.site_views import (
     show_pair_correlation,
     show_ranks,
     show_ripley,
+    site_statistics_work,
 )
 from napari_lithium_alloy.config import AnalysisConfig
 from napari_lithium_alloy.core.progress import finish
@@ -22,6 +25,8 @@ from napari_lithium_alloy.core.site_statistics import (
     site_statistics,
     site_tables,
 )
+from napari_lithium_alloy.core.synthetic import au_parameters
+from napari_lithium_alloy.core.tables import empty
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +71,30 @@ def test_a_cycles_tables_take_the_place_of_its_earlier_ones(known):
     assert opened.tables["site_field"]["n_sites"].tolist() == [7, 25]
     assert opened.tables["site_field"]["cycle"].tolist() == [1, 2]
     assert len(opened.tables["site_spacing"]) == len(known.tables["site_spacing"])
+
+
+def test_work_tells_what_the_dock_has_now():
+    parameters = au_parameters(seed=45, shape=(96, 96), count=6, spacing_um=0.8)
+    made, experiment = planted(parameters)
+    fewer = SiteStatisticsParameters(draws=19, simulations=19)
+    config = AnalysisConfig(site_statistics=fewer)
+    opened = Opened(experiment=experiment, as_read=experiment.recordings[0], config=config)
+    step, deposition = (
+        next(s for s in experiment.stages if s.key == key)
+        for key in ("cycle1_step1", "cycle1_deposition")
+    )
+    opened.onset_maps["cycle1_step1"] = exact_map(made.truth.onset_s["cycle1_step1"])
+    opened.stages["cycle1_step1"] = step
+    truth = made.truth.sites
+    sites = with_source(empty("sites")).reindex(range(len(truth)))
+    for column in ("y_um", "x_um", "radius_um", "onset_s"):
+        sites[column] = truth[column].to_numpy(float)
+    sites["cycle"] = 1
+    opened.put_sites(1, sites)
+    tables = finish(site_statistics_work(opened, deposition))
+    assert tables["site_field"]["n_sites"].tolist() == [6]
+    assert tables["site_ranks"]["step"].tolist() == [1]
+    assert tables["site_ranks"]["n_sites"].tolist() == [6]
+    assert tables["site_charge"]["site_count"].iloc[-1] == 6
+    keep_site_tables(opened, 1, tables)
+    assert density_text(opened, 1).startswith("6 sites, ")
