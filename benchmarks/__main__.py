@@ -18,6 +18,7 @@ from benchmarks.alignment import alignment_table
 from benchmarks.boundaries import boundaries_table
 from benchmarks.fronts import front_row, fronts_table
 from benchmarks.null import null_table, power
+from benchmarks.placement import placement_table
 from benchmarks.speed import Row, onset_megabytes, speed_rows
 from benchmarks.stages import stages_table
 from benchmarks.steadiness import registration_row, steadiness_table
@@ -54,6 +55,8 @@ def main() -> None:
     print(null_table(range(seeds)).to_string(index=False, float_format=lambda v: f"{v:.1f}"))
     tried = max(seeds // 20, 20)
     print(f"Pairs of degree 0.4 found: {100 * power(range(tried)):.0f} % of {tried}")
+    print(f"\nSites at random, and avoiding, with p <= 0.05 (%), {seeds} seeds")
+    print(placement_table(range(seeds)).to_string(index=False, float_format=lambda v: f"{v:.1f}"))
     print(f"\nBoundary between unrelated steps given wrong: r and p of their maps, {seeds} seeds")
     print(boundaries_table(seeds).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
 

@@ -64,8 +64,8 @@ def test_all_tables_and_maps_are_written(analysed):
 def test_a_table_has_exactly_its_columns(analysed, name):
     frame = pd.read_csv(analysed / f"{name}.csv", comment="#")
     assert list(frame.columns) == list(TABLES[name])
-    # only the cell's stages are given, so there is no lag
-    assert (len(frame) == 0) == (name == "stage_lags")
+    # only the cell's stages are given, so there is no lag; three sites have no curve of ranks
+    assert (len(frame) == 0) == (name in ("stage_lags", "site_rank_curve"))
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -457,3 +457,52 @@ def test_a_demo_is_drawn_on_a_virtual_screen_where_there_is_none(
     assert (command[0] == "xvfb-run") == (not screen)
     assert (str(tmp_path) in command) == (not screen)
     assert "napari_lithium_alloy._napari.demo" in command
+
+
+def test_results_are_compared_at_equal_charge(analysed, tmp_path, capsys):
+    """The same cell at a second current: twice the charge, so half the time."""
+    faster = tmp_path / "faster"
+    shutil.copytree(analysed, faster)
+    charge = read_csv(faster / "site_charge.csv")
+    charge[["charge_mah_cm2", "current_ma_cm2"]] *= 2
+    charge.to_csv(faster / "site_charge.csv", index=False)
+    out = tmp_path / "compared"
+    cells = [str(analysed), str(faster)]
+    assert main(["compare", *cells, "--out", str(out), "--formats", "svg"]) == 0
+    said, _ = capsys.readouterr()
+    assert said.startswith("density of sites ~ current^(")
+    assert {p.name for p in out.iterdir()} == {"site_study.csv", "fig_sites_against_current.svg"}
+    table = read_csv(out / "site_study.csv")
+    assert table["name"].tolist() == ["results", "faster"]
+    assert table["current_ma_cm2"][1] == pytest.approx(2 * table["current_ma_cm2"][0])
+    sites = read_csv(analysed / "sites.csv")
+    assert table["site_count"].tolist() == [
+        len(sites),
+        (sites["onset_s"] <= table["time_s"][1]).sum(),
+    ]
+    assert main(["compare", *cells, "--out", str(out)]) == 1
+    assert "already holds" in capsys.readouterr().err
+    assert main(["compare", *cells, "--out", str(tmp_path / "no"), "--charge", "9"]) == 1
+    assert "not passed in every recording" in capsys.readouterr().err
+
+
+def test_a_recording_is_analysed_before_it_is_compared(analysed, cell, tmp_path, capsys):
+    out = tmp_path / "compared"
+    assert main(["compare", str(analysed), str(cell), "--out", str(out), "--formats", "svg"]) == 0
+    assert capsys.readouterr().out.startswith("note: a power law needs recordings of different")
+    table = read_csv(out / "site_study.csv")
+    assert table["site_count"][0] == table["site_count"][1] > 0
+    assert table["fitted_um2"].isna().all()
+
+
+def test_results_without_charge_or_of_an_older_version_are_refused(analysed, tmp_path, capsys):
+    old = tmp_path / "old"
+    shutil.copytree(analysed, old)
+    charge = read_csv(old / "site_charge.csv")
+    charge.iloc[:0].to_csv(old / "site_charge.csv", index=False)
+    assert main(["compare", str(old), "--out", str(tmp_path / "no")]) == 1
+    assert "the charge of the deposition in cycle 1 is not known" in capsys.readouterr().err
+    (old / "site_charge.csv").unlink()
+    assert main(["compare", str(old), "--out", str(tmp_path / "no")]) == 1
+    assert "holds no site_charge.csv" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()

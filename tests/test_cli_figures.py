@@ -35,6 +35,7 @@ FIGURES = PAIRS | {
     "fig_onset_cycle1_step2",
     "fig_potential_cycle1_delithiation",
     "fig_potential_cycle1_lithiation",
+    "fig_site_spacing_cycle1",
 }
 
 

@@ -21,6 +21,7 @@ from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.results import check_out
 from napari_lithium_alloy.pipeline import analyze, stage_tables, write_result
 from napari_lithium_alloy.report import save_figures, save_movie, with_stages
+from napari_lithium_alloy.study import check_study_out, study_cells, write_study
 
 DONE, FAILED = 0, 1
 BAR_WIDTH = 30
@@ -63,6 +64,24 @@ def _parser() -> argparse.ArgumentParser:
         help="further cells, whose potential is drawn under that of this one",
     )  # fmt: skip
     figures.set_defaults(run=_figures)
+
+    compare = commands.add_parser(
+        "compare", help="number of nuclei against current density, at equal charge"
+    )
+    compare.add_argument(
+        "cells", nargs="+", type=Path, metavar="RESULTS",
+        help="folders that analyze has written, or recordings, which are analysed first",
+    )  # fmt: skip
+    _takes_out(compare, "comparison")
+    compare.add_argument(
+        "--charge", type=float, metavar="MAH_CM2",
+        help="charge since the start of deposition (default: the least total of all)",
+    )  # fmt: skip
+    compare.add_argument("--cycle", type=int, default=1, help="of each (default: %(default)s)")
+    compare.add_argument(
+        "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
+    )
+    compare.set_defaults(run=_compare)
 
     movie = commands.add_parser("movie", help="save an annotated movie, trans beside epi")
     _takes_recording(movie, chosen=True)
@@ -127,6 +146,19 @@ def _figures(options: argparse.Namespace) -> int:
     saving = save_figures(result, options.out, formats, others=others, overwrite=options.overwrite)
     written = _with_progress(saving, sys.stderr)
     _say(f"{len(written)} figures in {options.out}")
+    return DONE
+
+
+def _compare(options: argparse.Namespace) -> int:
+    formats = checked_formats(options.formats.split(","))
+    check_study_out(options.out, overwrite=options.overwrite)
+    cells = _with_progress(study_cells(options.cells, options.cycle), sys.stderr)
+    written, law = write_study(
+        cells, options.out, formats, charge_mah_cm2=options.charge, overwrite=options.overwrite
+    )
+    fitted = f"density of sites ~ current^({law.exponent:.2f} +- {law.exponent_sd:.2f})"
+    _say(f"note: {law.reason}" if law.reason else fitted)
+    _say(f"{len(written)} files in {options.out}")
     return DONE
 
 

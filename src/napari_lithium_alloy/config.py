@@ -20,6 +20,7 @@ from napari_lithium_alloy.core.onset import OnsetParameters
 from napari_lithium_alloy.core.photometry import NormalizationParameters
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.core.site_statistics import SiteStatisticsParameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class AnalysisConfig:
     isochrones: IsochroneParameters = field(default_factory=IsochroneParameters)
     complementarity: ComplementarityParameters = field(default_factory=ComplementarityParameters)
     nucleation: NucleationParameters = field(default_factory=NucleationParameters)
+    site_statistics: SiteStatisticsParameters = field(default_factory=SiteStatisticsParameters)
     pores: PoreParameters = field(default_factory=PoreParameters)
     montage: MontageParameters = field(default_factory=MontageParameters)
 

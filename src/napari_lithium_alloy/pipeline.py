@@ -51,6 +51,9 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
 from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.site_places import sites_and_steps
+from napari_lithium_alloy.core.site_statistics import site_tables
+from napari_lithium_alloy.core.site_study import site_charge
 from napari_lithium_alloy.core.spot_masks import spot_masks
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import (
@@ -145,7 +148,7 @@ def analyze(
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
     as_read, clipping = as_measured(recording, config)
-    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 900)
+    correction = yield from part(measured_correction(experiment, as_read, config), 0, 100, 1000)
     recording = corrected(as_read, correction)
     reference = reference_frame(
         recording,
@@ -168,10 +171,10 @@ def analyze(
     result.did(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
     )
-    parts = (_detected, _onsets, _fronts, _curves, _sites, _pores, _pairs, _boundaries)
+    parts = (_detected, _onsets, _fronts, _curves, _sites, _pores, _pairs, _places, _boundaries)
     for i, work in enumerate(parts):
         begin = (i + 1) * HUNDRED
-        yield from part(work(result, make_labels), begin, begin + HUNDRED, 9 * HUNDRED)
+        yield from part(work(result, make_labels), begin, begin + HUNDRED, 10 * HUNDRED)
     result.tables |= stage_tables(result.experiment)
     _cycles(result)
     return result
@@ -439,6 +442,26 @@ def _pairs(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     )  # fmt: skip
     result.tables["colocalization"] = table
     result.did("colocalization", parameters)
+
+
+def _places(result: AnalysisResult, _: LabelMaker) -> Work[None]:
+    """Where sites sit: their spacing, and the ranks of alloying at them."""
+    config, recording = result.config, result.recording
+    found = yield from sites_and_steps(
+        recording,
+        result.experiment.stages,
+        result.tables["sites"],
+        result.onset_maps,
+        result.film,
+        config.nucleation,
+        config.site_statistics,
+        dark=result.reference.dark,
+    )
+    result.tables |= site_tables(found)
+    result.tables["site_charge"] = site_charge(
+        result.tables["sites"], result.experiment, recording, result.tables["site_field"]
+    )
+    result.did("site_statistics", config.site_statistics)
 
 
 def _boundaries(result: AnalysisResult, _: LabelMaker) -> Work[None]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.tables import TABLES, conform, empty
+from napari_lithium_alloy.core.tables import STUDIES, TABLES, conform, empty
 
 DESIGN = {
     "curves": "time_s, cycle, stage, region, mean_counts, transmittance, relative_reflectance, "
@@ -22,6 +22,14 @@ DESIGN = {
     "touches_edge, saturated",
     "pore_summary": "time_s, cycle, count, total_area_um2, area_fraction",
     "pore_events": "time_s, event, pore, parents",
+    "site_field": "cycle, n_sites, area_um2, density_um2, density_low_um2, density_high_um2, "
+    "dispersion, dispersion_p, nn_mean_um, nn_expected_um, clark_evans, clark_evans_p, ripley_p, "
+    "pair_correlation_p, reason",
+    "site_spacing": "cycle, r_um, l_um, l_low_um, l_high_um, pair_correlation, g_low, g_high",
+    "site_ranks": "cycle, step, n_sites, share_outer, share_expected, p_outer, p_value, "
+    "detectable_fraction, reason",
+    "site_rank_curve": "cycle, step, rank, observed, expected, low, high",
+    "site_charge": "cycle, time_s, charge_mah_cm2, current_ma_cm2, site_count, density_um2",
     "cycles": "cycle, state, time_s, capacity_mah_cm2, coulombic_efficiency, pore_count, "
     "area_fraction, site_count",
 }
@@ -75,6 +83,11 @@ def test_whole_numbers_may_be_missing_and_stay_whole():
     table = conform("cycles", pd.DataFrame({"cycle": [None, 2], "state": ["P", "De2*"]}))
     assert table["cycle"].tolist() == [pd.NA, 2]
     assert str(table["cycle"].dtype) == "Int64"
+
+
+def test_tables_over_several_analyses_are_kept_apart():
+    assert not set(STUDIES) & set(TABLES)
+    assert list(empty("site_study").columns) == list(STUDIES["site_study"])
 
 
 def test_an_unknown_column_is_refused():

@@ -341,7 +341,8 @@ def modified_t(r: float, n_effective: float) -> float:
 
 
 def _of_sparse(attainable: float) -> str:
-    return f"sparse mask: |r| cannot exceed {attainable:.2f}; a test of placement decides, not r"
+    of_sites = "where sites sit is told by their ranks (site_ranks), not by r"
+    return f"sparse mask: |r| cannot exceed {attainable:.2f}; {of_sites}"
 
 
 def local_agreement(

@@ -139,6 +139,61 @@ TABLES: dict[str, dict[str, str]] = {
         "area_um2": _F,
         "mean_transmittance": _F,
     },
+    "site_field": {
+        "cycle": _I,
+        "n_sites": _I,
+        "area_um2": _F,
+        "density_um2": _F,
+        "density_low_um2": _F,
+        "density_high_um2": _F,
+        "dispersion": _F,
+        "dispersion_p": _F,
+        "nn_mean_um": _F,
+        "nn_expected_um": _F,
+        "clark_evans": _F,
+        "clark_evans_p": _F,
+        "ripley_p": _F,
+        "pair_correlation_p": _F,
+        "reason": _S,
+    },
+    "site_spacing": {
+        "cycle": _I,
+        "r_um": _F,
+        "l_um": _F,
+        "l_low_um": _F,
+        "l_high_um": _F,
+        "pair_correlation": _F,
+        "g_low": _F,
+        "g_high": _F,
+    },
+    "site_ranks": {
+        "cycle": _I,
+        "step": _I,
+        "n_sites": _I,
+        "share_outer": _F,
+        "share_expected": _F,
+        "p_outer": _F,
+        "p_value": _F,
+        "detectable_fraction": _F,
+        "reason": _S,
+    },
+    "site_rank_curve": {
+        "cycle": _I,
+        "step": _I,
+        "rank": _F,
+        "observed": _F,
+        "expected": _F,
+        "low": _F,
+        "high": _F,
+    },
+    "site_charge": {
+        "cycle": _I,
+        "time_s": _F,
+        "charge_mah_cm2": _F,
+        "current_ma_cm2": _F,
+        "site_count": _I,
+        "density_um2": _F,
+    },
     "pores": {
         "time_s": _F,
         "cycle": _I,
@@ -231,12 +286,34 @@ TABLES: dict[str, dict[str, str]] = {
         "growth_um2": _F,
     },
 }
-"""Columns of each table and their pandas types; text is a nullable string, never an empty NaN."""
+"""Columns of each table of an analysis and their pandas types; text is a nullable string."""
+
+STUDIES: dict[str, dict[str, str]] = {
+    "site_study": {
+        "name": _S,
+        "cycle": _I,
+        "charge_mah_cm2": _F,
+        "time_s": _F,
+        "current_ma_cm2": _F,
+        "site_count": _I,
+        "area_um2": _F,
+        "density_um2": _F,
+        "density_low_um2": _F,
+        "density_high_um2": _F,
+        "fitted_um2": _F,
+        "reason": _S,
+    },
+}
+"""The same of tables over several analyses."""
+
+
+def _columns(table: str) -> dict[str, str]:
+    return TABLES[table] if table in TABLES else STUDIES[table]
 
 
 def empty(table: str) -> pd.DataFrame:
     """A table without rows."""
-    return pd.DataFrame({c: pd.Series(dtype=t) for c, t in TABLES[table].items()})
+    return pd.DataFrame({c: pd.Series(dtype=t) for c, t in _columns(table).items()})
 
 
 def conform(table: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -247,7 +324,7 @@ def conform(table: str, rows: pd.DataFrame) -> pd.DataFrame:
     AlloyError
         If `rows` holds a column the table does not have.
     """
-    columns = TABLES[table]
+    columns = _columns(table)
     unknown = [c for c in rows.columns if c not in columns]
     if unknown:
         raise AlloyError(f"The table {table} has no column {unknown[0]}.")

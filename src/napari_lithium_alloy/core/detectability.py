@@ -1,0 +1,149 @@
+"""Where a site would have been found: artificial ones are put into the picture, and looked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from napari_lithium_alloy.core.nucleation import NucleationParameters, detect_sites
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+
+APART, CLEAR = 8.0, 2.5
+"""Distance of artificial sites from each other (nearer ones are noise to each other) and from real
+ones, in radii."""
+LEAST_APART_PX = 12.0
+ENOUGH, MOST_ROUNDS = 60, 6
+"""Artificial sites wanted, and pictures with them that are made at most."""
+SMOOTHING = 1.0
+"""Of the map, in units of the distance between artificial sites."""
+PRIOR = 1.0
+"""Weight of the whole film's share beside that of the places around a pixel."""
+
+
+def detectability(
+    change: Float32Array,
+    sites: pd.DataFrame,
+    film: BoolArray,
+    pixel_size_um: float,
+    parameters: NucleationParameters | None = None,
+    *,
+    seed: int = 0,
+) -> Float32Array:
+    """(Y, X) float32 chance that a site is found, 0 where there is no film.
+
+    Discs with the sites' median profile, each as strong as a site drawn at random, are added to
+    the change image on a grid clear of the sites; the share that `detect_sites` finds is smoothed
+    over places. Without any site it is 1 on film.
+
+    Parameters
+    ----------
+    change : numpy.ndarray
+        (Y, X) that the sites were found in, `core.nucleation.change_image`.
+    sites : pandas.DataFrame
+        With columns y_um, x_um, radius_um.
+    film : numpy.ndarray
+        (Y, X) True where there is film.
+    pixel_size_um : float
+    parameters : NucleationParameters, optional
+        Those of the detection.
+    seed : int
+        Of the grids' offsets and of the strengths.
+    """
+    known: BoolArray = np.asarray(film & np.isfinite(change))
+    if not len(sites) or not known.any():
+        return known.astype(np.float32)
+    px = sites[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
+    radius = max(float(np.nanmedian(px[:, 2])), 1.0)
+    profiles = _profiles(change, known, px[:, :2], int(np.ceil(2 * radius)) + 2)
+    if not len(profiles):
+        return known.astype(np.float32)
+    rng = np.random.default_rng(seed)
+    apart = max(APART * radius, LEAST_APART_PX)
+    tried, found = np.zeros(change.shape), np.zeros(change.shape)
+    for _ in range(MOST_ROUNDS):
+        places = _grid(known, px[:, :2], (apart, CLEAR * radius), rng)
+        strong = profiles[:, 0][rng.integers(len(profiles), size=len(places))]
+        picture = _with_discs(change, places, _median_shape(profiles), strong)
+        seen = detect_sites(picture, pixel_size_um, parameters, valid=film)
+        near = _near(places, seen[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius)
+        np.add.at(tried, tuple(places.T), 1)
+        np.add.at(found, tuple(places[near].T), 1)
+        if tried.sum() >= ENOUGH:
+            break
+    return _smoothed(tried, found, known, SMOOTHING * apart)
+
+
+def _profiles(change: Float32Array, film: BoolArray, centres: FloatArray, reach: int) -> FloatArray:
+    """(N, reach + 1) mean change in rings a pixel wide around each site, over that farthest out."""
+    steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    ring = np.floor(np.hypot(steps[:, 0], steps[:, 1]) + 0.5).astype(int)
+    pixels = np.round(centres).astype(int)[:, np.newaxis, :] + steps
+    inside: BoolArray = np.asarray(((pixels >= 0) & (pixels < change.shape)).all(axis=2))
+    rows, columns = np.moveaxis(np.where(inside[..., np.newaxis], pixels, 0), -1, 0)
+    inside &= film[rows, columns] & (ring <= reach)
+    found = []
+    for values, used in zip(change[rows, columns], inside, strict=True):
+        counts = np.bincount(ring[used], minlength=reach + 1)
+        if (counts > 0).all():
+            means = np.bincount(ring[used], values[used], minlength=reach + 1) / counts
+            found.append(means - means[-1])
+    return np.array(found).reshape(-1, reach + 1)
+
+
+def _median_shape(profiles: FloatArray) -> FloatArray:
+    """The sites' median profile, 1 in the middle and nowhere below 0."""
+    middle = np.median(profiles, axis=0)
+    return np.maximum(middle / middle[0], 0) if middle[0] > 0 else np.zeros_like(middle)
+
+
+def _grid(
+    film: BoolArray, sites_px: FloatArray, spacing: tuple[float, float], rng: np.random.Generator
+) -> IntArray:
+    """(M, 2) pixels of film on a square grid at a random offset, clear of sites."""
+    apart, clear_px = spacing
+    offset = rng.uniform(0, apart, 2)
+    axes = [np.arange(o, n - 0.5, apart) for o, n in zip(offset, film.shape, strict=True)]
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    pixels: IntArray = np.round(places).astype(int)
+    clear = np.asarray(cKDTree(sites_px).query(pixels)[0]) > clear_px
+    on_film: BoolArray = film[pixels[:, 0], pixels[:, 1]]
+    return np.asarray(pixels[on_film & clear])
+
+
+def _with_discs(
+    change: Float32Array, places: IntArray, shape: FloatArray, strengths: FloatArray
+) -> Float32Array:
+    picture = np.array(change, dtype=np.float32)
+    reach = len(shape) - 1
+    steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    away: FloatArray = np.hypot(steps[:, 0], steps[:, 1])
+    values = np.asarray(np.interp(away, np.arange(reach + 1), shape, right=0.0))
+    for place, strength in zip(places, strengths, strict=True):
+        pixels = place + steps
+        inside = ((pixels >= 0) & (pixels < picture.shape)).all(axis=1)
+        picture[tuple(pixels[inside].T)] += (strength * values[inside]).astype(np.float32)
+    return picture
+
+
+def _near(places: IntArray, seen_px: FloatArray, within_px: float) -> BoolArray:
+    if not len(seen_px) or not len(places):
+        return np.zeros(len(places), dtype=bool)
+    return np.asarray(cKDTree(seen_px).query(places)[0] <= within_px)
+
+
+def _smoothed(
+    tried: FloatArray, found: FloatArray, film: BoolArray, sigma_px: float
+) -> Float32Array:
+    """Share found around each pixel, drawn towards that of the whole film where few were tried."""
+    if not tried.sum():
+        return film.astype(np.float32)
+    scale = 2 * np.pi * sigma_px**2
+    around, of_them = (
+        scale * ndimage.gaussian_filter(image, sigma_px, mode="constant")
+        for image in (tried, found)
+    )
+    prior = PRIOR * (found.sum() + 0.5) / (tried.sum() + 1)
+    return np.where(film, (of_them + prior) / (around + PRIOR), 0).astype(np.float32)

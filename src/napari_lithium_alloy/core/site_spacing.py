@@ -1,0 +1,139 @@
+"""How sites lie to each other in an irregular field: neighbours, Ripley's L, pair correlation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.fft import irfft2, next_fast_len, rfft2
+from scipy.spatial import cKDTree
+
+from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_sided_p
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+
+BINS = 40
+FARTHEST = 5.0
+"""Largest distance, in mean spacings; a quarter of the field's shorter side where that is less."""
+RING = 4
+"""Bins of distance that a ring of the pair correlation is wide."""
+SKIPPED = 2
+"""Bins at the smallest distances, where random sites have hardly a pair."""
+LEAST_SITES = 3
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SiteSpacing:
+    """How sites lie to each other beside as many anywhere in the field.
+
+    Attributes
+    ----------
+    nearest_um : numpy.ndarray
+        (N,) distance of each site to its nearest neighbour.
+    nn_expected_um, clark_evans, clark_evans_p : float
+        Mean of that for as many sites at random in the same field, the ratio of the two (1:
+        at random, above: regular, below: clustered) and its two-sided p.
+    r_um : numpy.ndarray
+        (K,) distances.
+    ripley : Envelope
+        L(r) - r in um; 0 for sites at random.
+    pair_correlation : Envelope
+        g(r) over rings around those distances; 1 for sites at random.
+    """
+
+    nearest_um: FloatArray
+    nn_expected_um: float
+    clark_evans: float
+    clark_evans_p: float
+    r_um: FloatArray
+    ripley: Envelope
+    pair_correlation: Envelope
+
+
+def site_spacing(
+    sites_px: FloatArray, film: BoolArray, pixel_size_um: float, *, n: int = 199, seed: int = 0
+) -> SiteSpacing | None:
+    """Neighbours, Ripley's L and pair correlation of sites; None of fewer than three.
+
+    Pairs are weighted by one over the area in which such a pair could lie (translation
+    correction, exact for any field); the area follows for all distances from the field's
+    autocorrelation. Bands are simultaneous ones of as many sites at random on the film.
+
+    Parameters
+    ----------
+    sites_px : numpy.ndarray
+        (N, 2) rows and columns.
+    film : numpy.ndarray
+        (Y, X) True where a site could lie.
+    pixel_size_um : float
+    n, seed : int
+        Number of simulations, and of the random numbers.
+
+    References
+    ----------
+    Ohser, Math. Operationsforsch. Statist. 1983, 14, 63 (DOI 10.1080/02331888308801687); Clark
+    and Evans, Ecology 1954, 35, 445 (DOI 10.2307/1931034).
+    """
+    sites = np.asarray(sites_px, dtype=float).reshape(-1, 2)
+    if len(sites) < LEAST_SITES or not film.any():
+        return None
+    places, rng = np.argwhere(film), np.random.default_rng(seed)
+    overlap = _overlap_px(film)
+    farthest = min(FARTHEST * math.sqrt(len(places) / len(sites)), min(film.shape) / 4)
+    edges = np.linspace(0, farthest, BINS + 1)
+    curves, nearest = [], []
+    for i in range(n + 1):
+        at = sites if i == 0 else _anywhere(places, len(sites), rng)
+        curves.append(_ripley_k(at, edges, overlap, len(places)))
+        nearest.append(nearest_distances(at))
+    k, means = np.array(curves), np.mean(nearest, axis=1)
+    told = slice(1 + SKIPPED, BINS + 1 - RING // 2)
+    r = edges[told]
+    away = pixel_size_um * (np.sqrt(k[:, told] / np.pi) - r)
+    g = _rings(k, edges)
+    expected = float(means[1:].mean())
+    return SiteSpacing(
+        nearest_um=pixel_size_um * nearest[0],
+        nn_expected_um=pixel_size_um * expected,
+        clark_evans=float(means[0] / expected),
+        clark_evans_p=two_sided_p(means, means),
+        r_um=pixel_size_um * r,
+        ripley=global_envelope(away[0], away[1:], (-pixel_size_um * r, np.inf)),
+        pair_correlation=global_envelope(g[0], g[1:], (0.0, np.inf)),
+    )
+
+
+def nearest_distances(sites_px: FloatArray) -> FloatArray:
+    """(N,) distance of each site to the nearest other one."""
+    return np.asarray(cKDTree(sites_px).query(sites_px, k=2)[0][:, 1])
+
+
+def _anywhere(places: IntArray, count: int, rng: np.random.Generator) -> FloatArray:
+    at = places[rng.integers(len(places), size=count)]
+    return np.asarray(at + rng.uniform(-0.5, 0.5, at.shape))
+
+
+def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
+    """(n, K) pair correlation in the ring about each distance that is told."""
+    rings = (k[:, RING:] - k[:, :-RING]) / (np.pi * (edges[RING:] ** 2 - edges[:-RING] ** 2))
+    return np.asarray(rings[:, 1 + SKIPPED - RING // 2 :])
+
+
+def _overlap_px(film: BoolArray) -> FloatArray:
+    """Area that a field has in common with itself shifted by whole pixels; negative ones wrap."""
+    shape = [next_fast_len(2 * n, real=True) for n in film.shape]
+    spectrum = rfft2(film.astype(float), shape)
+    return np.asarray(irfft2(np.abs(spectrum) ** 2, shape))
+
+
+def _ripley_k(
+    sites: FloatArray, edges: FloatArray, overlap: FloatArray, area_px: int
+) -> FloatArray:
+    """(K + 1,) Ripley's K at the edges, squared pixels."""
+    pairs = cKDTree(sites).query_pairs(edges[-1], output_type="ndarray")
+    step = sites[pairs[:, 0]] - sites[pairs[:, 1]]
+    whole = np.round(step).astype(int)
+    common = np.maximum(overlap[whole[:, 0], whole[:, 1]], 1.0)
+    counts, _ = np.histogram(np.hypot(*step.T), edges, weights=2 / common)
+    n = len(sites)
+    return np.concatenate([[0.0], np.cumsum(counts)]) * area_px**2 / (n * (n - 1))
