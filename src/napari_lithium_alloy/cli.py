@@ -14,11 +14,13 @@ from typing import TextIO
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.pore_edits import edits_of
 from napari_lithium_alloy.core.progress import Result, Work
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.io.figures.page import check_figures_out, checked_formats
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.results import check_out
+from napari_lithium_alloy.io.tables import read_csv
 from napari_lithium_alloy.pipeline import analyze, stage_tables, write_result
 from napari_lithium_alloy.report import save_figures, save_movie, with_stages
 from napari_lithium_alloy.study import check_study_out, study_cells, write_study
@@ -51,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("analyze", help="write all tables and maps of a recording")
     _takes_recording(run, chosen=True)
     _takes_out(run, "results")
+    run.add_argument(
+        "--pore-edits", type=Path, metavar="CSV",
+        help="corrections of pores by hand: pore_edits.csv as the viewer exported it",
+    )  # fmt: skip
     run.set_defaults(run=_analyze)
 
     figures = commands.add_parser("figures", help="save the figures of a paper of a recording")
@@ -127,7 +133,8 @@ def _takes_out(parser: argparse.ArgumentParser, what: str) -> None:
 def _analyze(options: argparse.Namespace) -> int:
     check_out(options.out, overwrite=options.overwrite)
     experiment = _with_mode(open_experiment(options.recording), options.mode)
-    work = analyze(experiment, recording_name=options.recording_name)
+    edits = [] if options.pore_edits is None else edits_of(read_csv(options.pore_edits))
+    work = analyze(experiment, recording_name=options.recording_name, pore_edits=edits)
     result = _with_progress(work, sys.stderr)
     written = write_result(result, options.out, overwrite=options.overwrite)
     for note in result.notes:

@@ -39,6 +39,7 @@ from napari_lithium_alloy.core.photometry import (
     reference_frame,
 )
 from napari_lithium_alloy.core.placements import site_placements
+from napari_lithium_alloy.core.pore_edits import PoreEdit
 from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
 from napari_lithium_alloy.core.pore_tracking import (
     LabelMaker,
@@ -95,6 +96,8 @@ class AnalysisResult:
     front_maps : dict of str to FrontMap
         Speed and direction of their fronts, by the same keys; none without a pixel size.
     pore_tracks : PoreTracks or None
+    pore_edits : tuple of PoreEdit
+        Corrections of pores by hand that were made.
     notes : list of str
         What the user should know, a sentence each.
     provenance : list of Step
@@ -112,6 +115,7 @@ class AnalysisResult:
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
     front_maps: dict[str, FrontMap] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
+    pore_edits: tuple[PoreEdit, ...] = ()
     notes: list[str] = field(default_factory=list)
     provenance: list[Step] = field(default_factory=list)
 
@@ -125,6 +129,7 @@ def analyze(
     config: AnalysisConfig | None = None,
     *,
     recording_name: str | None = None,
+    pore_edits: Sequence[PoreEdit] = (),
     make_labels: LabelMaker = zeros,
 ) -> Work[AnalysisResult]:
     """Analyse one recording of an experiment from beginning to end.
@@ -136,6 +141,8 @@ def analyze(
         None: what recording.toml says, else defaults.
     recording_name : str, optional
         None: trans, else epi.
+    pore_edits : sequence of PoreEdit
+        Corrections of pores by hand.
     make_labels : callable
         Makes the label stack of the pores, in memory or on disk.
 
@@ -163,6 +170,7 @@ def analyze(
         correction=correction,
         reference=reference,
         film=film_of(recording, reference),
+        pore_edits=tuple(pore_edits),
         notes=[*recording.notes, *clipping, *correction.notes, reference.note],
     )
     if experiment.potential is not None:
@@ -410,6 +418,7 @@ def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
         film=result.film,
         psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
         substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
+        edits=result.pore_edits,
         make_labels=make_labels,
     )
     result.pore_tracks = tracks
@@ -419,9 +428,12 @@ def _pores(result: AnalysisResult, make_labels: LabelMaker) -> Work[None]:
         result.tables["sites"],
         result.film,
         recording.pixel_size("Measuring pores"),
+        result.pore_edits,
     )
     result.notes.append(tracks.optics.note)
-    result.did("track_pores", result.config.pores, substrate=tracks.optics.substrate)
+    edits = result.tables["pore_edits"].to_dict("records")
+    optics_used = {"substrate": tracks.optics.substrate, "psf_sigma_px": tracks.optics.psf_sigma_px}
+    result.did("track_pores", result.config.pores, **optics_used, edits=edits)
 
 
 def alloying_maps(result: AnalysisResult) -> dict[str, OnsetMap]:

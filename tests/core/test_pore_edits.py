@@ -10,6 +10,7 @@ from napari_lithium_alloy.core.pore_edits import (
     PoreEdit,
     edit_of_painting,
     edited,
+    edits_of,
     edits_table,
 )
 
@@ -96,3 +97,16 @@ def test_the_table_has_a_row_a_place():
     assert table["edit"].tolist() == [1, 2, 2]
     assert table["y_um"].tolist() == [1.0, 0.5, 1.0]
     assert len(edits_table([])) == 0
+
+
+def test_an_exported_table_gives_the_corrections_back():
+    edits = [
+        edit("delete", (2, 4)),
+        edit("join", (1, 1), (2, 2), cycle=2),
+        edit("split", (1, 1), (3, 3)),
+    ]
+    assert edits_of(edits_table(edits)) == edits
+    with pytest.raises(AlloyError, match="no column edit"):
+        edits_of(edits_table(edits).drop(columns="edit"))
+    with pytest.raises(AlloyError, match="cannot be corrected by 'paint'"):
+        edits_of(edits_table(edits).assign(kind="paint"))

@@ -81,7 +81,7 @@ def tracked(opened: Opened, windows: list[PoreWindow], parameters: PoreParameter
     )
     sites = opened.sites if opened.sites is not None else empty("sites")
     size = recording.pixel_size("Pore tracking")
-    return tracks, pore_tables(tracks, windows, sites, film, size)
+    return tracks, pore_tables(tracks, windows, sites, film, size, opened.pore_edits)
 
 
 def preview(opened: Opened, time_s: float, parameters: PoreParameters) -> Preview:

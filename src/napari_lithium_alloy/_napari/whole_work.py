@@ -71,7 +71,13 @@ def analysed(session: Session, opened: Opened) -> Work[AnalysisResult]:
         recordings=tuple(_as_set(session, opened, corrected=False)),
         regions=tuple(regions_in(session, opened)),
     )  # as read: the analysis measures and applies the correction itself
-    return analyze(experiment, opened.config, recording_name=opened.name, make_labels=make_labels)
+    return analyze(
+        experiment,
+        opened.config,
+        recording_name=opened.name,
+        pore_edits=opened.pore_edits,
+        make_labels=make_labels,
+    )
 
 
 def figures_saved(
@@ -123,6 +129,7 @@ def _is_of_now(session: Session, opened: Opened, result: AnalysisResult) -> bool
         and np.array_equal(result.recording.times_s, opened.recording.times_s)
         and result.experiment.stages == opened.experiment.stages
         and result.experiment.potential is opened.experiment.potential
+        and result.pore_edits == tuple(opened.pore_edits)
         and replace(result.config, montage=opened.config.montage) == opened.config
     )
 

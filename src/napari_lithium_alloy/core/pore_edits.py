@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import IntArray
-from napari_lithium_alloy.core.tables import conform, empty
+from napari_lithium_alloy.core.tables import TABLES, conform, empty
 
 EditKind = Literal["delete", "join", "split"]
 REACH_PX = 4.0
@@ -58,6 +58,31 @@ def edits_table(edits: Sequence[PoreEdit]) -> pd.DataFrame:
         for y, x in e.places_um
     ]
     return conform("pore_edits", pd.DataFrame(rows)) if rows else empty("pore_edits")
+
+
+def edits_of(table: pd.DataFrame) -> list[PoreEdit]:
+    """The corrections of a table `pore_edits`, as it was exported.
+
+    Raises
+    ------
+    AlloyError
+        If a column is missing or a kind is not known.
+    """
+    missing = [c for c in TABLES["pore_edits"] if c not in table.columns]
+    if missing:
+        raise AlloyError(f"The corrections of pores have no column {missing[0]}.")
+    found = []
+    for _, rows in table.groupby("edit", sort=True):
+        first = rows.iloc[0]
+        if first["kind"] not in get_args(EditKind):
+            raise AlloyError(
+                f"Pores cannot be corrected by {first['kind']!r}; there are: "
+                f"{', '.join(get_args(EditKind))}."
+            )
+        places = tuple((float(y), float(x)) for y, x in rows[["y_um", "x_um"]].to_numpy(float))
+        cycle = None if pd.isna(first["cycle"]) else int(first["cycle"])
+        found.append(PoreEdit(kind=first["kind"], places_um=places, cycle=cycle))
+    return found
 
 
 def edited(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from napari_lithium_alloy.core.cycles import new_pores
+from napari_lithium_alloy.core.pore_edits import PoreEdit, edits_table
 from napari_lithium_alloy.core.pore_lives import pore_lives, size_distribution
 from napari_lithium_alloy.core.pore_overlaps import pore_overlaps
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, window_ends
@@ -20,6 +21,7 @@ PORE_TABLES = (
     "pore_lives",
     "pore_overlaps",
     "size_distribution",
+    "pore_edits",
 )
 
 
@@ -29,6 +31,7 @@ def pore_tables(
     sites: pd.DataFrame,
     film: BoolArray,
     pixel_size_um: float,
+    edits: Sequence[PoreEdit] = (),
 ) -> dict[str, pd.DataFrame]:
     """The tables of `PORE_TABLES`.
 
@@ -41,6 +44,8 @@ def pore_tables(
         The table of this name.
     film : (Y, X) bool array
     pixel_size_um : float
+    edits : sequence of PoreEdit
+        Corrections by hand that they were tracked with.
     """
     ends = window_ends(tracks, windows)
     masks = site_masks(sites, film.shape, pixel_size_um)
@@ -58,4 +63,5 @@ def pore_tables(
         "pore_lives": pore_lives(tracks, sites),
         "pore_overlaps": overlaps,
         "size_distribution": size_distribution(sites, tracks.pores),
+        "pore_edits": edits_table(edits),
     }

@@ -30,7 +30,7 @@ from napari_lithium_alloy._napari.pore_work import (
     tracked,
 )
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.pore_edits import PoreEdit, edits_table
+from napari_lithium_alloy.core.pore_edits import PoreEdit
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_results import PORE_TABLES
 from napari_lithium_alloy.core.provenance import Step
@@ -43,7 +43,7 @@ class PoreTracking(PlotDock):
     """Pores as labels, tracks and areas."""
 
     TITLE = "Pores"
-    TABLES = (*PORE_TABLES, "pore_edits")
+    TABLES = PORE_TABLES
     RUN = "Track pores"
 
     def controls(self) -> QWidget:
@@ -199,16 +199,17 @@ class PoreTracking(PlotDock):
     def _show(self, opened: Opened, parameters: PoreParameters, result: Tracked) -> None:
         tracks, tables = result
         opened.pore_tracks = tracks
-        edits = edits_table(opened.pore_edits)
-        step = Step.of("track_pores", parameters, edits=edits.to_dict("records"))
-        steps = opened.did(step)
+        optics = tracks.optics
+        told = {"substrate": optics.substrate, "psf_sigma_px": optics.psf_sigma_px}
+        edits = tables["pore_edits"].to_dict("records")
+        steps = opened.did(Step.of("track_pores", parameters, **told, edits=edits))
         layers = [
             pores_layer(opened.recording, tracks, steps),
             pore_tracks_layer(opened.recording, tracks, steps),
         ]
         self.hand.release()
         add_layers(self.viewer, layers)
-        opened.tables |= {**tables, "pore_edits": edits}
+        opened.tables |= tables
         self.session.results_changed.emit("tables")
         self.session.results_changed.emit("pores")
         self.status.setText(pore_sentence(tracks, len(opened.pore_edits)))
