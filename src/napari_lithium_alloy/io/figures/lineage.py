@@ -1,0 +1,211 @@
+"""Figure of pores' descent: a line a pore, joined where pores merge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from napari_lithium_alloy.core.lineage import Lineage
+from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.io.figures.page import (
+    DOUBLE_CM,
+    INK,
+    REGION_COLOURS,
+    SMALL_PT,
+    new_figure,
+    style,
+)
+from napari_lithium_alloy.io.figures.pores import stage_bands
+
+MOST_PORES = 60
+ROW_CM, LEAST_CM, MOST_CM = 0.24, 4.0, 18.0
+PINHOLE = "#707070"
+LEAST_SHARE = 0.35
+"""Narrowest panel of a cycle, as a share of the widest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoreLine:
+    """One pore's life in the drawing: from and to in seconds, at a height."""
+
+    pore: int
+    cycle: int
+    start_s: float
+    end_s: float
+    ended_by: str
+    row: float
+
+
+def pore_lines(lives: pd.DataFrame, lineage: Lineage, until_s: float) -> list[PoreLine]:
+    """Where each pore is drawn: families together, and what merges beside each other.
+
+    Of more than 60 pores only those of families with a merge or a split, the largest families
+    first, as many as fit.
+
+    Parameters
+    ----------
+    lives : pandas.DataFrame
+        The table `pore_lives`.
+    lineage : Lineage
+    until_s : float
+        Where the lines of pores end that are still there.
+    """
+    own = lives.set_index("pore")
+    births = lineage.events[lineage.events["event"] != "closure"]
+    starts = births.drop_duplicates("pore").set_index("pore")["time_s"]
+    rows = _rows(_shown(own.index.tolist(), lineage), lineage.parents)
+    return [
+        PoreLine(
+            pore=pore,
+            cycle=int(own.loc[pore, "cycle"]),
+            start_s=float(starts[pore]),
+            end_s=until_s if math.isnan(e := float(own.loc[pore, "end_s"])) else e,
+            ended_by=str(own.loc[pore, "ended_by"]),
+            row=row,
+        )
+        for pore, row in rows.items()
+    ]
+
+
+def _shown(pores: Sequence[int], lineage: Lineage) -> list[list[int]]:
+    """Families to be drawn, of at most 60 pores together, in the order of their first pore."""
+    known, families, children = set(pores), [], lineage.children()
+    left = set(pores)
+    while left:
+        family, waiting = set(), [min(left)]
+        while waiting:
+            pore = waiting.pop()
+            if pore in known and pore not in family:
+                family.add(pore)
+                waiting += [*lineage.parents.get(pore, []), *children.get(pore, [])]
+        families.append(sorted(family))
+        left -= family
+    if len(pores) <= MOST_PORES:
+        return families
+    kept: list[list[int]] = []
+    for family in sorted(families, key=len, reverse=True):
+        if len(family) > 1 and sum(map(len, kept)) + len(family) <= MOST_PORES:
+            kept.append(family)
+    return sorted(kept)
+
+
+def _rows(families: Sequence[Sequence[int]], parents: Mapping[int, list[int]]) -> dict[int, float]:
+    """Height of each pore: whole numbers for those that begin, the middle of its parents' else."""
+    slots: dict[int, float] = {}
+    seen: set[int] = set()
+
+    def visit(pore: int, family: set[int]) -> None:
+        if pore in seen:
+            return
+        seen.add(pore)
+        new = [p for p in parents.get(pore, []) if p in family and p not in seen]
+        if not new:
+            slots[pore] = float(len(slots))
+        for parent in new:
+            visit(parent, family)
+
+    rows: dict[int, float] = {}
+    for family in families:
+        for pore in sorted(family, reverse=True):
+            visit(pore, set(family))
+        for pore in sorted(family):
+            above = [rows[p] for p in parents.get(pore, []) if p in rows]
+            rows[pore] = slots[pore] if pore in slots else sum(above) / len(above)
+    return rows
+
+
+def lineage_figure(
+    lines: Sequence[PoreLine],
+    parents: Mapping[int, list[int]],
+    windows: Mapping[int, tuple[float, float]],
+    stages: Sequence[Stage],
+    n_pores: int,
+) -> Any:
+    """Pores as lines over time, a panel a cycle; lines meet where pores merge.
+
+    Parameters
+    ----------
+    lines : sequence of PoreLine
+    parents : mapping of int to list of int
+        Of the pores that came of a merge or split.
+    windows : mapping of int to (float, float)
+        Of each cycle, the time in which pores are followed.
+    stages : sequence of Stage
+        Dissolution and dealloying: bands in their colours.
+    n_pores : int
+        Of which `lines` are some or all.
+    """
+    n_rows = max(line.row for line in lines) + 1
+    longest = max(end - start for start, end in windows.values())
+    widths = [max(e - s, LEAST_SHARE * longest) for s, e in windows.values()]
+    with style():
+        figure = new_figure(DOUBLE_CM, min(max(ROW_CM * n_rows + 1.8, LEAST_CM), MOST_CM))
+        panels = figure.subplots(1, len(windows), sharey=True, squeeze=False, width_ratios=widths)[
+            0
+        ]
+        for axes, (cycle, (start, end)) in zip(panels, windows.items(), strict=True):
+            margin = 0.03 * (end - start)
+            axes.set_xlim(start - margin, end + margin)
+            stage_bands(axes, [s for s in stages if s.cycle == cycle])
+            _draw_lines(axes, lines, parents)
+            axes.set_xlabel(f"Time (s), cycle {cycle}")
+            axes.tick_params(axis="y", left=False, labelleft=False)
+        panels[0].set_ylim(n_rows - 0.3, -0.7)
+        few = len(lines) < n_pores
+        panels[0].set_ylabel(f"{len(lines)} of {n_pores} pores" if few else f"{n_pores} pores")
+        _legend(figure, lines)
+    return figure
+
+
+def _draw_lines(axes: Any, lines: Sequence[PoreLine], parents: Mapping[int, list[int]]) -> None:
+    rows = {line.pore: line.row for line in lines}
+    left, right = axes.get_xlim()
+    for line in lines:
+        colour = _colour(line.cycle)
+        axes.plot([line.start_s, line.end_s], [line.row] * 2, color=colour, linewidth=1.2,
+                  solid_capstyle="butt")  # fmt: skip
+        of = [p for p in parents.get(line.pore, []) if p in rows]
+        for parent in of:
+            axes.plot([line.start_s] * 2, [rows[parent], line.row], color=INK, linewidth=0.7)
+        if len(of) > 1:
+            axes.plot(line.start_s, line.row, marker="D", color=INK, markersize=3)
+        elif of:
+            axes.plot(line.start_s, line.row, marker="<", color=INK, markersize=3)
+        elif line.cycle:
+            axes.plot(line.start_s, line.row, marker="o", color=colour, markersize=2.6)
+        if line.ended_by == "closure":
+            axes.plot(line.end_s, line.row, marker="x", color=colour, markersize=3.5)
+        begins = max(line.start_s, left)
+        if left <= begins <= right:
+            axes.annotate(
+                str(line.pore), (begins, line.row), (-3, 0), textcoords="offset points",
+                ha="right", va="center", fontsize=SMALL_PT - 1.5,
+            ) if begins > left else None  # fmt: skip
+
+
+def _colour(cycle: int) -> str:
+    return PINHOLE if cycle == 0 else REGION_COLOURS[(cycle - 1) % len(REGION_COLOURS)]
+
+
+def _legend(figure: Any, lines: Sequence[PoreLine]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=_colour(c), label=f"born in cycle {c}" if c else "pristine pinhole")
+        for c in sorted({line.cycle for line in lines})
+    ]
+    marks = (
+        ("o", "birth", True),
+        ("D", "merge", True),
+        ("<", "split", True),
+        ("x", "closure", True),
+    )
+    handles += [
+        Line2D([], [], color=INK, linestyle="", marker=m, markersize=3, label=name)
+        for m, name, _ in marks
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=8)
