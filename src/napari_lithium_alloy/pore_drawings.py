@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from napari_lithium_alloy.core.cycles import LEAVING
+from napari_lithium_alloy.core.photometry import Reference
 from napari_lithium_alloy.core.pore_lives import area_ratio_curves
 from napari_lithium_alloy.core.pore_sequences import chosen_pores, pore_sequences
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, window_ends
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
-from napari_lithium_alloy.core.stages import Stage, stages_of
-from napari_lithium_alloy.core.state_montage import state_montage
+from napari_lithium_alloy.core.stages import Stage, cycles_of, stages_of
+from napari_lithium_alloy.core.state_montage import film_reference, state_montage
 from napari_lithium_alloy.io.figures.cycles import pore_cycles_figure, states_figure
 from napari_lithium_alloy.io.figures.lineage import lineage_figure, pore_lines
 from napari_lithium_alloy.io.figures.pores import (
@@ -73,14 +74,22 @@ def _area_ratio(
     result: AnalysisResult, tracks: PoreTracks, cycle: int, chosen: Sequence[int]
 ) -> Any:
     curves = area_ratio_curves(tracks.pores, cycle, chosen)
-    return area_ratio_figure(curves, _leaving(result, cycle), f"cycle {cycle}")
+    return area_ratio_figure(curves, _leaving(result, cycle), _cycle_title(result, cycle))
+
+
+def _cycle_title(result: AnalysisResult, cycle: int) -> str:
+    return f"cycle {cycle}" if len(cycles_of(result.experiment.stages)) > 1 else ""
 
 
 def _opening(result: AnalysisResult, tracks: PoreTracks, cycle: int, chosen: Sequence[int]) -> Any:
     work = pore_sequences(
-        result.recording, tracks, result.reference, cycle, chosen, result.config.montage
+        result.recording, tracks, _level(result), cycle, chosen, result.config.montage
     )
     return sequences_figure(finish(work), _leaving(result, cycle))
+
+
+def _level(result: AnalysisResult) -> Reference:
+    return film_reference(result.recording, result.reference, result.film)
 
 
 def _sizes(result: AnalysisResult) -> Any:
@@ -102,7 +111,7 @@ def _states(result: AnalysisResult, *, outlines: bool = False) -> Any:
     work = state_montage(
         result.recording,
         result.tables["cycles"],
-        result.reference,
+        _level(result),
         result.config.montage,
         pores=shown,
         film=result.film,

@@ -37,7 +37,7 @@ def chosen_pores(
 
     Only pores that are resolved, whole in view and not clipped; those that emerged in the cycle
     first, evenly spread from the earliest to the latest. Where these are too few, old pores that
-    went on growing follow, evenly spread from the smallest to the largest.
+    grew by a tenth or more follow, evenly spread from the smallest to the largest, then others.
 
     Parameters
     ----------
@@ -57,8 +57,12 @@ def chosen_pores(
     good = good.assign(emergence_s=emergence_s.where(emergence_s >= own["time_s"].min()))
     new = good[good["emergence_s"].notna()].sort_values("emergence_s")
     old = good[good["emergence_s"].isna()].sort_values("area_um2")
-    first = _spread(new["pore"].tolist(), n)
-    return first + _spread(old["pore"].tolist(), n - len(first))
+    at_first = own[own["time_s"] == own["time_s"].min()].groupby("final_pore")["area_um2"].sum()
+    grew = old["pore"].map(at_first).fillna(0.0) < (1 - OPENED) * old["area_um2"]
+    chosen: list[int] = []
+    for group in (new, old[grew], old[~grew]):
+        chosen += _spread(group["pore"].tolist(), n - len(chosen))
+    return chosen
 
 
 def _spread(numbers: Sequence[int], n: int) -> list[int]:
@@ -94,10 +98,10 @@ class PoreSequence:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PoreSequences:
-    """Pictures of several pores, of one size and one range of grey values."""
+    """Pictures of several pores, of one size; each pore's have a range of grey values."""
 
     pores: tuple[PoreSequence, ...]
-    limits: Limits
+    limits: tuple[Limits, ...]
     pixel_size_um: float
 
 
@@ -134,7 +138,7 @@ def pore_sequences(
     curves = [_areas(one, every_s) for one in rows]
     radius_px = math.sqrt(max(float(c[-1]) for c in curves) / math.pi) / size
     half = math.ceil(max(LEAST_HALF_UM / size, HALF_RADII * radius_px))
-    found = []
+    found: list[PoreSequence] = []
     for i, (pore, one, areas) in enumerate(zip(final_pores, rows, curves, strict=True)):
         numbers = one["pore"].unique().astype(int)
         last = one[one["time_s"] == every_s[-1]].iloc[0]
@@ -156,12 +160,13 @@ def pore_sequences(
             )
         )
         yield i + 1, len(final_pores)
-    limits = grey_limits([s.images for s in found], parameters)
+    limits = tuple(grey_limits([s.images], parameters) for s in found)
     return PoreSequences(pores=tuple(found), limits=limits, pixel_size_um=size)
 
 
 def _areas(one: pd.DataFrame, every_s: FloatArray) -> FloatArray:
-    return one.groupby("time_s")["area_um2"].sum().reindex(every_s).fillna(0.0).to_numpy(float)
+    areas = one.groupby("time_s")["area_um2"].sum().reindex(every_s).fillna(0.0)
+    return np.asarray(areas, dtype=float)
 
 
 def _window(recording: Recording, centre: tuple[float, float], half: int) -> tuple[slice, slice]:
@@ -178,7 +183,9 @@ def _shown_times(every_s: FloatArray, areas: FloatArray, n: int) -> FloatArray:
     """Times of frames from before a pore opens until all is there, and the last one."""
     opens = every_s[np.argmax(areas >= OPENED * areas[-1])]
     full = every_s[np.argmax(areas >= FULL * areas[-1])]
+    if full <= opens:  # there from the start, as a pinhole
+        full = every_s[-1]
     begin = max(every_s[0], opens - LEAD * (full - opens))
     wanted = np.append(np.linspace(begin, full, n - 1), every_s[-1])
     nearest = np.abs(every_s[:, np.newaxis] - wanted).argmin(axis=0)
-    return every_s[np.unique(nearest)]
+    return np.asarray(every_s[np.unique(nearest)])

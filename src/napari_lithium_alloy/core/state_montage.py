@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,15 @@ from napari_lithium_alloy.core.montage import (
     mean_image,
 )
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.pores import local_film
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, IntArray, Recording
 
 PRISTINE = "P"
 STATE_FRAMES = 3
 """Frames whose mean is the image of a state: enough against noise, over before a state changes."""
+LEVEL_UM, LEVEL_PX = 4.0, 64
+"""Side of the squares whose median is the level of the pristine film; the same without a scale."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,6 +82,18 @@ class StateMontage:
         return grey_values(state.image, self.limits)
 
 
+def film_reference(recording: Recording, reference: Reference, film: BoolArray) -> Reference:
+    """The reference with the level of the film around each pixel instead of the pixel itself.
+
+    Divided by it, pinholes of the pristine film and its grains stay to be seen; divided by the
+    reference itself, they vanish where they did not change.
+    """
+    size = recording.pixel_size_um
+    window = LEVEL_PX if size is None else max(8, round(LEVEL_UM / size))
+    level = local_film(reference.image, film, window, brighter=recording.mode != "epi")
+    return replace(reference, image=level)
+
+
 def state_montage(
     recording: Recording,
     cycles: pd.DataFrame,
@@ -99,6 +114,7 @@ def state_montage(
     cycles : pandas.DataFrame
         The table of this name: its states and their times. P is of the reference's frames.
     reference : Reference
+        By which frames are divided; `film_reference` leaves the pristine film's pinholes in.
     parameters : MontageParameters, optional
         Of which the percentiles and the largest side are used, and the frames averaged where
         they are more than three.

@@ -34,10 +34,11 @@ PARTS = (
     ("growth of old pores", REGION_COLOURS[4], ""),
     ("new pores", REGION_COLOURS[1], "//"),
 )
+CHANCE, MEAN = "#d8d8d8", "#707070"
 OVERLAPS = {
-    ("all", "pores before"): "pores on\nearlier pores",
-    ("new", "sites"): "new pores on\nLi sites",
-    ("new", "sites before"): "new pores on\nearlier sites",
+    ("all", "pores before"): "pores on earlier pores",
+    ("new", "sites"): "new pores on Li sites",
+    ("new", "sites before"): "new pores on earlier sites",
 }
 
 
@@ -138,18 +139,20 @@ def pore_cycles_figure(cycles: pd.DataFrame, overlaps: pd.DataFrame) -> Any:
     ends = cycles[~cycles["state"].str.startswith("De")]
     known = ends[ends["total_area_um2"].notna()]
     shares = overlaps[overlaps["fraction"].notna()]
-    draws = []
+    draws: list[tuple[Any, pd.DataFrame, float]] = []
     if len(known):
-        draws += [lambda axes: _draw_counts(axes, ends), lambda axes: _draw_parts(axes, ends)]
+        draws += [(_draw_counts, ends, 1.0), (_draw_parts, ends, 0.5 + 0.17 * min(len(ends), 4))]
     if len(shares):
-        draws.append(lambda axes: _draw_shares(axes, shares))
+        draws.append((_draw_shares, shares, 0.95))
     if not draws:
         return None
     with style():
         figure = new_figure(SINGLE_CM if len(draws) == 1 else DOUBLE_CM, PANEL_CM + 0.8)
         figure.get_layout_engine().set(wspace=0.06)
-        for axes, draw in zip(figure.subplots(1, len(draws), squeeze=False)[0], draws, strict=True):
-            draw(axes)
+        widths = [width for *_, width in draws]
+        panels = figure.subplots(1, len(draws), squeeze=False, width_ratios=widths)[0]
+        for axes, (draw, table, _) in zip(panels, draws, strict=True):
+            draw(axes, table)
     return figure
 
 
@@ -161,19 +164,19 @@ def _draw_counts(axes: Any, ends: pd.DataFrame) -> None:
     other = axes.twinx()
     other.plot(x, count, color=COUNT_COLOUR, marker="o", markersize=4, linestyle="--",
                markerfacecolor="white")  # fmt: skip
-    sides = (
-        (axes, area, "Pore area fraction (%)", AREA_COLOUR),
-        (other, count, "Pore count", COUNT_COLOUR),
+    sides = (  # of different headroom, so that the curves' ends do not lie on each other
+        (axes, area, "Pore area fraction (%)", AREA_COLOUR, 1.12),
+        (other, count, "Pore count", COUNT_COLOUR, 1.35),
     )
-    for one, values, label, colour in sides:
+    for one, values, label, colour, room in sides:
         one.set_ylabel(label, color=colour)
         one.tick_params(axis="y", colors=colour)
-        one.set_ylim(0, 1.15 * max(float(np.nanmax(values)), 1e-9))
+        one.set_ylim(0, room * max(float(np.nanmax(values)), 1e-9))
         one.yaxis.get_major_locator().set_params(nbins=6)
     other.yaxis.get_major_locator().set_params(integer=True)
     axes.set_xticks(x, ends["state"].tolist())
     axes.set_xlim(-0.4, len(ends) - 0.6)
-    axes.set_xlabel("State: pristine, ends of cycles")
+    axes.set_xlabel("Pristine, and ends of cycles")
 
 
 def _draw_parts(axes: Any, ends: pd.DataFrame) -> None:
@@ -198,7 +201,7 @@ def _draw_parts(axes: Any, ends: pd.DataFrame) -> None:
         for row in own.itertuples()
     ]
     axes.set_xticks(x, labels)
-    axes.set_xlim(-0.6, max(len(own) - 0.4, 1.6))
+    axes.set_xlim(-0.6, len(own) - 0.4)
     axes.set_ylim(0, 1.35 * float(np.nanmax(total + lost)))
     axes.set_ylabel("Pore area (µm²)")
     axes.legend(loc="upper left", reverse=True)
@@ -209,31 +212,33 @@ def _number(value: Any) -> str:
 
 
 def _draw_shares(axes: Any, shares: pd.DataFrame) -> None:
-    """Dots of shares over the interval that chance gives, with p."""
-    kinds = [k for k in OVERLAPS if (_is(shares, k)).any()]
-    cycles = sorted(int(c) for c in shares["cycle"].unique())
-    step = 0.8 / max(len(cycles), 1)
-    for i, kind in enumerate(kinds):
-        for row in shares[_is(shares, kind)].itertuples():
-            k = cycles.index(int(row.cycle))
-            x = i + (k - (len(cycles) - 1) / 2) * step
-            if math.isfinite(row.null_low):
-                axes.bar(x, row.null_high - row.null_low, 0.7 * step, bottom=row.null_low,
-                         color="#d8d8d8", linewidth=0)  # fmt: skip
-                axes.plot([x - 0.35 * step, x + 0.35 * step], [row.null_mean] * 2,
-                          color="#707070", linewidth=0.8)  # fmt: skip
-            axes.plot(x, row.fraction, marker="o", markersize=4, color=REGION_COLOURS[k % 6])
+    """A line a cycle: the share as a dot over the interval that chance gives, p beside it."""
+    y, ticks, labels = 0.0, [], []
+    for kind, name in OVERLAPS.items():
+        own = shares[_is(shares, kind)].sort_values("cycle")
+        if len(own):
+            axes.text(0.02, y + 0.1, name, va="center", fontsize=SMALL_PT, fontweight="bold")
+            y += 1
+        for row in own.itertuples():
+            known = math.isfinite(row.null_low)
+            if known:
+                axes.barh(y, row.null_high - row.null_low, 0.7, left=row.null_low, color=CHANCE,
+                          linewidth=0)  # fmt: skip
+                axes.plot([row.null_mean] * 2, [y - 0.35, y + 0.35], color=MEAN, linewidth=0.8)
+            beyond = known and not row.null_low <= row.fraction <= row.null_high
+            axes.plot(row.fraction, y, marker="o", markersize=4, color=INK, clip_on=False,
+                      markerfacecolor=INK if beyond else "white")  # fmt: skip
             axes.annotate(
-                _p_text(row.p_value), (x, max(row.fraction, row.null_high)), (0, 4), ha="center",
-                va="bottom", textcoords="offset points", fontsize=SMALL_PT, rotation=90,
+                f"{row.n_overlapping}/{row.n_pores}{_p_text(row.p_value)}", (1.06, y),
+                xycoords=("axes fraction", "data"), va="center", fontsize=SMALL_PT,
             )  # fmt: skip
-    for k, cycle in enumerate(cycles):
-        axes.plot([], [], "o", color=REGION_COLOURS[k % 6], markersize=4, label=f"cycle {cycle}")
-    axes.bar(0, 0, color="#d8d8d8", label="by chance, 95 %")
-    axes.set_xticks(range(len(kinds)), [OVERLAPS[k] for k in kinds])
-    axes.set(xlim=(-0.6, len(kinds) - 0.4), ylim=(0, 1.75), yticks=np.linspace(0, 1, 6))
-    axes.set_ylabel("Share of pores", y=0.3)
-    axes.legend(loc="upper right", ncols=2)
+            ticks.append(y)
+            labels.append(f"cycle {row.cycle}")
+            y += 1
+    axes.set_yticks(ticks, labels)
+    axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(0, 1), ylim=(max(y, 5) - 0.4, -0.8))
+    axes.set_xlabel("Share of pores\n(grey: moved at random, 95 %)")
 
 
 def _is(shares: pd.DataFrame, kind: tuple[str, str]) -> pd.Series:
@@ -241,4 +246,4 @@ def _is(shares: pd.DataFrame, kind: tuple[str, str]) -> pd.Series:
 
 
 def _p_text(p: float) -> str:
-    return "" if not math.isfinite(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return "" if not math.isfinite(p) else f", p {'=' if p > 1e-3 else '≤'} {max(p, 1e-3):.2g}"

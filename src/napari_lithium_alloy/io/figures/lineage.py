@@ -24,18 +24,23 @@ from napari_lithium_alloy.io.figures.pores import stage_bands
 MOST_PORES = 60
 ROW_CM, LEAST_CM, MOST_CM = 0.24, 4.0, 18.0
 PINHOLE = "#707070"
+BEGINNINGS = {"birth": "o", "merge": "D", "split": "<"}
 LEAST_SHARE = 0.35
 """Narrowest panel of a cycle, as a share of the widest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoreLine:
-    """One pore's life in the drawing: from and to in seconds, at a height."""
+    """One pore's life in the drawing: from and to in seconds, at a height.
+
+    `origin` is the cycle in which the oldest pore it came of was born, 0 for pinholes.
+    """
 
     pore: int
-    cycle: int
+    origin: int
     start_s: float
     end_s: float
+    begun_by: str
     ended_by: str
     row: float
 
@@ -56,13 +61,14 @@ def pore_lines(lives: pd.DataFrame, lineage: Lineage, until_s: float) -> list[Po
     """
     own = lives.set_index("pore")
     births = lineage.events[lineage.events["event"] != "closure"]
-    starts = births.drop_duplicates("pore").set_index("pore")["time_s"]
+    begun = births.drop_duplicates("pore").set_index("pore")
     rows = _rows(_shown(own.index.tolist(), lineage), lineage.parents)
     return [
         PoreLine(
             pore=pore,
-            cycle=int(own.loc[pore, "cycle"]),
-            start_s=float(starts[pore]),
+            origin=min(int(own.loc[p, "cycle"]) for p in lineage.ancestors(pore) if p in own.index),
+            start_s=float(begun.loc[pore, "time_s"]),
+            begun_by=str(begun.loc[pore, "event"]),
             end_s=until_s if math.isnan(e := float(own.loc[pore, "end_s"])) else e,
             ended_by=str(own.loc[pore, "ended_by"]),
             row=row,
@@ -73,13 +79,15 @@ def pore_lines(lives: pd.DataFrame, lineage: Lineage, until_s: float) -> list[Po
 
 def _shown(pores: Sequence[int], lineage: Lineage) -> list[list[int]]:
     """Families to be drawn, of at most 60 pores together, in the order of their first pore."""
-    known, families, children = set(pores), [], lineage.children()
+    children = lineage.children()
     left = set(pores)
+    families: list[list[int]] = []
     while left:
-        family, waiting = set(), [min(left)]
+        family: set[int] = set()
+        waiting = [min(left)]
         while waiting:
             pore = waiting.pop()
-            if pore in known and pore not in family:
+            if pore in left and pore not in family:
                 family.add(pore)
                 waiting += [*lineage.parents.get(pore, []), *children.get(pore, [])]
         families.append(sorted(family))
@@ -144,47 +152,49 @@ def lineage_figure(
     widths = [max(e - s, LEAST_SHARE * longest) for s, e in windows.values()]
     with style():
         figure = new_figure(DOUBLE_CM, min(max(ROW_CM * n_rows + 1.8, LEAST_CM), MOST_CM))
-        panels = figure.subplots(1, len(windows), sharey=True, squeeze=False, width_ratios=widths)[
-            0
-        ]
+        shape = {"squeeze": False, "width_ratios": widths}
+        panels = figure.subplots(1, len(windows), sharey=True, **shape)[0]
         for axes, (cycle, (start, end)) in zip(panels, windows.items(), strict=True):
             margin = 0.03 * (end - start)
             axes.set_xlim(start - margin, end + margin)
             stage_bands(axes, [s for s in stages if s.cycle == cycle])
-            _draw_lines(axes, lines, parents)
+            _draw_lines(axes, lines, parents, first=axes is panels[0])
             axes.set_xlabel(f"Time (s), cycle {cycle}")
             axes.tick_params(axis="y", left=False, labelleft=False)
         panels[0].set_ylim(n_rows - 0.3, -0.7)
-        few = len(lines) < n_pores
-        panels[0].set_ylabel(f"{len(lines)} of {n_pores} pores" if few else f"{n_pores} pores")
+        few = f", {len(lines)} of {n_pores}" if len(lines) < n_pores else ""
+        panels[0].set_ylabel(f"Pores{few}")
         _legend(figure, lines)
     return figure
 
 
-def _draw_lines(axes: Any, lines: Sequence[PoreLine], parents: Mapping[int, list[int]]) -> None:
+def _draw_lines(
+    axes: Any, lines: Sequence[PoreLine], parents: Mapping[int, list[int]], *, first: bool
+) -> None:
     rows = {line.pore: line.row for line in lines}
     left, right = axes.get_xlim()
     for line in lines:
-        colour = _colour(line.cycle)
+        colour = _colour(line.origin)
         axes.plot([line.start_s, line.end_s], [line.row] * 2, color=colour, linewidth=1.2,
                   solid_capstyle="butt")  # fmt: skip
-        of = [p for p in parents.get(line.pore, []) if p in rows]
-        for parent in of:
-            axes.plot([line.start_s] * 2, [rows[parent], line.row], color=INK, linewidth=0.7)
-        if len(of) > 1:
-            axes.plot(line.start_s, line.row, marker="D", color=INK, markersize=3)
-        elif of:
-            axes.plot(line.start_s, line.row, marker="<", color=INK, markersize=3)
-        elif line.cycle:
-            axes.plot(line.start_s, line.row, marker="o", color=colour, markersize=2.6)
+        of = [rows[p] for p in parents.get(line.pore, []) if p in rows]
+        for row in of:
+            axes.plot([line.start_s] * 2, [row, line.row], color=INK, linewidth=0.7)
+        if line.start_s >= left:
+            axes.plot(line.start_s, line.row, **_mark(BEGINNINGS[line.begun_by], colour))
         if line.ended_by == "closure":
-            axes.plot(line.end_s, line.row, marker="x", color=colour, markersize=3.5)
-        begins = max(line.start_s, left)
-        if left <= begins <= right:
+            axes.plot(line.end_s, line.row, **_mark("x", colour))
+        if left <= line.start_s <= right or (first and line.start_s < left):
             axes.annotate(
-                str(line.pore), (begins, line.row), (-3, 0), textcoords="offset points",
-                ha="right", va="center", fontsize=SMALL_PT - 1.5,
-            ) if begins > left else None  # fmt: skip
+                str(line.pore), (max(line.start_s, left), line.row), (-3, 0), ha="right",
+                textcoords="offset points", va="center", fontsize=SMALL_PT - 1.5,
+                annotation_clip=False,
+            )  # fmt: skip
+
+
+def _mark(marker: str, colour: str) -> dict[str, Any]:
+    inked = marker in (BEGINNINGS["merge"], BEGINNINGS["split"])
+    return {"marker": marker, "color": INK if inked else colour, "markersize": 3, "linestyle": ""}
 
 
 def _colour(cycle: int) -> str:
@@ -192,20 +202,16 @@ def _colour(cycle: int) -> str:
 
 
 def _legend(figure: Any, lines: Sequence[PoreLine]) -> None:
+    """Of what is drawn only."""
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=_colour(c), label=f"born in cycle {c}" if c else "pristine pinhole")
-        for c in sorted({line.cycle for line in lines})
+        Line2D([], [], color=_colour(c), label=f"since cycle {c}" if c else "pinhole")
+        for c in sorted({line.origin for line in lines})
     ]
-    marks = (
-        ("o", "birth", True),
-        ("D", "merge", True),
-        ("<", "split", True),
-        ("x", "closure", True),
-    )
-    handles += [
-        Line2D([], [], color=INK, linestyle="", marker=m, markersize=3, label=name)
-        for m, name, _ in marks
-    ]
+    happened = {line.begun_by for line in lines if line.origin or line.begun_by != "birth"}
+    marks = [(mark, name) for name, mark in BEGINNINGS.items() if name in happened]
+    if any(line.ended_by == "closure" for line in lines):
+        marks.append(("x", "closure"))
+    handles += [Line2D([], [], **_mark(mark, INK), label=name) for mark, name in marks]
     figure.legend(handles=handles, loc="outside lower center", ncols=8)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_lithium_alloy.core.montage import grey_values
+from napari_lithium_alloy.core.montage import Limits, grey_values
 from napari_lithium_alloy.core.pore_sequences import PoreSequence, PoreSequences
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.io.figures.page import (
+    CM_PER_INCH,
     DOUBLE_CM,
     INK,
     MARKERS,
@@ -30,11 +31,16 @@ from napari_lithium_alloy.io.figures.page import (
 TIME = "Time (s)"
 BAND_ALPHA = 0.13
 PANEL_CM = 5.6
-SEQUENCE_CM = 2.0
-"""Side of a picture of a pore."""
+PICTURE_CM, GAP_CM = 1.8, 0.09
+"""Side of a picture of a pore, and the gap between two."""
+MARGINS_CM = 0.45, 1.15, 0.4, 0.75
+"""Left, right, over and under the pictures and areas of pores."""
+SIZES_CM = 4.6, 2.5
+"""Height of a distribution that is the only one, and of each of several."""
+KINDS = {"site": ("Li discs", REGION_COLOURS[0]), "pore": ("pores", REGION_COLOURS[1])}
 MOST_MARKERS = 20
-SHOWN_SHARE = 99.0
-"""Percentile of the areas up to which a size distribution is drawn."""
+SHOWN_SHARE, FAR_OUT = 98.0, 1.5
+"""Percentile of the areas, and its multiple, up to which a size distribution is drawn."""
 
 
 def area_ratio_figure(curves: pd.DataFrame, stages: Sequence[Stage], title: str = "") -> Any:
@@ -70,8 +76,9 @@ def area_ratio_figure(curves: pd.DataFrame, stages: Sequence[Stage], title: str 
         axes.set_ylim(0, max(1.12, 1.05 * float(curves["area_ratio"].max())))
         axes.set_xlabel(TIME)
         axes.set_ylabel("Area relative to final pore")
-        axes.set_title(title, loc="left", fontsize=SMALL_PT, pad=10)
-        figure.legend(loc="outside lower center", ncols=3)
+        figure.legend(
+            loc="outside lower center", ncols=3, title=title or None, title_fontsize=SMALL_PT
+        )
     return figure
 
 
@@ -96,7 +103,7 @@ def stage_bands(axes: Any, stages: Sequence[Stage], *, named: bool = True) -> No
 
 
 def sequences_figure(sequences: PoreSequences, stages: Sequence[Stage]) -> Any:
-    """Pictures of pores as they open, and their areas beside them (Fig. S16).
+    """Pictures of pores as they open, each pore's in one range, beside their areas (Fig. S16).
 
     Parameters
     ----------
@@ -106,29 +113,39 @@ def sequences_figure(sequences: PoreSequences, stages: Sequence[Stage]) -> Any:
     """
     n_images = max(len(s.times_s) for s in sequences.pores)
     n_rows = len(sequences.pores)
+    left, right, top, below = MARGINS_CM
+    step = PICTURE_CM + GAP_CM
+    height = n_rows * step + top + below
+    begin = left + n_images * step + GAP_CM
     with style():
-        figure = new_figure(DOUBLE_CM, SEQUENCE_CM * n_rows + 0.9)
-        figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-        panels = figure.subplots(
-            n_rows, n_images + 1, squeeze=False,
-            width_ratios=[SEQUENCE_CM] * n_images + [DOUBLE_CM - SEQUENCE_CM * n_images],
-        )  # fmt: skip
-        for i, (sequence, row) in enumerate(zip(sequences.pores, panels, strict=True)):
-            _draw_sequence(row[:-1], sequence, sequences, _colour(i))
-            _draw_area(row[-1], sequence, stages, _colour(i), named=i == 0, last=i == n_rows - 1)
-        scale_bar(panels[-1, 0], sequences.pores[-1].images.shape[1:], sequences.pixel_size_um)
-        figure.supylabel("")
+        figure = new_figure(DOUBLE_CM, height)
+        figure.set_layout_engine("none")
+        for i, sequence in enumerate(sequences.pores):
+            bottom = height - top - (i + 1) * step
+            lefts = [left + k * step for k in range(len(sequence.times_s))]
+            row = [_at(figure, (x, bottom, PICTURE_CM, PICTURE_CM)) for x in lefts]
+            _draw_sequence(row, sequence, sequences.limits[i], _colour(i))
+            axes = _at(figure, (begin, bottom, DOUBLE_CM - right - begin, PICTURE_CM))
+            _draw_area(axes, sequence, stages, _colour(i), named=i == 0, last=i == n_rows - 1)
+            if i == n_rows // 2:
+                axes.set_ylabel("Area (µm²)", labelpad=2)
+            if i == n_rows - 1:
+                scale_bar(row[0], sequence.images.shape[1:], sequences.pixel_size_um)
     return figure
 
 
+def _at(figure: Any, place: tuple[float, float, float, float]) -> Any:
+    """Axes at left, bottom, of width and height in cm."""
+    width, height = (CM_PER_INCH * side for side in figure.get_size_inches())
+    x, y, w, h = place
+    return figure.add_axes((x / width, y / height, w / width, h / height))
+
+
 def _draw_sequence(
-    panels: Sequence[Any], sequence: PoreSequence, sequences: PoreSequences, colour: str
+    panels: Sequence[Any], sequence: PoreSequence, limits: Limits, colour: str
 ) -> None:
-    grey = grey_values(sequence.images, sequences.limits)
+    grey = grey_values(sequence.images, limits)
     for k, axes in enumerate(panels):
-        if k >= len(grey):
-            axes.set_axis_off()
-            continue
         show_image(axes, grey[k])
         if sequence.outlines[k].any():
             axes.contour(sequence.outlines[k], [0.5], colors=colour, linewidths=0.7)
@@ -144,10 +161,10 @@ def _draw_area(
     axes.plot(sequence.curve_s, sequence.area_um2, color=colour)
     shown = np.interp(sequence.times_s, sequence.curve_s, sequence.area_um2)
     axes.plot(sequence.times_s, shown, linestyle="", marker="o", markersize=2.6, color=colour)
-    axes.set_ylim(0, 1.12 * float(sequence.area_um2.max()))
+    axes.set_ylim(0, 1.25 * float(sequence.area_um2.max()))
+    axes.yaxis.get_major_locator().set_params(nbins=3)
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
-    axes.set_ylabel("Area (µm²)", labelpad=2)
     if where["last"]:
         axes.set_xlabel(TIME, labelpad=1)
     else:
@@ -155,7 +172,7 @@ def _draw_area(
 
 
 def sizes_figure(areas: Mapping[tuple[int, str], FloatArray], table: pd.DataFrame) -> Any:
-    """Distributions of the sizes of Li discs and of pores, cycles over each other (Fig. S17).
+    """Distributions of the sizes of Li discs (left) and of pores, a row a cycle (Fig. S17).
 
     Parameters
     ----------
@@ -164,48 +181,53 @@ def sizes_figure(areas: Mapping[tuple[int, str], FloatArray], table: pd.DataFram
     table : pandas.DataFrame
         `size_distribution`.
     """
-    names = {"site": "Li discs, end of deposition", "pore": "Pores, end of cycle"}
-    kinds = [k for k in names if (table["kind"] == k).any()]
+    kinds = [k for k in KINDS if (table["kind"] == k).any()]
+    cycles = sorted(int(c) for c in table["cycle"].unique())
+    height = SIZES_CM[len(cycles) > 1] * len(cycles) + 1
     with style():
-        figure = new_figure(SINGLE_CM if len(kinds) == 1 else DOUBLE_CM, PANEL_CM)
-        panels = figure.subplots(1, len(kinds), squeeze=False)[0]
-        for axes, kind in zip(panels, kinds, strict=True):
-            own = table[table["kind"] == kind]
-            _draw_sizes(axes, own, {c: a for (c, k), a in areas.items() if k == kind})
-            axes.set_xlabel("Cross-sectional area (µm²)")
-            axes.set_ylabel("Number of Li discs" if kind == "site" else "Number of pores")
-            axes.set_title(names[kind])
+        figure = new_figure(SINGLE_CM if len(kinds) == 1 else DOUBLE_CM, height)
+        shape = {"squeeze": False, "sharex": "col"}
+        panels = figure.subplots(len(cycles), len(kinds), **shape)
+        for kind, column in zip(kinds, panels.T, strict=True):
+            word, colour = KINDS[kind]
+            of_kind = table[table["kind"] == kind]
+            top = _most_shown([a for (_, k), a in areas.items() if k == kind], of_kind)
+            for cycle, axes in zip(cycles, column, strict=True):
+                own = of_kind[of_kind["cycle"] == cycle].sort_values("low_um2")
+                known = areas.get((cycle, kind), np.empty(0))
+                known = known[np.isfinite(known)]
+                name = word[0].upper() + word[1:]
+                name = f"{name}, cycle {cycle}" if len(cycles) > 1 else name
+                axes.set_title(f"{name}: {_said(known, top)}", loc="left", pad=3)
+                _draw_sizes(axes, own, known, colour)
+            column[0].set_xlim(0, top)
+            column[-1].set_xlabel("Cross-sectional area (µm²)")
+            column[len(cycles) // 2].set_ylabel(f"Number of {word}")
     return figure
 
 
-def _draw_sizes(axes: Any, table: pd.DataFrame, areas: Mapping[int, FloatArray]) -> None:
-    """Steps of each cycle, with its median as a mark on the axis."""
-    cycles = sorted(int(c) for c in table["cycle"].unique())
-    for i, cycle in enumerate(cycles):
-        own = table[table["cycle"] == cycle].sort_values("low_um2")
-        edges = np.append(own["low_um2"].to_numpy(float), own["high_um2"].iloc[-1])
-        known = areas[cycle][np.isfinite(areas[cycle])]
-        middle = float(np.median(known))
-        name = f"n = {len(known)}, median {middle:.2g} µm²"
-        counts = own["count"].to_numpy(float)
-        axes.stairs(counts, edges, fill=True, color=_colour(i), alpha=0.2, linewidth=0)
-        axes.stairs(
-            counts, edges, color=_colour(i), linewidth=1.0, linestyle=("-", "--", ":")[i % 3],
-            label=name if len(cycles) == 1 else f"cycle {cycle}: {name}",
-        )  # fmt: skip
-        axes.plot(
-            middle, 0, marker="^", markersize=5, color=_colour(i), clip_on=False, zorder=5,
-            markeredgecolor="white", markeredgewidth=0.4,
-        )  # fmt: skip
-    every = np.concatenate([a[np.isfinite(a)] for a in areas.values()])
+def _said(areas: FloatArray, top_um2: float) -> str:
+    beyond = int((areas > top_um2).sum())
+    more = f", {beyond} larger" if beyond else ""
+    return f"n = {len(areas)}, median {np.median(areas):.2f} µm²{more}" if areas.size else "none"
+
+
+def _draw_sizes(axes: Any, own: pd.DataFrame, areas: FloatArray, colour: str) -> None:
+    """Bars of one cycle, their median as a line."""
+    if not len(own) or not areas.size:
+        axes.set_yticks([])
+        return
+    low, high, counts = (own[c].to_numpy(float) for c in ("low_um2", "high_um2", "count"))
+    axes.bar(low, counts, high - low, align="edge", color=colour, edgecolor="white", linewidth=0.4)
+    axes.axvline(float(np.median(areas)), color=INK, linestyle="--", linewidth=0.8)
+    axes.set_ylim(0, 1.12 * counts.max())
+    axes.yaxis.get_major_locator().set_params(integer=True, nbins=4)
+
+
+def _most_shown(areas: Sequence[FloatArray], table: pd.DataFrame) -> float:
+    """The area up to which a distribution is drawn: all, or without what lies far out."""
     width = float((table["high_um2"] - table["low_um2"]).iloc[0])
-    top = np.ceil(np.percentile(every, SHOWN_SHARE) / width + 1) * width
-    axes.set_xlim(0, top)
-    beyond = int((every > top).sum())
-    axes.set_ylim(0, 1.15 * float(table["count"].max()))
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.legend(
-        loc="upper right",
-        title=f"{beyond} larger than {top:.2g} µm² not shown" if beyond else None,
-        title_fontsize=SMALL_PT,
-    )
+    every = np.concatenate(areas)
+    every = every[np.isfinite(every)]
+    most = min(every.max(), FAR_OUT * np.percentile(every, SHOWN_SHARE))
+    return float((np.ceil(most / width) + 1) * width)
