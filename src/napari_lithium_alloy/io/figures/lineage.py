@@ -95,9 +95,9 @@ def _shown(pores: Sequence[int], lineage: Lineage) -> list[list[int]]:
     if len(pores) <= MOST_PORES:
         return families
     kept: list[list[int]] = []
-    for family in sorted(families, key=len, reverse=True):
-        if len(family) > 1 and sum(map(len, kept)) + len(family) <= MOST_PORES:
-            kept.append(family)
+    for own in sorted(families, key=len, reverse=True):
+        if len(own) > 1 and sum(map(len, kept)) + len(own) <= MOST_PORES:
+            kept.append(own)
     return sorted(kept)
 
 
