@@ -181,11 +181,12 @@ def _window(recording: Recording, centre: tuple[float, float], half: int) -> tup
 
 def _shown_times(every_s: FloatArray, areas: FloatArray, n: int) -> FloatArray:
     """Times of frames from before a pore opens until all is there, and the last one."""
-    opens = every_s[np.argmax(areas >= OPENED * areas[-1])]
-    full = every_s[np.argmax(areas >= FULL * areas[-1])]
+    last = len(every_s) - 1
+    opens, full = (int(np.argmax(areas >= s * areas[-1])) for s in (OPENED, FULL))
     if full <= opens:  # there from the start, as a pinhole
-        full = every_s[-1]
-    begin = max(every_s[0], opens - LEAD * (full - opens))
-    wanted = np.append(np.linspace(begin, full, n - 1), every_s[-1])
-    nearest = np.abs(every_s[:, np.newaxis] - wanted).argmin(axis=0)
-    return np.asarray(every_s[np.unique(nearest)])
+        full = last
+    ends = [last] if full < last else []
+    shown = n - len(ends)
+    begin = max(0, min(opens - math.ceil(LEAD * (full - opens)), full - shown + 1))
+    at = np.linspace(begin, full, shown).round().astype(int)
+    return np.asarray(every_s[np.unique([*at, *ends])])

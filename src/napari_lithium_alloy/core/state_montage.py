@@ -23,8 +23,8 @@ from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, IntArray, Recording
 
 PRISTINE = "P"
-STATE_FRAMES = 3
-"""Frames whose mean is the image of a state: enough against noise, over before a state changes."""
+STATE_FRAMES, STATE_SHARE = 3, 20
+"""Most frames whose mean is the image of a state, and that they are one in so many of its own."""
 LEVEL_UM, LEVEL_PX = 4.0, 64
 """Side of the squares whose median is the level of the pristine film; the same without a scale."""
 
@@ -105,8 +105,8 @@ def state_montage(
 ) -> Work[StateMontage]:
     """The field in its pristine state and at the end of each deposition and dissolution.
 
-    Each image is the mean of the state's last few frames, divided by the reference; all share one
-    range of grey values, the percentiles of all their pixels together.
+    Each image is the mean of the last few frames (fewer where frames are sparse), divided by the
+    reference; all share one range of grey values, the percentiles of all their pixels together.
 
     Parameters
     ----------
@@ -161,6 +161,7 @@ def _states(
         frames = recording.frames_between(before_s, float(row.time_s))
         frames = frames[recording.times_s[frames] > before_s]
         if frames.size:
-            found.append((str(row.state), int(row.cycle), frames[-n_frames:]))
+            n = min(n_frames, max(len(frames) // STATE_SHARE, 1))
+            found.append((str(row.state), int(row.cycle), frames[-n:]))
             before_s = float(row.time_s)
     return [one for one in found if one[2].size]

@@ -149,7 +149,9 @@ def _draw_sequence(
         show_image(axes, grey[k])
         if sequence.outlines[k].any():
             axes.contour(sequence.outlines[k], [0.5], colors=colour, linewidths=0.7)
-        write_on(axes, f"{sequence.times_s[k]:g} s", 0.04, 0.95, ha="left", va="top")
+        write_on(
+            axes, f"{round(float(sequence.times_s[k]), 1):g} s", 0.04, 0.95, ha="left", va="top"
+        )
     panels[0].set_ylabel(f"pore {sequence.pore}", color=colour, fontweight="bold", labelpad=2)
 
 
