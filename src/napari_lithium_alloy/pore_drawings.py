@@ -45,11 +45,9 @@ def pore_drawings(result: AnalysisResult) -> Iterator[Drawing]:
         yield f"area_ratio_cycle{cycle}", partial(_area_ratio, result, tracks, cycle, chosen)
         if chosen:
             yield f"pore_sequences_cycle{cycle}", partial(_opening, result, tracks, cycle, chosen)
-    if result.tables["cycles"]["total_area_um2"].notna().any():
-        yield (
-            "pore_cycles",
-            partial(pore_cycles_figure, result.tables["cycles"], result.tables["pore_overlaps"]),
-        )
+    cycles, overlaps = result.tables["cycles"], result.tables["pore_overlaps"]
+    if cycles["total_area_um2"].notna().any() or overlaps["fraction"].notna().any():
+        yield "pore_cycles", partial(pore_cycles_figure, cycles, overlaps)
     windows = _windows(tracks)
     lines = pore_lines(
         result.tables["pore_lives"], tracks.lineage, max(end for _, end in windows.values())

@@ -159,6 +159,25 @@ def test_area_ratios_are_of_final_pores_with_all_that_merged_into_them():
     assert len(area_ratio_curves(pores, 7)) == 0
 
 
+def test_an_area_ratio_of_an_unknown_area_is_none():
+    times = np.arange(3.0)
+    rows = [
+        rows_of(1, [1, 2, 4], times),
+        rows_of(2, [1, 1, 0], times),
+        rows_of(3, [2, 2, 2], times),
+    ]
+    pores = conform("pores", pd.concat(rows, ignore_index=True))
+    pores.loc[(pores["pore"] == 1) & (pores["time_s"] == 1), "area_um2"] = np.nan
+    pores.loc[(pores["pore"] == 3) & (pores["time_s"] == 2), "area_um2"] = 0.0
+    ratio = area_ratio_curves(pores, 1).pivot(
+        index="time_s", columns="final_pore", values="area_ratio"
+    )
+    np.testing.assert_equal(ratio[1].to_numpy(), [0.25, np.nan, 1])
+    np.testing.assert_equal(ratio[0].to_numpy(), [1, np.nan, 1])
+    assert ratio[3].isna().all()
+    assert len(area_ratio_curves(pores.assign(area_um2=np.nan), 1)) == 3 * 4
+
+
 areas_um2 = st.lists(st.floats(0, 3, allow_subnormal=False) | st.just(math.nan), max_size=30)
 
 

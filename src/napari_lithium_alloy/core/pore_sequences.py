@@ -18,7 +18,7 @@ from napari_lithium_alloy.core.montage import (
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
 from napari_lithium_alloy.core.progress import Work
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 
 SHOWN_PORES = 5
 SHOWN_IMAGES = 6
@@ -131,30 +131,24 @@ def pore_sequences(
     """
     parameters = parameters or MontageParameters()
     size = recording.pixel_size("Pictures of pores")
-    own = tracks.pores[(tracks.pores["cycle"] == cycle)]
-    own = own[own["final_pore"].isin(list(final_pores))]
-    rows = [own[own["final_pore"] == pore] for pore in final_pores]
+    own = tracks.pores[tracks.pores["cycle"] == cycle]
     every_s = tracks.summary.loc[tracks.summary["cycle"] == cycle, "time_s"].to_numpy(float)
+    rows = [own[own["final_pore"] == pore] for pore in final_pores]
     curves = [_areas(one, every_s) for one in rows]
     radius_px = math.sqrt(max(float(c[-1]) for c in curves) / math.pi) / size
     half = math.ceil(max(LEAST_HALF_UM / size, HALF_RADII * radius_px))
     found: list[PoreSequence] = []
     for i, (pore, one, areas) in enumerate(zip(final_pores, rows, curves, strict=True)):
-        numbers = one["pore"].unique().astype(int)
         last = one[one["time_s"] == every_s[-1]].iloc[0]
         window = _window(recording, (last["y_um"] / size, last["x_um"] / size), half)
         times = _shown_times(every_s, areas, n_images)
-        images, outlines = [], []
-        for time_s in times:
-            k = int(np.searchsorted(tracks.times_s, time_s))
-            images.append(mean_image(recording, tracks.frames[k : k + 1], reference, 1)[window])
-            outlines.append(np.isin(np.asarray(tracks.labels[k])[window], numbers))
+        images, labels = _pictures(recording, tracks, reference, times, window)
         found.append(
             PoreSequence(
                 pore=int(pore),
                 times_s=times,
-                images=np.stack(images),
-                outlines=np.stack(outlines),
+                images=images,
+                outlines=np.isin(labels, one["pore"].unique().astype(int)),
                 curve_s=every_s,
                 area_um2=areas,
             )
@@ -164,9 +158,23 @@ def pore_sequences(
     return PoreSequences(pores=tuple(found), limits=limits, pixel_size_um=size)
 
 
+def _pictures(
+    recording: Recording,
+    tracks: PoreTracks,
+    reference: Reference,
+    times_s: FloatArray,
+    window: tuple[slice, slice],
+) -> tuple[Float32Array, IntArray]:
+    """(N, S, S) images and labels of part of the field at some times."""
+    at = np.searchsorted(tracks.times_s, times_s).tolist()
+    images = [mean_image(recording, tracks.frames[k : k + 1], reference, 1)[window] for k in at]
+    return np.stack(images), np.stack([np.asarray(tracks.labels[k])[window] for k in at])
+
+
 def _areas(one: pd.DataFrame, every_s: FloatArray) -> FloatArray:
-    areas = one.groupby("time_s")["area_um2"].sum().reindex(every_s).fillna(0.0)
-    return np.asarray(areas, dtype=float)
+    """Area in every frame: 0 where there is no row, NaN where it is not known."""
+    areas = one.groupby("time_s")["area_um2"].sum(min_count=1)
+    return np.asarray(areas.reindex(every_s, fill_value=0.0), dtype=float)
 
 
 def _window(recording: Recording, centre: tuple[float, float], half: int) -> tuple[slice, slice]:

@@ -25,7 +25,7 @@ from napari_lithium_alloy.core.recording import BoolArray, IntArray, Recording
 PRISTINE = "P"
 STATE_FRAMES, STATE_SHARE = 3, 20
 """Most frames whose mean is the image of a state, and that they are one in so many of its own."""
-LEVEL_UM, LEVEL_PX = 4.0, 64
+LEVEL_UM, LEVEL_PX = 2.0, 64
 """Side of the squares whose median is the level of the pristine film; the same without a scale."""
 
 

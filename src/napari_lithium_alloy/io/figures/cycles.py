@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_lithium_alloy.core.state_montage import PRISTINE, StateImage, StateMontage
+from napari_lithium_alloy.core.state_montage import StateImage, StateMontage
 from napari_lithium_alloy.io.figures.page import (
+    CM_PER_INCH,
     DOUBLE_CM,
     FAINT,
     INK,
     REGION_COLOURS,
     SINGLE_CM,
     SMALL_PT,
+    bar_length_um,
     new_figure,
-    scale_bar,
     show_image,
     style,
     write_on,
@@ -65,7 +66,7 @@ def states_figure(montage: StateMontage, *, outlines: bool = False) -> Any:
                 (left / size[0], (top - height) / size[1], side / size[0], height / size[1])
             )
             _draw_state(axes, montage, state, outlines=outlines)
-        _draw_key(figure, montage, (side, height, size), outlines=outlines)
+        _draw_key(figure, montage, (side, height), outlines=outlines)
     return figure
 
 
@@ -82,8 +83,7 @@ def _places(states: Sequence[StateImage]) -> tuple[list[tuple[int, int]], int, i
 
 
 def _draw_state(axes: Any, montage: StateMontage, state: StateImage, *, outlines: bool) -> None:
-    shown = montage.grey(state)
-    show_image(axes, shown)
+    show_image(axes, montage.grey(state))
     if outlines and state.pores is not None and state.pores.any():
         n = montage.binned
         extent = (-0.5, state.pores.shape[1] / n - 0.5, -0.5, state.pores.shape[0] / n - 0.5)
@@ -91,36 +91,47 @@ def _draw_state(axes: Any, montage: StateMontage, state: StateImage, *, outlines
             state.pores > 0, [0.5], colors=OUTLINE, linewidths=0.6, extent=extent, origin="lower"
         )
     write_on(axes, f"{state.state}  {round(state.time_s, 1):g} s", 0.03, 0.965, ha="left", va="top")
-    if state.state == PRISTINE:
-        scale_bar(axes, (shown.shape[0], shown.shape[1]), montage.pixel_size_um)
 
 
 def _draw_key(
-    figure: Any,
-    montage: StateMontage,
-    sizes: tuple[float, float, tuple[float, float]],
-    *,
-    outlines: bool,
+    figure: Any, montage: StateMontage, tile: tuple[float, float], *, outlines: bool
 ) -> None:
-    """What grey means, over the image of P."""
+    """What grey means and how long a micrometre is, over P, where it hides nothing."""
+    width, height = (tile[k] / (CM_PER_INCH * figure.get_size_inches()[k]) for k in (0, 1))
+    low, high = montage.limits
+    if math.isfinite(low) and high > low:
+        _draw_greys(figure, montage, (0.12 * width, 1 - 0.4 * height, 0.76 * width, 0.06 * height))
+    if montage.pixel_size_um is not None:
+        _draw_scale(figure, montage, (0.5 * width, 1 - 0.92 * height), width)
+    if outlines:
+        figure.text(
+            0.12 * width, 1 - 0.27 * height, "pores outlined", color="#a06000",
+            fontsize=SMALL_PT, fontweight="bold",
+        )  # fmt: skip
+
+
+def _draw_greys(figure: Any, montage: StateMontage, place: tuple[float, ...]) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    side, height, size = sizes
-    low, high = montage.limits
-    bottom = (size[1] - 0.55 * height) / size[1]
-    axes = figure.add_axes((0.12 * side / size[0], bottom, 0.76 * side / size[0], 0.22 / size[1]))
-    if math.isfinite(low) and high > low:
-        bar = figure.colorbar(
-            ScalarMappable(Normalize(low, high), "gray"), cax=axes, orientation="horizontal"
-        )
-        bar.set_label(f"{montage.quantity},\none range for all states", labelpad=1)
-        bar.outline.set_linewidth(0.4)
-    else:
-        axes.remove()
-    if outlines:
-        x, y = 0.12 * side / size[0], bottom + 0.5 / size[1]
-        figure.text(x, y, "pores outlined", color="#a06000", fontsize=SMALL_PT, fontweight="bold")
+    mapped = ScalarMappable(Normalize(*montage.limits), "gray")
+    bar = figure.colorbar(mapped, cax=figure.add_axes(place), orientation="horizontal")
+    bar.set_label(f"{montage.quantity},\none range for all states", labelpad=1)
+    bar.outline.set_linewidth(0.4)
+
+
+def _draw_scale(
+    figure: Any, montage: StateMontage, middle: tuple[float, float], tile_width: float
+) -> None:
+    """A scale bar of the images, black on white."""
+    from matplotlib.patches import Rectangle
+
+    image_um = montage.states[0].image.shape[1] * float(montage.pixel_size_um or 1)
+    length_um = bar_length_um(image_um)
+    x, y = middle
+    length, thick = tile_width * length_um / image_um, 0.006
+    figure.add_artist(Rectangle((x - length / 2, y), length, 2 * thick, color=INK, lw=0))
+    figure.text(x, y + 3 * thick, f"{length_um:g} µm", ha="center", va="bottom")
 
 
 def pore_cycles_figure(cycles: pd.DataFrame, overlaps: pd.DataFrame) -> Any:
@@ -233,7 +244,8 @@ def _draw_shares(axes: Any, shares: pd.DataFrame) -> None:
                 xycoords=("axes fraction", "data"), va="center", fontsize=SMALL_PT,
             )  # fmt: skip
             ticks.append(y)
-            labels.append(f"cycle {row.cycle}")
+            pinholes = row.cycle == 1 and row.over == "pores before"
+            labels.append(f"cycle {row.cycle}" + (",\npinholes" if pinholes else ""))
             y += 1
     axes.set_yticks(ticks, labels)
     axes.tick_params(axis="y", length=0)

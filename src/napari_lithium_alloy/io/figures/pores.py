@@ -158,13 +158,19 @@ def _draw_sequence(
 def _draw_area(
     axes: Any, sequence: PoreSequence, stages: Sequence[Stage], colour: str, **where: bool
 ) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_xlim(sequence.curve_s[0], sequence.curve_s[-1])
     stage_bands(axes, stages, named=where["named"])
     axes.plot(sequence.curve_s, sequence.area_um2, color=colour)
     shown = np.interp(sequence.times_s, sequence.curve_s, sequence.area_um2)
     axes.plot(sequence.times_s, shown, linestyle="", marker="o", markersize=2.6, color=colour)
-    axes.set_ylim(0, 1.25 * float(sequence.area_um2.max()))
-    axes.yaxis.get_major_locator().set_params(nbins=3)
+    top = 1.25 * float(np.nanmax(sequence.area_um2))
+    ticks = MaxNLocator(nbins=3, steps=[1, 2, 5, 10]).tick_values(0, top)
+    axes.set_ylim(0, top)
+    # Labels near an edge would touch those of the next row.
+    axes.set_yticks([t for t in ticks if 0 <= t <= 0.85 * top])
+    axes.get_yticklabels()[0].set_verticalalignment("bottom")
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
     if where["last"]:
