@@ -20,23 +20,36 @@ PAIRS = {
     "fig_pairs_cycle1",
     "fig_regions_cycle1",
 }
-FIGURES = PAIRS | {
-    "fig_absorbance_cycle1",
-    "fig_cells",
-    "fig_cycling",
-    "fig_front_cycle1_dealloying1",
-    "fig_front_cycle1_step1",
-    "fig_front_cycle1_step2",
-    "fig_montage_cycle1_delithiation",
-    "fig_montage_cycle1_lithiation",
-    "fig_onset_cycle1_dealloying1",
-    "fig_onset_cycle1_dissolution",
-    "fig_onset_cycle1_step1",
-    "fig_onset_cycle1_step2",
-    "fig_potential_cycle1_delithiation",
-    "fig_potential_cycle1_lithiation",
-    "fig_site_spacing_cycle1",
+PORES = {
+    "fig_area_ratio_cycle1",
+    "fig_pore_cycles",
+    "fig_pore_lineage",
+    "fig_pore_sequences_cycle1",
+    "fig_sizes",
+    "fig_states",
+    "fig_states_pores",
 }
+FIGURES = (
+    PAIRS
+    | PORES
+    | {
+        "fig_absorbance_cycle1",
+        "fig_cells",
+        "fig_cycling",
+        "fig_front_cycle1_dealloying1",
+        "fig_front_cycle1_step1",
+        "fig_front_cycle1_step2",
+        "fig_montage_cycle1_delithiation",
+        "fig_montage_cycle1_lithiation",
+        "fig_onset_cycle1_dealloying1",
+        "fig_onset_cycle1_dissolution",
+        "fig_onset_cycle1_step1",
+        "fig_onset_cycle1_step2",
+        "fig_potential_cycle1_delithiation",
+        "fig_potential_cycle1_lithiation",
+        "fig_site_spacing_cycle1",
+    }
+)
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ from napari_lithium_alloy.pipeline import (
     measured_correction,
 )
 from napari_lithium_alloy.placement_drawings import placement_drawings
+from napari_lithium_alloy.pore_drawings import pore_drawings
 
 LEAST_RESOLVED = 0.02
 """Share of the field; with less a step has no front to draw, as a uniform one."""
@@ -179,6 +180,7 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
     yield from _of_onsets(result)
     yield from pair_drawings(result)
     yield from placement_drawings(result)
+    yield from pore_drawings(result)
     cell = cell_curve(result.experiment)
     if cell is not None:
         yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))

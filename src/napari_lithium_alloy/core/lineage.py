@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from skimage import segmentation
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
@@ -196,8 +197,10 @@ def lineage_of_labels(labels: Iterable[IntArray], times_s: FloatArray) -> tuple[
         The same regions, each object with one number as long as it lives.
     lineage : Lineage
     """
-    builder = LineageBuilder()
-    numbered = [builder.add(one, float(t))[one] for one, t in zip(labels, times_s, strict=True)]
+    builder, numbered = LineageBuilder(), []
+    for one, time_s in zip(labels, times_s, strict=True):
+        regions = segmentation.relabel_sequential(one)[0]  # no births of numbers left out
+        numbered.append(builder.add(regions, float(time_s))[regions])
     builder.close()
     return np.stack(numbered), builder.lineage()
 

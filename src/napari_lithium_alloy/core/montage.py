@@ -120,12 +120,7 @@ class MontageRow:
 
     def grey(self) -> NDArray[np.uint8]:
         """(N, Y, X) uint8 grey values between the limits; black where a pixel has no value."""
-        low, high = self.limits
-        if not high > low:
-            return np.full(self.images.shape, WHITE // 2, dtype=np.uint8)
-        share = np.clip((np.nan_to_num(self.images, nan=low) - low) / (high - low), 0, 1)
-        share = 1 - share if self.inverted else share
-        return np.asarray(np.round(WHITE * share), dtype=np.uint8)
+        return grey_values(self.images, self.limits, inverted=self.inverted)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -184,7 +179,7 @@ def stage_montage(
         rows.append(montage_row(recording, stage, times, images, parameters, maps.get(stage.key)))
         yield i + 1, len(chosen)
     if parameters.row_range == "common":
-        limits = _limits([r.images for r in rows], parameters)
+        limits = grey_limits([r.images for r in rows], parameters)
         rows = [replace(r, limits=limits) for r in rows]
     size = recording.pixel_size_um
     return Montage(rows=tuple(rows), pixel_size_um=None if size is None else size * factor)
@@ -206,7 +201,7 @@ def montage_row(
         stage=stage,
         times_s=times_s,
         images=images,
-        limits=_limits([images], parameters),
+        limits=grey_limits([images], parameters),
         progress=time_progress(times_s, own, recording.frame_interval_s),
         alloyed=unknown if onset is None else alloyed_fraction(onset, times_s),
     )
@@ -264,7 +259,20 @@ def binned(image: Float32Array, factor: int) -> Float32Array:
     return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
 
 
-def _limits(stacks: Sequence[Float32Array], parameters: MontageParameters) -> Limits:
+def grey_values(
+    images: Float32Array, limits: Limits, *, inverted: bool = False
+) -> NDArray[np.uint8]:
+    """uint8 grey values of images between limits; black where a pixel has no value."""
+    low, high = limits
+    if not high > low:
+        return np.full(images.shape, WHITE // 2, dtype=np.uint8)
+    share = np.clip((np.nan_to_num(images, nan=low) - low) / (high - low), 0, 1)
+    share = 1 - share if inverted else share
+    return np.asarray(np.round(WHITE * share), dtype=np.uint8)
+
+
+def grey_limits(stacks: Sequence[Float32Array], parameters: MontageParameters) -> Limits:
+    """Values shown black and white, by the percentiles of all pixels; NaN without any value."""
     known = np.concatenate([stack[np.isfinite(stack)] for stack in stacks])
     if not known.size:
         return float("nan"), float("nan")

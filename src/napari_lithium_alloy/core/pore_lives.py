@@ -169,22 +169,24 @@ def area_ratio_curves(
     Returns
     -------
     pandas.DataFrame
-        Columns time_s, final_pore (0: all together), area_ratio; 0 while a pore is not there yet.
+        Columns time_s, final_pore (0: all together), area_ratio; 0 while a pore is not there yet,
+        NaN where its area or its last one is not known.
     """
     own = pores[(pores["cycle"] == cycle) & pores["final_pore"].notna()]
     if not len(own):
         return pd.DataFrame({"time_s": [], "final_pore": [], "area_ratio": []})
-    areas = own.pivot_table(
-        index="time_s", columns="final_pore", values="area_um2", aggfunc="sum"
-    ).fillna(0.0)
+    rows = own.assign(unknown=own["area_um2"].isna()).groupby(["time_s", "final_pore"])
+    sums = rows["area_um2"].sum().mask(rows["unknown"].any())
+    areas = sums.unstack(fill_value=0.0)
     missing = set(final_pores or []) - set(areas.columns)
     if missing:
         raise AlloyError(
             f"Pore {min(missing)} is not there at the end of cycle {cycle}; choose one that is."
         )
     chosen = list(areas.columns if final_pores is None else final_pores)
-    ratios = areas[chosen] / areas[chosen].iloc[-1]
-    ratios[0] = areas.sum(axis=1) / areas.iloc[-1].sum()
+    areas[0] = areas.sum(axis=1, skipna=False)
+    last = areas.iloc[-1]
+    ratios = areas[[*chosen, 0]] / last[[*chosen, 0]].where(last > 0)
     long = ratios.melt(ignore_index=False, var_name="final_pore", value_name="area_ratio")
     return long.reset_index().astype({"final_pore": "int64"})
 

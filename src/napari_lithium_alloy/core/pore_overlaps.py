@@ -47,9 +47,10 @@ def pore_overlaps(
 
     Notes
     -----
-    The null moves the cycle's pores all together, turned or mirrored at random: their number,
-    sizes and spacing stay. Pores that leave the film are left out of a draw's share. The p-value
-    is one-sided: the share of draws, the observed pattern among them, that overlap as much.
+    The null moves the cycle's pores all together, mirrored at random, and what leaves the field
+    at one edge comes in at the other: their number, sizes and spacing stay. Pores that come to
+    lie off the film are left out of a draw's share. The p-value is one-sided: the share of draws,
+    the observed pattern among them, that overlap as much.
     """
     rows: list[dict[str, Any]] = []
     rng = np.random.default_rng(seed)
@@ -103,15 +104,10 @@ def _moved_share(
 ) -> float:
     """Share of the pores, as discs, that meet the mask after one random move; NaN if none fits."""
     shape = np.array(film.shape)
-    middle = (shape - 1) / 2
     for _ in range(MOST_TRIES):
-        angle, flip = rng.uniform(0, 2 * math.pi), rng.choice([-1.0, 1.0])
-        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-        shift = rng.uniform(-0.5, 0.5, 2) * shape
-        moved = (centres - middle) * [1.0, flip] @ turn.T + middle + shift
-        at = np.round(moved).astype(int)
-        inside = ((at >= 0) & (at < shape)).all(axis=1)
-        inside[inside] = film[tuple(at[inside].T)]
+        mirrored = np.where(rng.random(2) < 0.5, shape - 1 - centres, centres)
+        at = np.round(mirrored + rng.uniform(0, 1, 2) * shape).astype(int) % shape
+        inside = film[tuple(at.T)]
         if inside.sum() >= max(LEAST_LEFT * len(centres), 1):
             return float((away[tuple(at[inside].T)] <= radii[inside]).mean())
     return math.nan

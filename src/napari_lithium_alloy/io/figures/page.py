@@ -33,6 +33,8 @@ SANS = ("Arial", "Helvetica", "Liberation Sans")
 
 BAR_SHARE = 0.42
 """Longest scale bar, as a share of the image's width."""
+SHORT_BAR = 0.3
+"""Share of the width under which its label ends with it instead of standing over its middle."""
 
 
 def colour_on_paper(stage: Stage) -> str:
@@ -177,8 +179,9 @@ def scale_bar(axes: Any, shape: tuple[int, int], pixel_size_um: float | None, **
     box = (left - pad, top - pad), width + 2 * pad, height + 2 * pad
     axes.add_patch(Rectangle(*box, color=INK, alpha=0.55, lw=0, **how))
     axes.add_patch(Rectangle((left, top), width, height, color="white", lw=0, **how))
-    middle = (left + width / 2) / columns
-    write_on(axes, f"{length_um:g} µm", middle, 0.1, ha="center", va="bottom", **how)
+    short = width < SHORT_BAR * columns  # its label is wider, and would leave the image
+    at, align = (0.96, "right") if short else ((left + width / 2) / columns, "center")
+    write_on(axes, f"{length_um:g} µm", at, 0.1, ha=align, va="bottom", **how)
 
 
 def bar_length_um(width_um: float) -> float:
