@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from napari_lithium_alloy.io.figures.sites import ranks_figure, spacing_figure
+from napari_lithium_alloy.io.figures.site_places import ranks_figure, spacing_figure
 from napari_lithium_alloy.pair_drawings import Drawing
 from napari_lithium_alloy.pipeline import AnalysisResult
 

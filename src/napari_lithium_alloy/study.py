@@ -12,7 +12,7 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.site_study import PowerLaw, StudyCell, compare_sites, study_cell
 from napari_lithium_alloy.io.figures.page import check_figures_out, checked_formats, save_figure
-from napari_lithium_alloy.io.figures.sites import study_figure
+from napari_lithium_alloy.io.figures.site_places import study_figure
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.results import PROVENANCE
 from napari_lithium_alloy.io.tables import read_csv, write_csv

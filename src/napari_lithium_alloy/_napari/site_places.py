@@ -18,7 +18,7 @@ from napari_lithium_alloy.core.site_places import sites_and_steps
 from napari_lithium_alloy.core.site_statistics import site_tables
 from napari_lithium_alloy.core.site_study import site_charge
 from napari_lithium_alloy.core.stages import Stage, StageKind
-from napari_lithium_alloy.io.figures.sites import (
+from napari_lithium_alloy.io.figures.site_places import (
     density_words,
     ranks_figure,
     said_p,

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.site_edits import with_source
-from napari_lithium_alloy._napari.site_views import (
+from napari_lithium_alloy._napari.site_places import (
     SitePlacesCanvas,
     density_text,
     keep_site_tables,

@@ -12,7 +12,7 @@ from napari_lithium_alloy.core.site_statistics import (
     site_tables,
 )
 from napari_lithium_alloy.core.site_study import StudyCell, compare_sites
-from napari_lithium_alloy.io.figures.sites import ranks_figure, spacing_figure, study_figure
+from napari_lithium_alloy.io.figures.site_places import ranks_figure, spacing_figure, study_figure
 
 
 def texts(figure):
