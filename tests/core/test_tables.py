@@ -28,6 +28,10 @@ DESIGN = {
 
 
 FURTHER = {
+    "sites": [
+        *("contrast", "onset_sd_s", "growth_exponent", "growth_exponent_sd"),
+        *("gone_s", "leaves", "source", "locked"),
+    ],
     "corrections": ["shift_sd_um", "trusted"],
     "colocalization": [
         *(

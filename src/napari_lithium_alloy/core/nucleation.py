@@ -42,14 +42,18 @@ class NucleationParameters:
         Frames averaged at each end of the stage.
     polarity : {"auto", "darkens", "brightens", "either"}
         Whether lithium is darker or brighter than the film, or rough and both; auto: darker.
+    psf_sigma_px : float or None
+        Standard deviation of the point spread, pixels; None: that of the recording's optics,
+        else 0.13 um.
     """
 
-    min_snr: float = 6.0
+    min_snr: float = 5.0
     min_contrast: float = 0.05
     min_radius_um: float = 0.1
     max_radius_um: float = 0.8
     averaged_frames: int = 5
     polarity: Literal["auto", "darkens", "brightens", "either"] = "auto"
+    psf_sigma_px: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.min_radius_um < self.max_radius_um:
@@ -158,6 +162,9 @@ def detect_sites(
                 "area_um2": np.pi * (radius_px * pixel_size_um) ** 2,
                 "snr": responses[k, y, x] / noises[k],
                 "reason": "onset not measured yet",
+                "contrast": contrast,
+                "source": "detected",
+                "locked": False,
             }
         )
     return conform("sites", pd.DataFrame(rows)) if rows else empty("sites")
