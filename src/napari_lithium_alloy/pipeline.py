@@ -49,7 +49,7 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
 from napari_lithium_alloy.core.site_detection import find_candidates
-from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
 from napari_lithium_alloy.core.spot_masks import spot_masks
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import (
@@ -371,6 +371,7 @@ def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
             stage.end_s,
             result.reference,
             parameters,
+            times=SiteTimes.of(stage, result.experiment.stages),
         )
         measured = yield from part(work, begin + HUNDRED, begin + 2 * HUNDRED, whole)
         sites.append(measured[0])

@@ -11,8 +11,8 @@ from napari_lithium_alloy.core.kernels.disc_fits import (
     ONSET,
     discs_of,
     fit_discs,
-    normal_equations,
     multiply,
+    normal_equations,
 )
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray

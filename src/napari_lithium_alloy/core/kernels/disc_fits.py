@@ -211,7 +211,8 @@ def fit_discs(
             power = normal_equations(
                 loss, free, weight, frames, full, disc, table, grid, margin, normal, right_side
             )
-            signal[i] = disc[LOSS] * math.sqrt(power)
+            # Of the data alone: the loss below is also drawn to that of the other discs.
+            signal[i] = (disc[LOSS] * power + right_side[LOSS]) / math.sqrt(max(power, 1e-12))
             if steps == 0:
                 break
             # Lithium of one film is about as dark everywhere: what noise leaves open follows that.
