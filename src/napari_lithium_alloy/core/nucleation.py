@@ -279,17 +279,18 @@ def keep_edits(
     detected : pandas.DataFrame
         The table `sites` of a new detection.
     edited : pandas.DataFrame
-        The sites before it, with a column `source`: detected, added or moved.
+        The sites before it, with a column `source` (detected, added or moved) and, where some
+        are, `locked`.
     deleted_um : numpy.ndarray
         (M, 2) positions (y, x) of sites deleted by hand, micrometres.
 
     Returns
     -------
     pandas.DataFrame
-        Sites added or moved by hand as they were, then the new ones that are not within
-        `SAME_SITE_UM` of them or of a deleted one; with the column `source`.
+        Sites added, moved or locked by hand as they were, then the new ones that are not within
+        `SAME_SITE_UM` of them or of a deleted one; with the columns `source` and `locked`.
     """
-    by_hand = edited[edited["source"].isin(HAND_SOURCES)] if len(edited) else edited
+    by_hand = edited[_kept_by_hand(edited)] if len(edited) else edited
     taken = np.vstack(
         [
             np.asarray(deleted_um, dtype=float).reshape(-1, 2),
@@ -298,6 +299,7 @@ def keep_edits(
     )
     new = detected.copy()
     new["source"] = pd.Series("detected", index=new.index, dtype="string")
+    new["locked"] = pd.Series(False, index=new.index, dtype="boolean")
     if len(taken) and len(new):
         distance, _ = spatial.KDTree(taken).query(new[["y_um", "x_um"]].to_numpy(float))
         new = new[distance > SAME_SITE_UM]
@@ -305,3 +307,11 @@ def keep_edits(
     kept = kept.reset_index(drop=True)
     kept["site"] = pd.array(np.arange(1, len(kept) + 1), dtype="Int64")
     return kept
+
+
+def _kept_by_hand(edited: pd.DataFrame) -> pd.Series:
+    """Which sites stay whatever a new detection finds."""
+    by_hand = edited["source"].isin(HAND_SOURCES)
+    if "locked" in edited:
+        by_hand |= edited["locked"].astype("boolean").fillna(False).astype(bool)
+    return by_hand
