@@ -62,14 +62,24 @@ class SiteCanvas(PlotCanvas):
         for i, curve in enumerate(self.plot.curves):
             pen = self._pg.mkPen(COLOURS[i % len(COLOURS)], width=2)
             y = heights(curve.y, self.plot.logarithmic)
-            self.item.plot(np.asarray(curve.x, float), y, pen=pen, name=curve.name)
+            self.item.plot(self._along(curve.x), y, pen=pen, name=curve.name)
         self._legend(ink, ground)
         self.item.enableAutoRange()
         self.item.getViewBox().updateAutoRange()
         self._lines(ink)
         for side, label in (("bottom", self.plot.x_label), ("left", self.plot.y_label)):
             self.paint_axis(side, label, ink)
-        self.item.getAxis("left").setTicks(self._ticks())
+        ys, xs = ([getattr(c, a) for c in self.plot.curves] for a in ("y", "x"))
+        zero = [(float(np.log10(LEAST_COUNT)), "0")]
+        counts = self.plot.logarithmic and decades(np.concatenate(ys), zero)
+        along = self.plot.logarithmic_x and decades(np.concatenate(xs), [])
+        self.item.getAxis("left").setTicks(counts or None)
+        self.item.getAxis("bottom").setTicks(along or None)
+
+    def _along(self, x: Any) -> FloatArray:
+        """Where values of x are drawn."""
+        values = np.asarray(x, dtype=float)
+        return np.log10(np.maximum(values, 1e-6)) if self.plot.logarithmic_x else values
 
     def _legend(self, ink: str, ground: str) -> None:
         behind = self._pg.mkColor(ground)
@@ -84,12 +94,14 @@ class SiteCanvas(PlotCanvas):
         known = {"suggested": self.plot.suggested, "in use": self.plot.threshold}
         if known["suggested"] is not None and np.isfinite(known["suggested"]):
             dashed = self._pg.mkPen(ink, width=1, style=Qt.PenStyle.DashLine)
-            line = self._pg.InfiniteLine(known["suggested"], angle=90, pen=dashed)
+            line = self._pg.InfiniteLine(
+                self._along(known["suggested"]).item(), angle=90, pen=dashed
+            )
             line.setToolTip("Suggested threshold")
             self.item.addItem(line, ignoreBounds=True)
         if known["in use"] is not None:
             self.line = self._pg.InfiniteLine(
-                known["in use"], angle=90, movable=True,
+                self._along(known["in use"]).item(), angle=90, movable=True,
                 pen=self._pg.mkPen(COLOURS[4], width=2),
                 hoverPen=self._pg.mkPen(COLOURS[4], width=4),
             )  # fmt: skip
@@ -98,30 +110,33 @@ class SiteCanvas(PlotCanvas):
             self.line.sigDragged.connect(self._moved)
             self.item.addItem(self.line, ignoreBounds=True)
 
-    def _ticks(self) -> Any:
-        if not self.plot.logarithmic:
-            return None
-        most = max(float(np.nanmax(c.y)) for c in self.plot.curves)
-        decades = range(int(np.log10(max(most, 1))) + 1)
-        minor = [float(np.log10(k * 10**d)) for d in decades for k in range(2, 10)]
-        major = [(float(d), f"{10**d:d}") for d in decades]
-        return [[(float(np.log10(LEAST_COUNT)), "0"), *major], [(m, "") for m in minor]]
-
     def _moved(self, line: Any) -> None:
-        self.threshold_moved.emit(float(line.value()))
+        drawn = float(line.value())
+        self.threshold_moved.emit(10**drawn if self.plot.logarithmic_x else drawn)
 
     def _clicked(self, event: Any) -> None:
         box = self.item.getViewBox()
         if self.line is not None and box.sceneBoundingRect().contains(event.scenePos()):
-            x = float(box.mapSceneToView(event.scenePos()).x())
-            self.line.setValue(x)
-            self.threshold_moved.emit(x)
+            self.line.setValue(float(box.mapSceneToView(event.scenePos()).x()))
+            self._moved(self.line)
 
 
 def heights(values: FloatArray, logarithmic: bool) -> FloatArray:
     """Where values are drawn; nothing stands half a decade under 1 on a logarithmic axis."""
     y = np.asarray(values, dtype=float)
     return np.log10(np.maximum(y, LEAST_COUNT)) if logarithmic else y
+
+
+def decades(values: FloatArray, more: list[tuple[float, str]]) -> list[list[tuple[float, str]]]:
+    """Ticks of a logarithmic axis, named where there is room: 1, 2 and 5 of few decades."""
+    known = values[np.isfinite(values) & (values > 0)]
+    if not known.size:
+        return [more, []]
+    first, last = (int(np.floor(np.log10(v))) for v in (max(known.min(), 1), known.max()))
+    named = (1,) if last - first > 1 else (1, 2, 5)
+    marks = [(k, d) for d in range(first, last + 1) for k in range(1, 10)]
+    major = [(float(np.log10(k * 10**d)), f"{k * 10**d:g}") for k, d in marks if k in named]
+    return [[*more, *major], [(float(np.log10(k * 10**d)), "") for k, d in marks]]
 
 
 def figure_of(plot: SitePlot) -> Any:
@@ -134,6 +149,8 @@ def figure_of(plot: SitePlot) -> Any:
         axes.plot(curve.x, curve.y, color=COLOURS[i % len(COLOURS)], label=curve.name)
     if plot.logarithmic:
         axes.set_yscale("symlog", linthresh=1)
+    if plot.logarithmic_x:
+        axes.set_xscale("log")
     if plot.suggested is not None and np.isfinite(plot.suggested):
         axes.axvline(plot.suggested, color="black", ls="--", lw=1, label="suggested")
     if plot.threshold is not None:

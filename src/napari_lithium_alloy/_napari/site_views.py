@@ -52,8 +52,8 @@ class SitePlot:
     x_label, y_label : str
         As they are written, with units.
     curves : sequence of Curve
-    logarithmic : bool
-        Whether the y axis is; values under 0.5 are drawn there.
+    logarithmic, logarithmic_x : bool
+        Whether the y axis is (values under 0.5 are drawn there), and the x axis.
     threshold : float or None
         A line that can be dragged; NaN and None: none.
     suggested : float or None
@@ -66,6 +66,7 @@ class SitePlot:
     y_label: str = ""
     curves: Sequence[Curve] = ()
     logarithmic: bool = False
+    logarithmic_x: bool = False
     threshold: float | None = None
     suggested: float | None = None
     hint: str = ""
@@ -86,6 +87,7 @@ def threshold_plot(context: SiteContext) -> SitePlot:
         y_label="Number",
         curves=curves,
         logarithmic=True,
+        logarithmic_x=True,
         threshold=context.parameters.min_snr,
         suggested=suggested_threshold(curve),
     )

@@ -39,7 +39,7 @@ class NucleationParameters:
     min_radius_um, max_radius_um : float
         Range of radii looked for, micrometres.
     averaged_frames : int
-        Frames averaged at each end of the stage.
+        Frames averaged at each end of the stage where only the change over it is looked at.
     polarity : {"auto", "darkens", "brightens", "either"}
         Whether lithium is darker or brighter than the film, or rough and both; auto: darker.
     psf_sigma_px : float or None

@@ -210,9 +210,12 @@ def _measured(
         row |= _remains(curves, i, bright)
         for column, value in row.items():
             table.loc[i, column] = value
-    shown = areas[curves.shown]
+    shown, times = areas[curves.shown], curves.times_s[curves.shown]
+    # Where a pore opens there is more light than in the film around: no lithium, not less.
+    gone = times[:, None] >= np.nan_to_num(table["gone_s"].to_numpy(float), nan=np.inf)
+    shown = np.where(gone & np.isfinite(shown), 0.0, shown)
     rows = {
-        "time_s": np.repeat(curves.times_s[curves.shown], len(table)),
+        "time_s": np.repeat(times, len(table)),
         "cycle": np.tile(table["cycle"], len(shown)),
         "site": np.tile(table["site"], len(shown)),
         "radius_um": np.sqrt(np.maximum(shown, 0) / np.pi).ravel(),

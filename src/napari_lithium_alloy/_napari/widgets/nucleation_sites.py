@@ -52,12 +52,6 @@ FIELDS = {
     "max_radius_um": Field(
         label="Largest radius (µm)", tip="Radii looked for end here", low=0.01, step=0.05
     ),
-    "averaged_frames": Field(
-        label="Averaged frames",
-        tip="Frames averaged at each end of the deposition",
-        low=1,
-        high=1000,
-    ),
     "polarity": Field(
         label="Lithium", tip="Whether it is darker or brighter than the film; auto: darker"
     ),
