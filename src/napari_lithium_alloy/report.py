@@ -47,6 +47,7 @@ from napari_lithium_alloy.pipeline import (
     found_stages,
     measured_correction,
 )
+from napari_lithium_alloy.site_drawings import site_drawings
 
 LEAST_RESOLVED = 0.02
 """Share of the field; with less a step has no front to draw, as a uniform one."""
@@ -177,6 +178,7 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
             yield f"absorbance_cycle{cycle}", partial(_absorbance, result, steps)
     yield from _of_onsets(result)
     yield from pair_drawings(result)
+    yield from site_drawings(result)
     cell = cell_curve(result.experiment)
     if cell is not None:
         yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))

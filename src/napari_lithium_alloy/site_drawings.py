@@ -1,0 +1,117 @@
+"""The paper's figures of single dendrites and of all discs, of one analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import spatial
+
+from napari_lithium_alloy.config import config_of
+from napari_lithium_alloy.core.alignment import AlignmentParameters, align_recordings
+from napari_lithium_alloy.core.correction import corrected
+from napari_lithium_alloy.core.photometry import reference_frame
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import FloatArray, Recording
+from napari_lithium_alloy.core.site_growth import PORE, SiteTimes
+from napari_lithium_alloy.core.site_montage import HALF_UM, SiteMontage, site_montage
+from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
+from napari_lithium_alloy.io.figures.sites import dendrite_figure, growth_figure, sizes_figure
+from napari_lithium_alloy.pipeline import AnalysisResult, as_measured, measured_correction
+
+Drawing = tuple[str, Callable[[], Any]]
+SHOWN_SITES = 5
+MOST_TIMES = 24
+"""Times at which trans and epi are compared: a crop bears more than a layer's error."""
+
+
+def site_drawings(result: AnalysisResult) -> Iterator[Drawing]:
+    """Figs. 3C, D, S16 and the discs of S17, of each cycle that has sites."""
+    table = result.tables["sites"]
+    for stage in stages_of(result.experiment.stages, StageKind.DEPOSITION):
+        sites = table[(table["cycle"] == stage.cycle) & table["area_um2"].notna()]
+        if not len(sites):
+            continue
+        name = f"cycle{stage.cycle}"
+        yield f"dendrite_{name}", partial(_dendrite, result, stage, sites)
+        yield f"site_growth_{name}", partial(_growth, result, stage, sites)
+        yield f"site_sizes_{name}", partial(sizes_figure, sites)
+
+
+def typical_sites(sites: pd.DataFrame, field_um: FloatArray, n: int = SHOWN_SITES) -> list[int]:
+    """Numbers of some sites to show: in the field with their surroundings, those that left a
+    pore first, then those farthest from any other.
+    """
+    places = sites[["y_um", "x_um"]].to_numpy(float)
+    alone = np.full(len(sites), np.inf)
+    if len(sites) > 1:
+        alone = spatial.KDTree(places).query(places, k=2)[0][:, 1]
+    inside = ((places > HALF_UM) & (places < field_um - HALF_UM)).all(axis=1)
+    pore = (sites["leaves"].fillna("") == PORE).to_numpy(bool)
+    order = np.lexsort((-alone, ~pore, ~inside))
+    return [int(k) for k in sites["site"].to_numpy()[order[:n]]]
+
+
+def _chosen(result: AnalysisResult, sites: pd.DataFrame) -> list[int]:
+    size = result.recording.pixel_size("Figures of sites")
+    return typical_sites(sites, size * np.array(result.recording.field_shape))
+
+
+def _dendrite(result: AnalysisResult, stage: Stage, sites: pd.DataFrame) -> Any:
+    number = _chosen(result, sites)[0]
+    site = sites[sites["site"] == number].iloc[0]
+    times = SiteTimes.of(stage, result.experiment.stages)
+    end_s = times.cycle_end_s or times.gone_s or times.end_s
+    start_s = times.end_s if end_s > times.end_s else times.start_s
+    place = (float(site["y_um"]), float(site["x_um"]))
+    rows = [
+        finish(site_montage(result.recording, place, start_s, end_s, result.reference)),
+        *_in_epi(result, place, start_s, end_s),
+    ]
+    return dendrite_figure(rows)
+
+
+def _in_epi(
+    result: AnalysisResult, place_um: tuple[float, float], start_s: float, end_s: float
+) -> list[SiteMontage]:
+    """The same place in reflected light, where that shows the same field; else nothing."""
+    epi = result.experiment.by_mode("epi")
+    if epi is None or result.recording.mode != "trans" or epi.pixel_size_um is None:
+        return []
+    steady = _steadied(result, epi)
+    alignment = finish(
+        align_recordings(result.recording, steady, AlignmentParameters(most_times=MOST_TIMES))
+    )
+    if not alignment.same_field:
+        return []
+    y, x = (alignment.inverse @ (*place_um, 1.0))[:2]
+    rows, columns = np.array(steady.field_shape) * epi.pixel_size_um
+    frames = steady.frames_between(start_s, end_s)
+    if not (0 <= y < rows and 0 <= x < columns and len(frames)):
+        return []
+    reference = reference_frame(
+        steady,
+        result.config.normalization,
+        current_starts_s=result.experiment.current_starts_s(),
+    )
+    work = site_montage(steady, (float(y), float(x)), start_s, end_s, reference)
+    return [finish(work)]
+
+
+def _steadied(result: AnalysisResult, recording: Recording) -> Recording:
+    """A recording with what is wrong with its frames taken out."""
+    if recording.corrections:
+        return recording
+    config = config_of(result.experiment, recording)
+    as_read, _ = as_measured(recording, config)
+    return corrected(as_read, finish(measured_correction(result.experiment, as_read, config)))
+
+
+def _growth(result: AnalysisResult, stage: Stage, sites: pd.DataFrame) -> Any:
+    growth = result.tables["site_growth"]
+    stages = result.experiment.stages
+    shown = stages_of(stages, StageKind.DEPOSITION, StageKind.DISSOLUTION, cycle=stage.cycle)
+    return growth_figure(growth[growth["cycle"] == stage.cycle], _chosen(result, sites), shown)
