@@ -20,22 +20,27 @@ PAIRS = {
     "fig_pairs_cycle1",
     "fig_regions_cycle1",
 }
-FIGURES = PAIRS | {
-    "fig_absorbance_cycle1",
-    "fig_cells",
-    "fig_cycling",
-    "fig_front_cycle1_dealloying1",
-    "fig_front_cycle1_step1",
-    "fig_front_cycle1_step2",
-    "fig_montage_cycle1_delithiation",
-    "fig_montage_cycle1_lithiation",
-    "fig_onset_cycle1_dealloying1",
-    "fig_onset_cycle1_dissolution",
-    "fig_onset_cycle1_step1",
-    "fig_onset_cycle1_step2",
-    "fig_potential_cycle1_delithiation",
-    "fig_potential_cycle1_lithiation",
-}
+SITES = {"fig_dendrite_cycle1", "fig_site_growth_cycle1", "fig_site_sizes_cycle1"}
+FIGURES = (
+    PAIRS
+    | SITES
+    | {
+        "fig_absorbance_cycle1",
+        "fig_cells",
+        "fig_cycling",
+        "fig_front_cycle1_dealloying1",
+        "fig_front_cycle1_step1",
+        "fig_front_cycle1_step2",
+        "fig_montage_cycle1_delithiation",
+        "fig_montage_cycle1_lithiation",
+        "fig_onset_cycle1_dealloying1",
+        "fig_onset_cycle1_dissolution",
+        "fig_onset_cycle1_step1",
+        "fig_onset_cycle1_step2",
+        "fig_potential_cycle1_delithiation",
+        "fig_potential_cycle1_lithiation",
+    }
+)
 
 
 @pytest.fixture(scope="module")

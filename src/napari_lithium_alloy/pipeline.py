@@ -48,7 +48,7 @@ from napari_lithium_alloy.core.pore_tracking import (
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
-from napari_lithium_alloy.core.site_detection import find_candidates
+from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve
 from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
 from napari_lithium_alloy.core.spot_masks import spot_masks
 from napari_lithium_alloy.core.stage_detection import detect_stages
@@ -351,7 +351,7 @@ def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
     if recording.pixel_size_um is None:
         stages = []
-    sites, growth = [empty("sites")], [empty("site_growth")]
+    sites, growth, thresholds = [empty("sites")], [empty("site_growth")], []
     for i, stage in enumerate(stages):
         search = find_candidates(
             recording,
@@ -364,6 +364,7 @@ def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         )
         begin, whole = 2 * i * HUNDRED, 2 * len(stages) * HUNDRED
         candidates = yield from part(search, begin, begin + HUNDRED, whole)
+        thresholds.append(threshold_curve(candidates))
         work = measure_sites(
             recording,
             candidates.accepted(parameters),
@@ -379,6 +380,7 @@ def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         result.did("detect_sites", parameters, stage=stage.key)
     result.tables["sites"] = _joined("sites", sites)
     result.tables["site_growth"] = _joined("site_growth", growth)
+    result.tables["site_thresholds"] = _joined("site_thresholds", thresholds)
 
 
 def _joined(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -42,8 +42,10 @@ def site_drawings(result: AnalysisResult) -> Iterator[Drawing]:
 
 
 def typical_sites(sites: pd.DataFrame, field_um: FloatArray, n: int = SHOWN_SITES) -> list[int]:
-    """Numbers of some sites to show: in the field with their surroundings, those that left a
-    pore first, then those farthest from any other.
+    """Numbers of some sites to show.
+
+    Those that lie in the field with their surroundings, of these those that left a pore, and of
+    these those farthest from any other come first.
     """
     places = sites[["y_um", "x_um"]].to_numpy(float)
     alone = np.full(len(sites), np.inf)

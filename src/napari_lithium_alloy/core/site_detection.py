@@ -37,11 +37,13 @@ class SiteCandidates:
         (M,) sizes of the negative responses of the same images, largest first: places where the
         film became brighter as a disc would, which only noise does. Empty where not measured.
     lowest_snr : float
+    cycle : int
     """
 
     table: pd.DataFrame = field(default_factory=lambda: empty("sites"))
     negative_snr: FloatArray = field(default_factory=lambda: np.empty(0))
     lowest_snr: float = LOWEST_SNR
+    cycle: int = 1
 
     def accepted(self, parameters: NucleationParameters) -> pd.DataFrame:
         """The candidates of enough signal-to-noise and contrast, numbered from 1."""
@@ -102,20 +104,22 @@ def find_candidates(
         yield 0, 1
         change = change_image(recording, start_s, end_s, parameters, dark=dark)
         found = detect_sites(change, size, parameters, valid=valid, cycle=cycle)
-        return SiteCandidates(table=found, lowest_snr=parameters.min_snr)
+        return SiteCandidates(table=found, lowest_snr=parameters.min_snr, cycle=cycle)
     brightens = parameters.polarity == "brightens"
     work = site_images(recording, start_s, end_s, brightens=brightens, dark=dark)
     images = yield from part(work, 0, 40, 100)
     film = usable(images, valid)
     if not film.any():
-        return SiteCandidates()
+        return SiteCandidates(cycle=cycle)
     sigma = parameters.psf_sigma_px or ASSUMED_PSF_UM / size
     low = max(LEAST_RADIUS_PX, parameters.min_radius_um / size)
     templates = templates_of(images, sigma, low, max(1.3 * low, parameters.max_radius_um / size))
     search = search_discs(images, film, templates, sigma, lowest)
     discs = yield from part(search, 40, 100, 100)
     table = _table(discs, size, cycle, brightens, (start_s, end_s))
-    return SiteCandidates(table=table, negative_snr=discs.negative_snr, lowest_snr=lowest)
+    return SiteCandidates(
+        table=table, negative_snr=discs.negative_snr, lowest_snr=lowest, cycle=cycle
+    )
 
 
 def _table(
@@ -152,9 +156,9 @@ def threshold_curve(candidates: SiteCandidates) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The table `site_thresholds`: threshold (signal-to-noise), count (candidates that reach
-        it), expected_false (negative responses of the same images that reach it in size: noise
-        has both signs alike, sites one only; NaN where not measured), reason.
+        The table `site_thresholds`: cycle, threshold (signal-to-noise), count (candidates that
+        reach it), expected_false (negative responses of the same images that reach it in size:
+        noise has both signs alike, sites one only; NaN where not measured), reason.
     """
     snr = candidates.table["snr"].to_numpy(float)
     low = candidates.lowest_snr
@@ -162,6 +166,7 @@ def threshold_curve(candidates: SiteCandidates) -> pd.DataFrame:
     thresholds = np.geomspace(low, high, CURVE_POINTS)
     measured = bool(len(candidates.negative_snr))
     rows = {
+        "cycle": np.full(CURVE_POINTS, candidates.cycle),
         "threshold": thresholds,
         "count": _reaching(snr, thresholds),
         "expected_false": _reaching(candidates.negative_snr, thresholds).astype(float)

@@ -38,6 +38,8 @@ class SiteImages:
         Frames of the same noise: its variance is that of one frame over this.
     variance : numpy.ndarray
         (Y, X) float32 variance of one frame's loss.
+    known : numpy.ndarray
+        (Y, X) bool, True where each of them has light.
     shares : tuple of numpy.ndarray
         Of each image, when its frames were taken: 0 at the stage's start, 1 at its end.
     start_s, end_s : float
@@ -48,6 +50,7 @@ class SiteImages:
     darkening: Float32Array
     darkening_frames: float
     variance: Float32Array
+    known: BoolArray
     shares: tuple[FloatArray, ...]
     start_s: float
     end_s: float
@@ -96,16 +99,21 @@ def site_images(
     parts = np.array_split(np.arange(len(frames)), min(MOST_IMAGES, len(frames) // 2))
     part_of = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     sums = np.zeros((len(parts), *recording.field_shape), dtype=np.float32)
-    early, n_early = np.zeros_like(sums[0]), max(2, round(EARLY_SHARE * len(frames)))
+    counts = np.zeros_like(sums)
+    n_early = max(2, round(EARLY_SHARE * len(frames)))
+    early, early_counts = np.zeros_like(sums[0]), np.zeros_like(sums[0])
     noise = _SecondDifferences(recording.field_shape)
     for i, t in enumerate(frames):
         light = recording.read(int(t)).astype(np.float32) - np.asarray(level, np.float32)
-        sums[part_of[i]] += light
+        seen = np.isfinite(light)  # corrected frames have no light where drift shows none
+        sums[part_of[i]] += np.where(seen, light, 0)
+        counts[part_of[i]] += seen
         if i < n_early:
-            early += light / n_early
+            early += np.where(seen, light, 0)
+            early_counts += seen
         noise.add(light)
         yield i + 1, len(frames)
-    means = sums / np.array([len(p) for p in parts], dtype=np.float32)[:, None, None]
+    means, early = sums / np.maximum(counts, 1), early / np.maximum(early_counts, 1)
     film = lit(blurred(early, LEVEL_SIGMA_PX), recording.frames.dtype)
     sign = np.float32(1 if brightens else -1)
     mean = np.tensordot([len(p) / len(frames) for p in parts], means, axes=1).astype(np.float32)
@@ -116,6 +124,7 @@ def site_images(
         darkening=np.where(np.isfinite(darkening), darkening, 0).astype(np.float32),
         darkening_frames=1 / (1 / n_early - 1 / len(frames)),
         variance=noise.variance(film),
+        known=(counts > 0).all(axis=0) & (early_counts > 0),
         shares=tuple(share[p] for p in parts),
         start_s=start_s,
         end_s=end_s,
@@ -135,17 +144,18 @@ class _SecondDifferences:
         if len(self.before) == 2:
             first, second = self.before
             bend = light - 2 * second + first
-            self.squares += (bend - np.median(bend[::4, ::4])) ** 2
-            self.n += 1
+            seen = np.isfinite(bend)
+            if seen.any():
+                self.squares += np.where(seen, (bend - np.median(bend[seen][::16])) ** 2, 0)
+                self.n += 1
         self.before = [*self.before, light][-2:]
 
     def variance(self, film: Float32Array) -> Float32Array:
         """(Y, X) variance of one frame's light relative to the film's."""
-        relative = np.nan_to_num(self.squares / film**2, posinf=0) / np.float32(6 * self.n)
+        relative = np.nan_to_num(self.squares / film**2, posinf=0) / np.float32(6 * max(self.n, 1))
         return np.maximum(blurred(relative, VARIANCE_SIGMA_PX), np.float32(LEAST_VARIANCE))
 
 
 def usable(images: SiteImages, valid: BoolArray | None) -> BoolArray:
     """(Y, X) where sites can be looked for: the film, or everywhere."""
-    lit_film = images.variance > 0
-    return np.asarray(lit_film if valid is None else lit_film & valid, dtype=bool)
+    return images.known if valid is None else images.known & valid

@@ -140,6 +140,7 @@ TABLES: dict[str, dict[str, str]] = {
         "locked": _B,
     },
     "site_thresholds": {
+        "cycle": _I,
         "threshold": _F,
         "count": _I,
         "expected_false": _F,
