@@ -28,7 +28,8 @@ GONE_SHARE = 0.1
 """Of a disc's final loss of light, under which it is gone."""
 DEAD_SHARE, PORE_SHARE = 0.3, 0.08
 """Of the final loss at its centre, what is still lost where lithium is dead; of the film's light,
-what is gained where a pore is."""
+what is gained where a pore is: against the film around and against the film before alloying,
+since that around may not be dealloyed yet."""
 ONSET_COLUMNS = ("onset_s", "onset_sd_s", "reason")
 DEAD, PORE, NOTHING = "dead lithium", "pore", "nothing"
 
@@ -292,7 +293,7 @@ def _remains(curves: _Curves, i: int, bright: bool) -> dict[str, object]:
         rest, least = float(after.mean()), LEAST_PLATEAU * noise / np.sqrt(after.size)
         if rest > max(DEAD_SHARE * final, least):
             row["leaves"] = DEAD if bright else pd.NA
-        elif rest < -max(PORE_SHARE, least):
+        elif rest < -max(PORE_SHARE, least) and curves.light[~shown, i].mean() > 1 + PORE_SHARE:
             row["leaves"] = PORE if bright else pd.NA
         else:
             row["leaves"] = NOTHING
