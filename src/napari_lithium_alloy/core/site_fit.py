@@ -29,7 +29,7 @@ FAINT = 0.35
 START_LOSS = 0.02
 BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
-BACKGROUND_RADII = 4.0
+BACKGROUND_RADII = 2.0
 """Smoothing of the background in units of the largest radius."""
 SPLIT_GAIN = 0.03
 """Share of a disc's squared signal that two in its place must explain beyond it."""
