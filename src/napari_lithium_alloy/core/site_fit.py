@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_lithium_alloy.core.kernels.disc_fits import (
+    ABOVE_USUAL,
     ALIKE,
     LOG_RADIUS,
     LOSS,
@@ -27,6 +28,8 @@ NEAREST = 0.5
 FAINT = 0.35
 """Share of a touching disc's signal under which another is a remnant of it."""
 START_LOSS = 0.02
+FULLEST = 1.2
+"""Largest loss of light: a little over all of it, as the film's light is measured, too."""
 BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
 BACKGROUND_RADII = 2.0
@@ -47,7 +50,7 @@ class DiscFit:
         self.free = np.ones_like(self.loss)
         self.discs = discs_of([])
         self.snr = np.empty(0)
-        self.full = 1.0
+        self.full = FULLEST
         self.whole: set[tuple[int, int]] = set()
         """Pixels whose disc was tried in two and is one."""
 
@@ -100,8 +103,11 @@ class DiscFit:
 
     def _level(self) -> None:
         """What lithium takes of the light where discs overlap: as most of them do alone."""
-        strong = self.snr >= np.median(self.snr)
-        self.full = float(np.clip(np.median(self.discs[strong, LOSS]), 0.02, 1.0))
+        strong = self.discs[self.snr >= np.median(self.snr), LOSS]
+        highest = max(
+            ABOVE_USUAL * float(np.median(strong)), 1.03 * float(np.quantile(strong, 0.95))
+        )
+        self.full = float(np.clip(highest, 0.02, FULLEST))
         self._put(self.discs)
 
     def _sweep(self, n: int) -> None:
@@ -211,7 +217,7 @@ class DiscFit:
                 self.templates.radii_px[-1],
             )
         )
-        two[:, LOSS] = self.full
+        two[:, LOSS] = self.full / ABOVE_USUAL
         return discs_of(two)
 
     def _chi2(self, loss: Float32Array, free: Float32Array, weight: Float32Array) -> float:

@@ -13,6 +13,8 @@ PROFILE_STEP_PX = 0.125
 Y, X, LOG_RADIUS, LOSS, ONSET = range(5)
 """Columns of the discs' parameters: pixels, logarithm of pixels, share of light, share of time."""
 _HARDLY = 0.98
+ABOVE_USUAL = 1.15
+"""Loss of light under overlapping lithium over that of most discs, which noise scatters."""
 ALIKE = 0.3
 """Standard deviation of the discs' losses as a share of what most of them lose."""
 _LARGEST_STEPS = (0.7, 0.7, 0.2, 0.5, 0.15)
@@ -217,7 +219,7 @@ def fit_discs(
                 break
             # Lithium of one film is about as dark everywhere: what noise leaves open follows that.
             normal[LOSS, LOSS] += 1 / (ALIKE * full) ** 2
-            right_side[LOSS] += (full - disc[LOSS]) / (ALIKE * full) ** 2
+            right_side[LOSS] += (full / ABOVE_USUAL - disc[LOSS]) / (ALIKE * full) ** 2
             _step(disc, normal, right_side, free, full, table, grid, margin)
 
 
@@ -247,7 +249,7 @@ def _step(
     disc[Y] = min(max(disc[Y], 0.0), free.shape[1] - 1.0)
     disc[X] = min(max(disc[X], 0.0), free.shape[2] - 1.0)
     disc[LOG_RADIUS] = min(max(disc[LOG_RADIUS], grid[0]), last)
-    disc[LOSS] = min(max(disc[LOSS], 0.0), 1.2)
+    disc[LOSS] = min(max(disc[LOSS], 0.0), 0.97 * full)  # beyond, cover and loss are one
     disc[ONSET] = min(max(disc[ONSET], 0.0), grid[2] * (table.shape[0] - 1.001))
     multiply(free, disc, full, table, grid, margin, True)
 
