@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_lithium_alloy.core.kernels.disc_fits import (
+from napari_lithium_alloy.core.disc_columns import (
     ABOVE_USUAL,
     ALIKE,
     LOG_RADIUS,
     LOSS,
     ONSET,
     discs_of,
-    fit_discs,
-    multiply,
-    normal_equations,
 )
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
@@ -98,6 +95,8 @@ class DiscFit:
             self._multiply(disc)
 
     def _multiply(self, disc: FloatArray) -> None:
+        from napari_lithium_alloy.core.kernels.disc_fits import multiply
+
         t = self.templates
         multiply(self.free, disc, self.full, t.table, t.grid, t.margin_px, True)
 
@@ -111,6 +110,8 @@ class DiscFit:
         self._put(self.discs)
 
     def _sweep(self, n: int) -> None:
+        from napari_lithium_alloy.core.kernels.disc_fits import fit_discs
+
         t, self.snr = self.templates, np.zeros(len(self.discs))
         for i in range(n + 1):
             fit_discs(
@@ -136,6 +137,8 @@ class DiscFit:
 
     def onset_sd(self) -> FloatArray:
         """(N,) standard deviation of each onset, as a share of the stage, all else fitted too."""
+        from napari_lithium_alloy.core.kernels.disc_fits import normal_equations
+
         t, sd = self.templates, np.full(len(self.discs), np.nan)
         lower, right_side = np.zeros((5, 5)), np.zeros(5)
         for i, disc in enumerate(self.discs):
@@ -166,6 +169,8 @@ class DiscFit:
         return len(new)
 
     def _pair(self, i: int, least_snr: float, blur_px: float) -> FloatArray | None:
+        from napari_lithium_alloy.core.kernels.disc_fits import fit_discs, multiply
+
         t, disc = self.templates, self.discs[i].copy()
         low = np.maximum(disc[:2].astype(int) - t.reach_px, 0)
         rows, columns = (slice(a, a + 2 * t.reach_px + 2) for a in low)

@@ -234,11 +234,11 @@ def _areas(
     Of sites the search has fitted, its area is that at the end of the deposition.
     """
     whole = curves.whole - curves.before(table["onset_s"].to_numpy(float))
-    clear = curves.plateau(curves.inner) > LEAST_PLATEAU * curves.noise(curves.inner)
+    plateau = curves.inner[curves.n_growth - curves.n_ends : curves.n_growth].mean(axis=0)
+    clear = plateau > LEAST_PLATEAU * curves.noise(curves.inner)
     final = whole[curves.n_growth - curves.n_ends : curves.n_growth].mean(axis=0)
     fitted = table["onset_sd_s"].notna().to_numpy() & table["radius_um"].notna().to_numpy()
     radius = np.nan_to_num(table["radius_um"].to_numpy(float), nan=3 * size) / size
-    plateau = curves.plateau(curves.inner)
     with np.errstate(divide="ignore", invalid="ignore"):
         for _ in range(4):
             under = plateau / blurred_height(radius, sigma_px)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage, spatial
-from skimage.morphology import h_maxima
 
-from napari_lithium_alloy.core.kernels.disc_fits import LOG_RADIUS, LOSS, ONSET
+from napari_lithium_alloy.core.disc_columns import LOG_RADIUS, LOSS, ONSET
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
@@ -111,6 +110,8 @@ def _seeds(
     images: SiteImages, film: BoolArray, answer: Float32Array, templates: Templates
 ) -> FloatArray:
     """(N, 3) rows, columns and first radii of the clear peaks of darkening."""
+    from skimage.morphology import h_maxima
+
     # Mirrored at the film's edge would be right; film's median hardly differs for peaks inside.
     level = float(np.median(images.darkening[film]))
     smooth = blurred(np.where(film, images.darkening, level), SEED_SIGMA_PX)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, ndimage
 
-from napari_lithium_alloy.core.kernels.disc_fits import PROFILE_STEP_PX
+from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.site_images import SiteImages

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-PROFILE_STEP_PX = 0.125
-Y, X, LOG_RADIUS, LOSS, ONSET = range(5)
-"""Columns of the discs' parameters: pixels, logarithm of pixels, share of light, share of time."""
+from napari_lithium_alloy.core.disc_columns import (
+    ABOVE_USUAL,
+    ALIKE,
+    LOG_RADIUS,
+    LOSS,
+    ONSET,
+    PROFILE_STEP_PX,
+    X,
+    Y,
+)
+
 _HARDLY = 0.98
-ABOVE_USUAL = 1.15
-"""Loss of light under overlapping lithium over that of most discs, which noise scatters."""
-ALIKE = 0.3
-"""Standard deviation of the discs' losses as a share of what most of them lose."""
 _LARGEST_STEPS = (0.7, 0.7, 0.2, 0.5, 0.15)
 _DAMPING = 1.02
 
@@ -252,8 +255,3 @@ def _step(
     disc[LOSS] = min(max(disc[LOSS], 0.0), 0.97 * full)  # beyond, cover and loss are one
     disc[ONSET] = min(max(disc[ONSET], 0.0), grid[2] * (table.shape[0] - 1.001))
     multiply(free, disc, full, table, grid, margin, True)
-
-
-def discs_of(rows: Any) -> Doubles:
-    """(N, 5) contiguous parameters of discs."""
-    return np.ascontiguousarray(np.asarray(rows, dtype=np.float64).reshape(-1, 5))
