@@ -47,7 +47,7 @@ class NucleationParameters:
         else 0.13 um.
     """
 
-    min_snr: float = 5.0
+    min_snr: float = 5.2
     min_contrast: float = 0.05
     min_radius_um: float = 0.1
     max_radius_um: float = 0.8
