@@ -19,6 +19,7 @@ from benchmarks.boundaries import boundaries_table
 from benchmarks.fronts import front_row, fronts_table
 from benchmarks.null import null_table, power
 from benchmarks.placement import placement_table
+from benchmarks.sites import sites_table
 from benchmarks.speed import Row, onset_megabytes, speed_rows
 from benchmarks.stages import stages_table
 from benchmarks.steadiness import registration_row, steadiness_table
@@ -48,6 +49,8 @@ def main() -> None:
     print(uncertainty_table(False).to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nFront speeds on planted fronts: the median's error, quartiles over the planted")
     print(fronts_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nNucleation sites within 0.3 um, onsets, radii (medians over depositions)")
+    print(sites_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
     seeds = int(os.environ.get("SEEDS", "2000"))

@@ -29,9 +29,11 @@ PORES = {
     "fig_states",
     "fig_states_pores",
 }
+SITES = {"fig_dendrite_cycle1", "fig_site_growth_cycle1", "fig_site_spacing_cycle1"}
 FIGURES = (
     PAIRS
     | PORES
+    | SITES
     | {
         "fig_absorbance_cycle1",
         "fig_cells",
@@ -47,7 +49,6 @@ FIGURES = (
         "fig_onset_cycle1_step2",
         "fig_potential_cycle1_delithiation",
         "fig_potential_cycle1_lithiation",
-        "fig_site_spacing_cycle1",
     }
 )
 

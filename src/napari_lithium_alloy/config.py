@@ -110,7 +110,9 @@ def config_of(experiment: Experiment, recording: Recording | None = None) -> Ana
     config = AnalysisConfig.from_toml(experiment.analysis)
     size = (recording or experiment.recordings[0]).pixel_size_um
     sigma = experiment.optics.sigma_px(size)
-    if sigma is None or config.onset.psf_sigma_px is not None:
-        return config
-    onset = dataclasses.replace(config.onset, psf_sigma_px=sigma)
-    return dataclasses.replace(config, onset=onset)
+    known = {}
+    for name in ("onset", "nucleation"):
+        parameters = getattr(config, name)
+        if sigma is not None and parameters.psf_sigma_px is None:
+            known[name] = dataclasses.replace(parameters, psf_sigma_px=sigma)
+    return dataclasses.replace(config, **known)

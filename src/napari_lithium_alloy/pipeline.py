@@ -30,7 +30,6 @@ from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.frame_quality import clipping_level, frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
-from napari_lithium_alloy.core.nucleation import change_image, detect_sites
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import (
@@ -51,7 +50,8 @@ from napari_lithium_alloy.core.pore_tracking import (
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
-from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve
+from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
 from napari_lithium_alloy.core.site_places import sites_and_steps
 from napari_lithium_alloy.core.site_statistics import site_tables
 from napari_lithium_alloy.core.site_study import site_charge
@@ -363,27 +363,36 @@ def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
     if recording.pixel_size_um is None:
         stages = []
-    sites, growth = [empty("sites")], [empty("site_growth")]
+    sites, growth, thresholds = [empty("sites")], [empty("site_growth")], []
     for i, stage in enumerate(stages):
-        change = change_image(
-            recording, stage.start_s, stage.end_s, parameters, dark=result.reference.dark
-        )
-        found = detect_sites(
-            change,
-            recording.pixel_size("Finding sites"),
+        search = find_candidates(
+            recording,
+            stage.start_s,
+            stage.end_s,
             parameters,
             valid=result.film,
             cycle=stage.cycle,
+            dark=result.reference.dark,
         )
+        begin, whole = 2 * i * HUNDRED, 2 * len(stages) * HUNDRED
+        candidates = yield from part(search, begin, begin + HUNDRED, whole)
+        thresholds.append(threshold_curve(candidates))
         work = measure_sites(
-            recording, found, stage.start_s, stage.end_s, result.reference, parameters
+            recording,
+            candidates.accepted(parameters),
+            stage.start_s,
+            stage.end_s,
+            result.reference,
+            parameters,
+            times=SiteTimes.of(stage, result.experiment.stages),
         )
-        measured = yield from part(work, i * HUNDRED, (i + 1) * HUNDRED, len(stages) * HUNDRED)
+        measured = yield from part(work, begin + HUNDRED, begin + 2 * HUNDRED, whole)
         sites.append(measured[0])
         growth.append(measured[1])
         result.did("detect_sites", parameters, stage=stage.key)
     result.tables["sites"] = _joined("sites", sites)
     result.tables["site_growth"] = _joined("site_growth", growth)
+    result.tables["site_thresholds"] = _joined("site_thresholds", thresholds)
 
 
 def _joined(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -49,6 +49,7 @@ from napari_lithium_alloy.pipeline import (
 )
 from napari_lithium_alloy.placement_drawings import placement_drawings
 from napari_lithium_alloy.pore_drawings import pore_drawings
+from napari_lithium_alloy.site_drawings import site_drawings
 
 LEAST_RESOLVED = 0.02
 """Share of the field; with less a step has no front to draw, as a uniform one."""
@@ -181,6 +182,7 @@ def _drawings(result: AnalysisResult, others: Sequence[Experiment]) -> Iterator[
     yield from pair_drawings(result)
     yield from placement_drawings(result)
     yield from pore_drawings(result)
+    yield from site_drawings(result)
     cell = cell_curve(result.experiment)
     if cell is not None:
         yield "cycling", partial(cycling_figure, cell, cycle_spans(stages))

@@ -158,6 +158,17 @@ def test_without_edits_the_detection_stays_as_it_is():
     assert "source" in nothing
 
 
+def test_a_locked_site_stays_as_it_is_and_is_not_doubled():
+    detected = hand([(1.05, 1.0, "x"), (5.0, 5.0, "x")]).drop(columns="source")
+    edited = hand([(1.0, 1.0, "detected"), (2.0, 2.0, "detected")])
+    edited["locked"] = [True, False]
+    edited["radius_um"] = [0.4, 0.5]
+    kept = keep_edits(detected, edited, NOTHING)
+    assert kept["y_um"].tolist() == [1.0, 5.0]
+    assert kept["locked"].tolist() == [True, False]
+    assert kept["radius_um"].tolist()[0] == 0.4
+
+
 def test_the_same_site_is_one_within_a_distance():
     detected = hand([(1.0, 1.0 + 0.9 * SAME_SITE_UM, "x"), (1.0, 1.0 - 1.1 * SAME_SITE_UM, "x")])
     kept = keep_edits(detected.drop(columns="source"), hand([(1.0, 1.0, "added")]), NOTHING)

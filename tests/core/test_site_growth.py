@@ -9,7 +9,13 @@ from scipy import ndimage
 from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.site_growth import measure_sites
+from napari_lithium_alloy.core.site_growth import (
+    DEAD,
+    NOTHING,
+    PORE,
+    SiteTimes,
+    measure_sites,
+)
 from napari_lithium_alloy.core.synthetic import au_parameters
 from napari_lithium_alloy.core.tables import TABLES, conform, empty
 
@@ -135,3 +141,35 @@ def test_planted_onsets_and_radii():
     assert ((sites["radius_um"] / truth["radius_um"] - 1).abs() < 0.1).all()
     ends = growth.groupby("site")["area_um2"].agg(["first", "last"])
     assert (ends["last"] > ends["first"]).all()
+
+
+def test_what_sites_leave_and_when_they_are_gone():
+    made, experiment = planted(
+        au_parameters(
+            seed=33, shape=(150, 150), count=14, spacing_um=1.2, dead_fraction=0.3,
+            pore_fraction=0.6, frame_interval_s=2.0, dissolution_s=30.0,
+        )
+    )  # fmt: skip
+    cell, truth = experiment.recordings[0], made.truth.sites
+    stage = next(s for s in experiment.stages if s.kind == "deposition")
+    known = conform("sites", truth[["site", "cycle", "y_um", "x_um", "radius_um"]])
+    reference = reference_frame(cell, current_starts_s=5.0)
+    times = SiteTimes.of(stage, experiment.stages)
+    assert (times.gone_s, times.cycle_end_s) == (182.0, 209.0)
+    work = measure_sites(
+        cell, known, stage.start_s, stage.end_s, reference,
+        NucleationParameters(psf_sigma_px=1.3), times=times,
+    )  # fmt: skip
+    sites, growth = finish(work)
+    planted_left = np.where(truth["dead"], DEAD, np.where(truth["leaves_pore"], PORE, NOTHING))
+    assert {DEAD, PORE, NOTHING} == set(planted_left)
+    assert (sites["leaves"] == planted_left).sum() >= 13
+    assert sites.loc[truth["dead"], "gone_s"].isna().all()
+    gone = sites.loc[~truth["dead"], "gone_s"]
+    assert gone.between(stage.end_s + 0.7 * 30, times.gone_s).all()
+    assert growth["time_s"].max() > times.gone_s - 3
+    dead = growth[growth["site"].isin(truth.loc[truth["dead"], "site"])].groupby("site")
+    share = dead["area_um2"].last() / dead["area_um2"].max()
+    assert share.to_numpy() == pytest.approx(0.49, abs=0.08)  # 0.7 of the radius stay
+    assert sites["growth_exponent"].median() == pytest.approx(0.5, abs=0.05)
+    assert sites["growth_exponent_sd"].between(0, 0.2).all()

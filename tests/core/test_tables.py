@@ -41,6 +41,10 @@ FURTHER = {
         *("total_area_um2", "pore_births", "pore_merges", "pore_splits", "pore_closures"),
         *("new_area_um2", "growth_um2"),
     ],
+    "sites": [
+        *("contrast", "onset_sd_s", "growth_exponent", "growth_exponent_sd"),
+        *("gone_s", "leaves", "source", "locked"),
+    ],
     "corrections": ["shift_sd_um", "trusted"],
     "colocalization": [
         *(

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from napari_lithium_alloy._napari.site_edits import read_edits, with_source
+from napari_lithium_alloy._napari.site_edits import read_edits, with_locks, with_source
 from napari_lithium_alloy.core.tables import conform
 
 
@@ -42,3 +42,26 @@ def test_everything_deleted():
     assert len(sites) == 0
     assert len(vacated) == 3
     assert list(sites.columns) == list(known_sites().columns)
+
+
+def test_locks_are_set_and_taken_off_together():
+    sites = known_sites()
+    assert not sites["locked"].any()
+    some = with_locks(sites, [2])
+    assert some["locked"].tolist() == [False, True, False]
+    more = with_locks(some, [2, 3])
+    assert more["locked"].tolist() == [False, True, True]
+    assert with_locks(more, [2, 3])["locked"].tolist() == [False] * 3
+
+
+def test_a_locked_site_that_is_moved_stays_locked():
+    sites, vacated = read_edits(
+        with_locks(known_sites(), [1]),
+        np.array([1.0, 2, 3]),
+        np.array([(1.5, 1), (2, 2), (3, 3)]),
+        1e-3,
+        1,
+    )
+    assert sites["locked"].tolist() == [True, False, False]
+    assert sites["source"].tolist() == ["moved", "detected", "detected"]
+    assert vacated == [(1.0, 1.0)]

@@ -18,7 +18,7 @@ from napari_lithium_alloy import __version__
 from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.provenance import Step, to_plain
-from napari_lithium_alloy.core.recording import IntArray, Recording, Region
+from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording, Region
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -49,6 +49,8 @@ ISOCHRONE_WIDTH_PX = 0.6
 LABEL_APART_PX = 20
 """Labels of isochrones that are nearer would be written over each other."""
 REGION_COLOUR = "#ff6a00"
+SITE_GREEN, SITE_ORANGE = "#00e000", "#ffa000"
+"""Of nucleation sites, and of those locked by hand."""
 MONTAGE_APART = 1.05
 """Where a montage begins, in units of the field's width."""
 QUANTITY_NAMES = {
@@ -318,19 +320,30 @@ def sites_layer(
     size = recording.pixel_size("Nucleation sites")
     features = site_features(sites)
     unmeasured = {c: "" if features[c].dtype.kind == "O" else np.nan for c in features}
-    radius = sites["radius_um"].astype(float).fillna(0.3).to_numpy()
     attributes = {
         **placement(recording, 2),
         "name": _named(f"Nucleation sites cycle {cycle}", recording),
         "features": features,
-        "feature_defaults": {**unmeasured, "source": "added"},
-        "size": np.maximum(2 * radius / size, 3.0),
+        "feature_defaults": {**unmeasured, "source": "added", "locked": False},
+        "size": site_sizes(sites, size),
         "face_color": "transparent",
-        "border_color": "#00e000",
+        "border_color": site_colours(sites) if len(sites) else SITE_GREEN,
         "border_width": 0.15,
         "metadata": provenance(recording, "sites", f"cycle{cycle}", steps),
     }
     return sites[["y_um", "x_um"]].to_numpy(float).reshape(-1, 2) / size, attributes, "points"
+
+
+def site_colours(sites: pd.DataFrame) -> list[str]:
+    """Green, locked ones orange."""
+    locked = sites["locked"].astype("boolean").fillna(False)
+    return [SITE_ORANGE if one else SITE_GREEN for one in locked]
+
+
+def site_sizes(sites: pd.DataFrame, pixel_size_um: float) -> FloatArray:
+    """(N,) diameters in pixels, of those not measured a usual one."""
+    radius = sites["radius_um"].astype(float).fillna(0.3).to_numpy()
+    return np.asarray(np.maximum(2 * radius / pixel_size_um, 3.0))
 
 
 def site_features(sites: pd.DataFrame) -> pd.DataFrame:

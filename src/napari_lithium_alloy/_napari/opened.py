@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_lithium_alloy._napari.aligning import Laid
     from napari_lithium_alloy._napari.correcting import Measured
     from napari_lithium_alloy._napari.field_signal import FieldSignal
+    from napari_lithium_alloy._napari.site_work import SiteSearch
     from napari_lithium_alloy.core.front_speed import FrontMap
     from napari_lithium_alloy.core.onset import OnsetMap
     from napari_lithium_alloy.core.pore_edits import PoreEdit
@@ -51,9 +52,11 @@ class Opened:
         Speed and direction of the fronts of each onset map, by the same key; none without a
         pixel size.
     sites : pandas.DataFrame or None
-        The table `sites` with a column `source` (detected, added, moved).
+        The table `sites`; `source` tells detected, added and moved ones apart.
     deleted_um : dict
         By cycle, places (y, x) of detected sites that were deleted or moved, micrometres.
+    candidates : dict of int to SiteSearch
+        By cycle, what the last search for sites found, down to a low threshold.
     pore_tracks : PoreTracks or None
     pore_edits : list of PoreEdit
         Corrections of pores by hand, in their order.
@@ -81,6 +84,7 @@ class Opened:
     front_maps: dict[str, FrontMap] = field(default_factory=dict)
     sites: pd.DataFrame | None = None
     deleted_um: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
+    candidates: dict[int, SiteSearch] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
     pore_edits: list[PoreEdit] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
@@ -145,7 +149,7 @@ class Opened:
         )
 
     def sites_of(self, cycle: int) -> pd.DataFrame:
-        """Sites of a cycle, with the column `source`."""
+        """Sites of a cycle."""
         sites = with_source(empty("sites")) if self.sites is None else self.sites
         return sites[sites["cycle"] == cycle].reset_index(drop=True)
 

@@ -46,7 +46,7 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     if "sites" in tables:
         _keep_sites(opened, tables["sites"])
         if opened.sites is not None:  # none were found, or changed by hand, in any cycle
-            tables["sites"] = opened.sites.drop(columns="source")
+            tables["sites"] = opened.sites
     opened.tables |= tables
     opened.result = dataclasses.replace(result, tables=tables)
     add_layers(session.viewer, _layers(session, opened, result))

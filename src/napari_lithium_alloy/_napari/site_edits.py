@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -12,9 +14,20 @@ Positions = list[tuple[float, float]]
 
 
 def with_source(sites: pd.DataFrame, source: str = "detected") -> pd.DataFrame:
-    """The table `sites` with the column `source`."""
+    """The table `sites` in which each says where it is from and whether it is locked."""
     table = sites.reset_index(drop=True).copy()
-    table["source"] = pd.Series(source, index=table.index, dtype="string")
+    known = table["source"] if "source" in table else pd.Series(pd.NA, index=table.index)
+    locked = table["locked"] if "locked" in table else pd.Series(pd.NA, index=table.index)
+    table["source"] = known.astype("string").fillna(source)
+    table["locked"] = locked.astype("boolean").fillna(False)
+    return table
+
+
+def with_locks(sites: pd.DataFrame, numbers: Collection[int]) -> pd.DataFrame:
+    """The sites with some of them locked or, if all of these are locked, free again."""
+    table = with_source(sites)
+    chosen = table["site"].isin(list(numbers))
+    table.loc[chosen, "locked"] = not bool(table.loc[chosen, "locked"].all())
     return table
 
 
@@ -58,7 +71,8 @@ def read_edits(
             if row["source"] == "detected":
                 vacated.append((float(old[0]), float(old[1])))
             source = "added" if row["source"] == "added" else "moved"
-            row |= _new_row(int(row["site"]), int(row["cycle"]), place) | {"source": source}
+            kept = {"source": source, "locked": row["locked"]}
+            row |= _new_row(int(row["site"]), int(row["cycle"]), place) | kept
         rows.append(row)
     gone = known.drop(index=list(owners.values()))
     gone = gone[gone["source"] != "added"]
@@ -88,20 +102,18 @@ def _owners(
 
 
 def _new_row(site: int, cycle: int, place_um: FloatArray) -> dict[str, object]:
-    return {
+    nothing = {c: np.nan if t == "float64" else pd.NA for c, t in TABLES["sites"].items()}
+    return nothing | {
         "site": site,
         "cycle": cycle,
         "y_um": float(place_um[0]),
         "x_um": float(place_um[1]),
-        "onset_s": np.nan,
-        "radius_um": np.nan,
-        "area_um2": np.nan,
-        "snr": np.nan,
         "reason": "not measured yet",
         "source": "added",
+        "locked": False,
     }
 
 
 def _table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    types = {**TABLES["sites"], "source": "string"}
+    types = TABLES["sites"]
     return pd.DataFrame(rows, columns=list(types)).astype(types)

@@ -39,17 +39,21 @@ class NucleationParameters:
     min_radius_um, max_radius_um : float
         Range of radii looked for, micrometres.
     averaged_frames : int
-        Frames averaged at each end of the stage.
+        Frames averaged at each end of the stage where only the change over it is looked at.
     polarity : {"auto", "darkens", "brightens", "either"}
         Whether lithium is darker or brighter than the film, or rough and both; auto: darker.
+    psf_sigma_px : float or None
+        Standard deviation of the point spread, pixels; None: that of the recording's optics,
+        else 0.13 um.
     """
 
-    min_snr: float = 6.0
+    min_snr: float = 5.2
     min_contrast: float = 0.05
     min_radius_um: float = 0.1
     max_radius_um: float = 0.8
     averaged_frames: int = 5
     polarity: Literal["auto", "darkens", "brightens", "either"] = "auto"
+    psf_sigma_px: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.min_radius_um < self.max_radius_um:
@@ -158,6 +162,9 @@ def detect_sites(
                 "area_um2": np.pi * (radius_px * pixel_size_um) ** 2,
                 "snr": responses[k, y, x] / noises[k],
                 "reason": "onset not measured yet",
+                "contrast": contrast,
+                "source": "detected",
+                "locked": False,
             }
         )
     return conform("sites", pd.DataFrame(rows)) if rows else empty("sites")
@@ -272,17 +279,18 @@ def keep_edits(
     detected : pandas.DataFrame
         The table `sites` of a new detection.
     edited : pandas.DataFrame
-        The sites before it, with a column `source`: detected, added or moved.
+        The sites before it, with a column `source` (detected, added or moved) and, where some
+        are, `locked`.
     deleted_um : numpy.ndarray
         (M, 2) positions (y, x) of sites deleted by hand, micrometres.
 
     Returns
     -------
     pandas.DataFrame
-        Sites added or moved by hand as they were, then the new ones that are not within
-        `SAME_SITE_UM` of them or of a deleted one; with the column `source`.
+        Sites added, moved or locked by hand as they were, then the new ones that are not within
+        `SAME_SITE_UM` of them or of a deleted one; with the columns `source` and `locked`.
     """
-    by_hand = edited[edited["source"].isin(HAND_SOURCES)] if len(edited) else edited
+    by_hand = edited[_kept_by_hand(edited)] if len(edited) else edited
     taken = np.vstack(
         [
             np.asarray(deleted_um, dtype=float).reshape(-1, 2),
@@ -291,6 +299,7 @@ def keep_edits(
     )
     new = detected.copy()
     new["source"] = pd.Series("detected", index=new.index, dtype="string")
+    new["locked"] = pd.Series(False, index=new.index, dtype="boolean")
     if len(taken) and len(new):
         distance, _ = spatial.KDTree(taken).query(new[["y_um", "x_um"]].to_numpy(float))
         new = new[distance > SAME_SITE_UM]
@@ -298,3 +307,11 @@ def keep_edits(
     kept = kept.reset_index(drop=True)
     kept["site"] = pd.array(np.arange(1, len(kept) + 1), dtype="Int64")
     return kept
+
+
+def _kept_by_hand(edited: pd.DataFrame) -> pd.Series:
+    """Which sites stay whatever a new detection finds."""
+    by_hand = edited["source"].isin(HAND_SOURCES)
+    if "locked" in edited:
+        by_hand |= edited["locked"].astype("boolean").fillna(False).astype(bool)
+    return by_hand

@@ -1,36 +1,50 @@
 """Nucleation sites: detect, correct by hand, measure."""
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
-from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.dock import column
 from napari_lithium_alloy._napari.forms import Field, Form
-from napari_lithium_alloy._napari.layers import about, kind_of, site_features, sites_layer
+from napari_lithium_alloy._napari.layers import sites_layer
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.site_edits import read_edits, with_source
-from napari_lithium_alloy._napari.stage_box import StageBox
-from napari_lithium_alloy.core.nucleation import (
-    NucleationParameters,
-    change_image,
-    detect_sites,
-    keep_edits,
+from napari_lithium_alloy._napari.site_dock import SiteDock, told_sites
+from napari_lithium_alloy._napari.site_plot import SiteCanvas
+from napari_lithium_alloy._napari.site_points import (
+    selected_in,
+    show_in,
 )
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy._napari.site_views import VIEWS, SiteContext
+from napari_lithium_alloy._napari.site_work import (
+    Measured,
+    SiteSearch,
+    candidates_of,
+    chosen_sites,
+    detected,
+    measured_again,
+    searched,
+    taken_over,
+)
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.site_growth import measure_sites
-from napari_lithium_alloy.core.stages import Stage, StageKind
+from napari_lithium_alloy.core.site_detection import suggested_threshold, threshold_curve
+from napari_lithium_alloy.core.stages import Stage
 
+PREVIEW_MS = 120
 FIELDS = {
     "min_snr": Field(
         label="Least SNR",
-        tip="A site must stand out from its surroundings by this many times their noise",
+        tip="A site must stand out by this many times its noise; moved here or in the plot, "
+        "points appear and disappear at once",
         high=1000,
-        step=0.5,
+        step=0.1,
     ),
     "min_radius_um": Field(
         label="Smallest radius (µm)", tip="Radii looked for start here", low=0.01, step=0.05
@@ -38,20 +52,13 @@ FIELDS = {
     "max_radius_um": Field(
         label="Largest radius (µm)", tip="Radii looked for end here", low=0.01, step=0.05
     ),
-    "averaged_frames": Field(
-        label="Averaged frames",
-        tip="Frames averaged at each end of the deposition",
-        low=1,
-        high=1000,
-    ),
     "polarity": Field(
         label="Lithium", tip="Whether it is darker or brighter than the film; auto: darker"
     ),
 }
-Measured = tuple[pd.DataFrame, pd.DataFrame]
 
 
-class NucleationSites(Dock):
+class NucleationSites(SiteDock):
     """Where lithium metal appears."""
 
     TITLE = "Sites"
@@ -59,17 +66,44 @@ class NucleationSites(Dock):
     RUN = "Detect sites"
 
     def controls(self) -> QWidget:
-        self._layer: Any = None
-        self.stage_box = StageBox((StageKind.DEPOSITION,))
-        self.stage_box.changed.connect(self._find_layer)
+        self._drawn_for: list[int] = []
+        self.site_box()
         self.form: Form[NucleationParameters] = Form(NucleationParameters(), FIELDS)
-        return column(self.stage_box, self.form.native)
+        self._timer = QTimer(self, singleShot=True, interval=PREVIEW_MS)
+        self._timer.timeout.connect(self._preview_now)
+        self.form["min_snr"].changed.connect(self._threshold_changed)
+        self.suggest_button = _button(
+            "Suggest threshold",
+            "The lowest threshold at which noise makes few sites",
+            self._suggest,
+        )
+        self.lock_button = _button(
+            "Lock selected", "Keep the selected points as they are in every new detection; "
+            "once more frees them (L)", self.lock,
+        )  # fmt: skip
+        row = QWidget()
+        buttons = QHBoxLayout(row)
+        buttons.setContentsMargins(0, 0, 0, 0)
+        buttons.addWidget(self.suggest_button)
+        buttons.addWidget(self.lock_button)
+        return column(self.stage_box, self.form.native, row)
+
+    def results(self) -> QWidget:
+        self.view = QComboBox()
+        self.view.addItems(list(VIEWS))
+        self.view.setToolTip("What is drawn")
+        self.view.currentIndexChanged.connect(self._draw)
+        self.canvas = SiteCanvas(self.viewer)
+        self.canvas.threshold_moved.connect(self._line_moved)
+        return column(self.view, self.canvas)
 
     def _run_row(self) -> QHBoxLayout:
         row = super()._run_row()
-        self.measure_button = QPushButton("Measure")
-        self.measure_button.setToolTip("Measure the sites as they are in the Points layer now")
-        self.measure_button.clicked.connect(self._measure_clicked)
+        self.measure_button = _button(
+            "Measure",
+            "Measure the sites as they are in the Points layer now",
+            self._measure_clicked,
+        )
         row.insertWidget(1, self.measure_button)
         return row
 
@@ -77,82 +111,124 @@ class NucleationSites(Dock):
         super()._show_busy(busy)
         self.measure_button.setVisible(not busy)
 
-    # The Points layer
+    def _plot_saver(self) -> Any:
+        return self.save_plot
+
+    def save_plot(self, path: Path) -> None:
+        """Save the plot as PNG or SVG."""
+        self.canvas.save(path)
 
     def connect_events(self) -> None:
         if not self._connected:
-            self.viewer.layers.events.inserted.connect(self._find_layer)
-            self.viewer.layers.events.removed.connect(self._find_layer)
+            self.canvas.follow_viewer()
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            self.viewer.layers.events.inserted.disconnect(self._find_layer)
-            self.viewer.layers.events.removed.disconnect(self._find_layer)
-            self._watch(None)
+            self.canvas.let_go()
+            self._timer.stop()
         super().disconnect_events()
 
     def take(self, opened: Opened) -> None:
+        self._quiet = True
         self.form.value = opened.config.nucleation
+        self._quiet = False
 
     def refresh(self) -> None:
         self.stage_box.show_stages(self.session.current)
         self._find_layer()
+        self._draw()
 
-    def _find_layer(self, _event: Any = None) -> None:
-        opened, slot = self.session.current, self._slot()
-        ours = [
-            layer
-            for layer in self.viewer.layers
-            if kind_of(layer) == "sites"
-            and about(layer)["slot"] == slot
-            and self.session.opened_of(layer) is opened
-        ]
-        self._watch(ours[-1] if ours and opened is not None else None)
+    def show_tables(self) -> None:
+        super().show_tables()
+        self._draw()
 
-    def _watch(self, layer: Any) -> None:
-        if layer is self._layer:
-            return
-        if self._layer is not None:
-            self._layer.events.data.disconnect(self._edited)
-        self._layer = layer
-        if layer is not None:
-            layer.events.data.connect(self._edited)
-            self._edited()
+    def _selected(self, _event: Any = None) -> None:
+        selected = selected_in(self._layer)
+        if selected != self._drawn_for and self.view.currentIndex() > 0:
+            self._draw()
 
-    def _slot(self) -> str:
-        stage = self.stage_box.chosen
-        return "" if stage is None else f"cycle{stage.cycle}"
+    # Threshold
 
-    def _edited(self, _event: Any = None) -> None:
-        """Take over what was added, moved or deleted in the layer."""
+    def _threshold_changed(self) -> None:
+        if not self._quiet and self.session.current is not None:
+            self._timer.start()
+
+    def _line_moved(self, threshold: float) -> None:
+        self.form["min_snr"].value = round(max(threshold, 0.1), 2)
+
+    def _preview_now(self) -> None:
+        with self.errors_shown():
+            self.preview()
+
+    def preview(self) -> None:
+        """Show the sites above the threshold as it is, without measuring; search if needed."""
         opened, stage = self.session.current, self.stage_box.chosen
-        if opened is None or stage is None or self._layer is None or self.busy:
+        if opened is None or stage is None or self.busy:
             return
-        known = opened.sites_of(stage.cycle)
-        size = opened.recording.pixel_size("Nucleation sites")
-        sites, vacated = read_edits(
-            known,
-            pd.to_numeric(self._layer.features["site"]).to_numpy(float),
-            _places_um(self._layer),
-            1e-3 * size,
-            stage.cycle,
-        )
-        if vacated or not sites[["site", "source"]].equals(known[["site", "source"]]) or (
-            not np.array_equal(sites[["y_um", "x_um"]], known[["y_um", "x_um"]])
-        ):  # fmt: skip
-            opened.deleted_um.setdefault(stage.cycle, []).extend(vacated)
-            self._keep(opened, stage, sites)
-            self._layer.features = site_features(sites)
-            by_hand = (sites["source"] != "detected").sum()
-            self.status.setText(
-                f"{len(sites)} sites, {by_hand} added or moved by hand; Measure measures them."
-            )
+        parameters = self.form.value
+        if candidates_of(opened, stage, parameters) is None:
+            self.start(searched(opened, stage, parameters), functools.partial(self._found, opened))
+            return
+        self._show_chosen(opened, stage, parameters)
 
-    def _keep(self, opened: Opened, stage: Stage, sites: pd.DataFrame) -> None:
+    def _found(self, opened: Opened, search: SiteSearch) -> None:
+        opened.candidates[search.stage.cycle] = search
+        self._show_chosen(opened, search.stage, self.form.value)
+
+    def _show_chosen(self, opened: Opened, stage: Stage, parameters: NucleationParameters) -> None:
+        self._edited()
+        found = opened.candidates[stage.cycle].found
+        sites = chosen_sites(opened, stage.cycle, found, parameters)
         opened.put_sites(stage.cycle, sites)
-        table = opened.sites.drop(columns="source")
-        self.session.put_table(opened, "sites", table)
+        self._quiet = True
+        if self._layer is None:
+            add_layers(self.viewer, [sites_layer(opened.recording, sites, stage.cycle, [])])
+            self._find_layer()
+        else:
+            show_in(self._layer, sites, opened.recording.pixel_size("Nucleation sites"))
+        self._quiet = False
+        self._keep(opened, stage, sites)
+        self.status.setText(
+            f"{told_sites(sites)} at SNR {parameters.min_snr:g}; Measure measures them."
+        )
+
+    def _suggest(self) -> None:
+        with self.errors_shown():
+            self.suggest()
+
+    def suggest(self) -> None:
+        """Set the threshold where noise makes few of the sites.
+
+        Raises
+        ------
+        AlloyError
+            If nothing was looked for yet, or noise makes sites at every threshold.
+        """
+        opened, stage = self.session.need_current(), self.stage_box.stage
+        found = candidates_of(opened, stage, self.form.value)
+        if found is None:
+            self.preview()
+            return
+        threshold = suggested_threshold(threshold_curve(found))
+        if not np.isfinite(threshold):
+            raise AlloyError("No threshold tells sites from noise here; set one by hand.")
+        self.form["min_snr"].value = round(threshold + 0.005, 2)
+
+    def _draw(self, _event: Any = None) -> None:
+        opened, stage = self.session.current, self.stage_box.chosen
+        self._drawn_for = selected_in(self._layer)
+        if opened is None or stage is None or not hasattr(self, "canvas"):
+            return
+        parameters = self.form.value
+        context = SiteContext(
+            opened=opened,
+            cycle=stage.cycle,
+            parameters=parameters,
+            candidates=candidates_of(opened, stage, parameters),
+            selected=self._drawn_for,
+        )
+        self.canvas.show_plot(VIEWS[self.view.currentText()](context))
 
     # Detection and measurement
 
@@ -162,25 +238,43 @@ class NucleationSites(Dock):
         self._edited()
         parameters = self.form.value
         opened.use(nucleation=parameters)
-        work = _detected(opened, stage, parameters)
-        self.start(work, functools.partial(self._show, opened, stage, parameters))
+        work = detected(opened, stage, parameters)
+        self.start(work, functools.partial(self._detected, opened, stage, parameters))
 
     def measure(self) -> None:
         """Measure the sites as they are in the layer."""
         opened, stage = self.session.need_current(), self.stage_box.stage
         self._edited()
         parameters = self.form.value
-        work = _measured(opened, stage, parameters, opened.sites_of(stage.cycle))
+        work = measured_again(opened, stage, parameters, opened.sites_of(stage.cycle))
         self.start(work, functools.partial(self._show, opened, stage, parameters))
 
     def _measure_clicked(self) -> None:
         with self.errors_shown():
             self.measure()
 
+    def _detected(
+        self,
+        opened: Opened,
+        stage: Stage,
+        parameters: NucleationParameters,
+        result: tuple[SiteSearch, Measured],
+    ) -> None:
+        opened.candidates[stage.cycle] = result[0]
+        self._show(opened, stage, parameters, result[1])
+
+    def _with_edits(self, opened: Opened, cycle: int, result: Measured) -> Measured:
+        """What was measured, with what was done by hand meanwhile."""
+        before = opened.sites_of(cycle)
+        self._edited()
+        return (
+            result if opened.sites_of(cycle).equals(before) else taken_over(opened, cycle, result)
+        )
+
     def _show(
         self, opened: Opened, stage: Stage, parameters: NucleationParameters, result: Measured
     ) -> None:
-        sites, growth = result
+        sites, growth = self._with_edits(opened, stage.cycle, result)
         bounds = {"stage": stage.key, "start_s": stage.start_s, "end_s": stage.end_s}
         steps = opened.did(Step.of("detect_sites", parameters, **bounds))
         self._watch(None)
@@ -193,45 +287,12 @@ class NucleationSites(Dock):
         opened.tables["site_growth"] = pd.concat(parts, ignore_index=True) if parts else growth
         self._keep(opened, stage, sites)
         self.session.results_changed.emit("sites")
-        by_hand = int((sites["source"] != "detected").sum())
         timed = int(sites["onset_s"].notna().sum())
-        self.status.setText(
-            f"{len(sites)} sites in cycle {stage.cycle}, {timed} with an onset"
-            + (f"; {by_hand} added or moved by hand." if by_hand else ".")
-        )
+        self.status.setText(f"{told_sites(sites)} in cycle {stage.cycle}, {timed} with an onset.")
 
 
-def _places_um(layer: Any) -> np.ndarray:
-    """(N, 2) world positions of a Points layer, the last two axes."""
-    places = [np.asarray(layer.data_to_world(p), dtype=float)[-2:] for p in layer.data]
-    return np.array(places).reshape(-1, 2)
-
-
-def _detected(opened: Opened, stage: Stage, parameters: NucleationParameters) -> Work[Measured]:
-    yield 0, 1
-    recording, reference = opened.recording, opened.reference()
-    change = change_image(
-        recording, stage.start_s, stage.end_s, parameters,
-        dark=reference.dark,
-    )  # fmt: skip
-    found = detect_sites(
-        change,
-        recording.pixel_size("Finding nucleation sites"),
-        parameters,
-        valid=opened.film(reference),
-        cycle=stage.cycle,
-    )
-    deleted = np.array(opened.deleted_um.get(stage.cycle, []), dtype=float).reshape(-1, 2)
-    sites = keep_edits(found, opened.sites_of(stage.cycle), deleted)
-    return (yield from _measured(opened, stage, parameters, sites))
-
-
-def _measured(
-    opened: Opened, stage: Stage, parameters: NucleationParameters, sites: pd.DataFrame
-) -> Work[Measured]:
-    measured, growth = yield from measure_sites(
-        opened.recording, sites, stage.start_s, stage.end_s, opened.reference(), parameters
-    )
-    table = with_source(measured)
-    table["source"] = sites["source"].to_numpy()
-    return table, growth
+def _button(text: str, tip: str, clicked: Any) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.clicked.connect(clicked)
+    return button

@@ -1,0 +1,220 @@
+"""Search for growing discs: matched filter, joint fit, and again on what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, spatial
+
+from napari_lithium_alloy.core.disc_columns import LOG_RADIUS, LOSS, ONSET
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.site_fit import FAINT, NEAREST, DiscFit
+from napari_lithium_alloy.core.site_images import SiteImages
+from napari_lithium_alloy.core.site_templates import Templates, responses
+from napari_lithium_alloy.core.smoothing import blurred, noise_left
+
+ROUNDS = 6
+AT_ONCE = 0.9
+"""Distance in units of both radii at which two discs are taken in the same round."""
+BLURS = 2.0
+"""Standard deviations of the point spread by which discs are larger when they touch."""
+HOLLOW = 0.6
+"""Share of the signal its inner half must give for a disc not to be a ring of others."""
+SUSPECT = 3.5
+"""Response of what is left at a disc, from which it may be two."""
+SEED_SIGMA_PX = 1.0
+SEED_SD = 6.0
+"""Depth of the saddle between two peaks of darkening, in units of its noise."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FoundDiscs:
+    """Discs of a search, strongest first.
+
+    Attributes
+    ----------
+    y_px, x_px, radius_px, loss, onset, onset_sd, snr : numpy.ndarray
+        (N,) place, radius at the end, share of light lost under it, onset and its standard
+        deviation as shares of the stage, and signal-to-noise in the presence of the others.
+    negative_snr : numpy.ndarray
+        Sizes of the negative responses that are extrema of what the discs leave: noise.
+    """
+
+    y_px: FloatArray
+    x_px: FloatArray
+    radius_px: FloatArray
+    loss: FloatArray
+    onset: FloatArray
+    onset_sd: FloatArray
+    snr: FloatArray
+    negative_snr: FloatArray
+
+
+def search_discs(
+    images: SiteImages, film: BoolArray, templates: Templates, sigma_px: float, least_snr: float
+) -> Work[FoundDiscs]:
+    """Find growing discs down to a signal-to-noise.
+
+    Each round takes the strongest responses that do not disturb each other, fits all discs
+    together (place, radius, loss, onset), and looks again at what they leave.
+
+    Parameters
+    ----------
+    images : SiteImages
+    film : numpy.ndarray
+        (Y, X) bool.
+    templates : Templates
+    sigma_px : float
+        Of the point spread.
+    least_snr : float
+    """
+    fit, blur = DiscFit(images, film, templates), BLURS * sigma_px
+    answer = responses(fit.left_over(), images.variance, film, templates)
+    yield 1, ROUNDS + 1
+    seeds = _seeds(images, film, answer, templates)
+    if len(seeds):
+        fit.add(seeds)
+        fit.prune(0.9 * least_snr, blur)
+        answer = responses(fit.left_over(), images.variance, film, templates)
+    for i in range(ROUNDS):
+        halved = fit.split(_suspects(answer, fit, blur), least_snr, blur)
+        if halved:
+            answer = responses(fit.left_over(), images.variance, film, templates)
+        new = _Peaks.of(answer, film, templates, least_snr).free_of(fit, blur)
+        if len(new):
+            fit.add(new)
+        elif not halved:
+            break
+        fit.prune(0.9 * least_snr, blur)
+        answer = responses(fit.left_over(), images.variance, film, templates)
+        yield i + 2, ROUNDS + 1
+    fit.prune(least_snr, blur)
+    order = np.argsort(-fit.snr, kind="stable")
+    discs = fit.discs[order]
+    return FoundDiscs(
+        y_px=discs[:, 0],
+        x_px=discs[:, 1],
+        radius_px=np.exp(discs[:, LOG_RADIUS]),
+        loss=discs[:, LOSS],
+        onset=discs[:, ONSET],
+        onset_sd=fit.onset_sd()[order],
+        snr=fit.snr[order],
+        negative_snr=_negatives(answer, film, fit, templates),
+    )
+
+
+def _seeds(
+    images: SiteImages, film: BoolArray, answer: Float32Array, templates: Templates
+) -> FloatArray:
+    """(N, 3) rows, columns and first radii of the clear peaks of darkening."""
+    from skimage.morphology import h_maxima
+
+    # Mirrored at the film's edge would be right; film's median hardly differs for peaks inside.
+    level = float(np.median(images.darkening[film]))
+    smooth = blurred(np.where(film, images.darkening, level), SEED_SIGMA_PX)
+    noise = noise_left(SEED_SIGMA_PX) * np.sqrt(images.variance / images.darkening_frames)
+    clear = smooth / noise
+    marks, n = ndimage.label(h_maxima(clear, SEED_SD) * film, np.ones((3, 3)))
+    if not n:
+        return np.empty((0, 3))
+    places = np.array(ndimage.center_of_mass(marks > 0, marks, np.arange(1, n + 1)))
+    at = np.round(places).astype(int)
+    radii = templates.radii_px[answer[:, at[:, 0], at[:, 1]].argmax(axis=0)]
+    if n > 1:
+        apart = spatial.KDTree(places).query(places, k=2)[0][:, 1]
+        radii = np.minimum(radii, 0.6 * apart)
+    radii = np.clip(radii, templates.radii_px[0], templates.radii_px[-1])
+    return np.column_stack([places, radii])
+
+
+@dataclass(frozen=True, eq=False)
+class _Peaks:
+    """Maxima of the responses over place and radius, strongest first."""
+
+    places: IntArray
+    radii: FloatArray
+    snr: FloatArray
+
+    @classmethod
+    def of(
+        cls, answer: Float32Array, film: BoolArray, templates: Templates, least_snr: float
+    ) -> _Peaks:
+        highest = ndimage.maximum_filter(answer, size=3, mode="nearest")
+        at = np.argwhere((answer == highest) & (answer >= least_snr) & film)
+        snr = answer[tuple(at.T)]
+        order = np.argsort(-snr, kind="stable")
+        at, snr = at[order], snr[order]
+        solid = np.array([_solid(answer, k, y, x, templates) for k, y, x in at], dtype=bool)
+        peaks = cls(at[solid, 1:], templates.radii_px[at[solid, 0]], snr[solid])
+        whole = ~peaks.groups()
+        return cls(peaks.places[whole], peaks.radii[whole], peaks.snr[whole])
+
+    def groups(self) -> np.ndarray:
+        """(N,) True where several smaller discs inside explain more than the large one."""
+        group = np.zeros(len(self.snr), dtype=bool)
+        if not len(self.snr):
+            return group
+        tree = spatial.KDTree(self.places)
+        inside = tree.query_ball_point(self.places, self.radii)
+        for i, near in enumerate(inside):
+            chosen: list[int] = []
+            for j in sorted(near):
+                apart = all(
+                    np.hypot(*(self.places[j] - self.places[q]))
+                    > 0.7 * (self.radii[j] + self.radii[q])
+                    for q in chosen
+                )
+                if self.radii[j] < 0.85 * self.radii[i] and apart:
+                    chosen.append(j)
+            group[i] = len(chosen) > 1 and (self.snr[chosen] ** 2).sum() > self.snr[i] ** 2
+        return group
+
+    def free_of(self, fit: DiscFit, blur_px: float) -> FloatArray:
+        """(N, 3) rows, columns and radii of those that disturb neither the discs nor each other."""
+        taken = [*zip(fit.discs[:, 0], fit.discs[:, 1], fit.radii, fit.snr, strict=True)]
+        known = np.array(taken).reshape(-1, 4)
+        new: list[tuple[float, float, float]] = []
+        for (y, x), radius, snr in zip(self.places, self.radii, self.snr, strict=True):
+            away = np.hypot(known[:, 0] - y, known[:, 1] - x)
+            one = away < NEAREST * np.maximum(known[:, 2], radius)
+            remnant = (away < known[:, 2] + radius + blur_px) & (snr < FAINT * known[:, 3])
+            others = np.array(new).reshape(-1, 3)
+            beside = np.hypot(others[:, 0] - y, others[:, 1] - x)
+            close = beside < AT_ONCE * (others[:, 2] + radius)
+            if not (one.any() or remnant.any() or close.any()):
+                new.append((float(y), float(x), float(radius)))
+        return np.array(new).reshape(-1, 3)
+
+
+def _suspects(answer: Float32Array, fit: DiscFit, blur_px: float) -> IntArray:
+    """Indices of discs at which something is left that is not noise."""
+    left = np.argwhere(np.abs(answer).max(axis=0) > SUSPECT)
+    if not len(left) or not len(fit.discs):
+        return np.empty(0, dtype=int)
+    away, _ = spatial.KDTree(left).query(fit.discs[:, :2])
+    return np.flatnonzero(away < fit.radii + blur_px)
+
+
+def _solid(answer: Float32Array, k: int, y: int, x: int, templates: Templates) -> bool:
+    """Whether the inner half of a disc answers as that of a disc does, and not of a ring."""
+    inner = int(np.searchsorted(templates.radii_px, templates.radii_px[k] / 2))
+    if inner >= k:
+        return True
+    due = HOLLOW * templates.likeness[k, inner] * answer[k, y, x] - 2
+    return bool(answer[inner, y, x] >= due)
+
+
+def _negatives(
+    answer: Float32Array, film: BoolArray, fit: DiscFit, templates: Templates
+) -> FloatArray:
+    """Sizes of the negative extrema of what the discs leave, away from the discs."""
+    lowest = ndimage.minimum_filter(answer, size=3, mode="nearest")
+    at = np.argwhere((answer == lowest) & (answer < 0) & film)
+    sizes = -answer[tuple(at.T)]
+    if len(fit.discs) and len(at):
+        away, nearest = spatial.KDTree(fit.discs[:, :2]).query(at[:, 1:])
+        sizes = sizes[away > fit.radii[nearest] + templates.radii_px[at[:, 0]]]
+    return np.sort(sizes.astype(float))[::-1]

@@ -1,0 +1,189 @@
+"""What a lithium disc whose area grows steadily does to a few images, blurred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage
+
+from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.site_images import SiteImages
+
+RADIUS_STEP = 1.25
+"""Ratio of neighbouring radii looked for."""
+TABLE_RADII = 22
+TABLE_ONSETS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+SEARCH_ONSET = 0.1
+"""Share of the deposition after which the discs looked for begin."""
+SURROUNDINGS = 2.0
+"""Of a disc, which it is compared with: standard deviation in units of its radius."""
+OVERSAMPLING = 5
+SIGMAS = 4.0
+"""At which the point spread ends."""
+
+
+def growing_disc(
+    radius_px: float, onset: float, shares: Sequence[FloatArray], sigma_px: float
+) -> FloatArray:
+    """(K, n, n) covered share of pixels, blurred, of a disc whose area grows from its onset on.
+
+    Parameters
+    ----------
+    radius_px : float
+        At the end of the stage.
+    onset : float
+        Share of the stage, 0..1.
+    shares : sequence of numpy.ndarray
+        When each image's frames were taken, as a share of the stage.
+    sigma_px : float
+        Standard deviation of the point spread.
+    """
+    half = int(np.ceil(radius_px + SIGMAS * sigma_px + 1))
+    n, fine = 2 * half + 1, OVERSAMPLING
+    at = (np.arange(n * fine) + 0.5) / fine - half - 0.5
+    from_centre = (at[:, None] ** 2 + at[None, :] ** 2) / radius_px**2
+    begins = onset + (1 - onset) * from_centre
+    images = []
+    for frames in shares:
+        later = len(frames) - np.searchsorted(np.sort(frames), begins, side="left")
+        covered = np.where(from_centre <= 1, later / len(frames), 0.0)
+        pixels = covered.reshape(n, fine, n, fine).mean(axis=(1, 3))
+        images.append(ndimage.gaussian_filter(pixels, sigma_px, mode="constant"))
+    return np.stack(images)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Templates:
+    """Discs of several radii, for one deposition.
+
+    Attributes
+    ----------
+    radii_px : numpy.ndarray
+        (R,) radii looked for.
+    patches : list of numpy.ndarray
+        (K, n, n) each, less their surroundings and their mean over the frames.
+    likeness : numpy.ndarray
+        (R, R) correlation of concentric discs.
+    table : numpy.ndarray
+        (onsets, radii, distances, K) covered shares for fits.
+    grid : numpy.ndarray
+        First logarithm of a radius of the table, its step, and the onset's.
+    frames : numpy.ndarray
+        (K,) frames in each image.
+    margin_px : int
+        What the blur adds to a disc's radius.
+    """
+
+    radii_px: FloatArray
+    patches: list[FloatArray]
+    likeness: FloatArray
+    table: Float32Array
+    grid: FloatArray
+    frames: FloatArray
+    margin_px: int
+
+    @property
+    def reach_px(self) -> int:
+        """Half the side of what holds the largest disc with its blur."""
+        return int(np.ceil((self.table.shape[2] - 1) * PROFILE_STEP_PX))
+
+
+def templates_of(
+    images: SiteImages, sigma_px: float, smallest_px: float, largest_px: float
+) -> Templates:
+    """Discs of radii from the smallest to the largest."""
+    n = int(np.ceil(np.log(largest_px / smallest_px) / np.log(RADIUS_STEP))) + 1
+    radii = np.geomspace(smallest_px, largest_px, max(n, 2))
+    frames = images.frames
+    patches = [
+        _against_surroundings(
+            growing_disc(r, SEARCH_ONSET, images.shares, sigma_px), frames, r, sigma_px
+        )
+        for r in radii
+    ]
+    table_radii = np.geomspace(smallest_px, largest_px, TABLE_RADII)
+    reach = largest_px + SIGMAS * sigma_px + 1
+    rho = np.arange(0, reach + PROFILE_STEP_PX, PROFILE_STEP_PX)
+    table = [
+        [_profile(growing_disc(r, o, images.shares, sigma_px), rho) for r in table_radii]
+        for o in TABLE_ONSETS
+    ]
+    step = np.log(largest_px / smallest_px) / (TABLE_RADII - 1)
+    return Templates(
+        radii_px=radii,
+        patches=patches,
+        likeness=_likeness(patches, frames),
+        table=np.ascontiguousarray(table, dtype=np.float32),
+        grid=np.array([np.log(smallest_px), step, TABLE_ONSETS[1]]),
+        frames=frames,
+        margin_px=int(np.ceil(SIGMAS * sigma_px)) + 2,
+    )
+
+
+def _against_surroundings(
+    disc: FloatArray, frames: FloatArray, radius_px: float, sigma_px: float
+) -> FloatArray:
+    """A disc less what its surroundings and its mean over the frames have in common with it."""
+    wide = SURROUNDINGS * max(radius_px, 2 * sigma_px)
+    half = max(int(np.ceil(3 * wide)), disc.shape[1] // 2)
+    room = half - disc.shape[1] // 2
+    patch = np.pad(disc, ((0, 0), (room, room), (room, room)))
+    line = np.exp(-0.5 * (np.arange(-half, half + 1) / wide) ** 2)
+    around = np.outer(line, line) / line.sum() ** 2
+    patch = patch - patch.sum(axis=(1, 2), keepdims=True) * around
+    return np.asarray(patch - np.tensordot(frames / frames.sum(), patch, axes=1))
+
+
+def _profile(disc: FloatArray, rho: FloatArray) -> FloatArray:
+    """(distances, K) values from the centre outwards."""
+    half = disc.shape[1] // 2
+    rows = np.full(len(rho), half)
+    inside = rho <= half
+    lines = [ndimage.map_coordinates(d, [rows, half + rho], order=3) for d in disc]
+    return np.where(inside[:, None], np.stack(lines, axis=1), 0.0)
+
+
+def _likeness(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
+    half = max(p.shape[1] for p in patches) // 2
+    vectors = []
+    for patch in patches:
+        room = half - patch.shape[1] // 2
+        whole = np.pad(patch, ((0, 0), (room, room), (room, room)))
+        vector = (whole * np.sqrt(frames)[:, None, None]).ravel()
+        vectors.append(vector / np.linalg.norm(vector))
+    stacked = np.array(vectors)
+    return np.asarray(stacked @ stacked.T)
+
+
+def responses(
+    loss: Float32Array, variance: Float32Array, film: BoolArray, templates: Templates
+) -> Float32Array:
+    """(R, Y, X) signal-to-noise of a disc of each radius at each pixel (matched filter).
+
+    Parameters
+    ----------
+    loss : numpy.ndarray
+        (K, Y, X) as of `SiteImages`, or what the discs found leave of it.
+    variance : numpy.ndarray
+        (Y, X) of a single frame.
+    film : numpy.ndarray
+        (Y, X) bool; what lies outside counts as film without sites.
+    templates : Templates
+    """
+    weighted = np.where(film, loss / np.sqrt(variance), 0).astype(np.float32)
+    room = max(p.shape[1] for p in templates.patches)
+    shape = [fft.next_fast_len(n + room, real=True) for n in loss.shape[1:]]
+    spectrum = fft.rfft2(weighted, s=shape, workers=2)
+    out = np.empty((len(templates.patches), *loss.shape[1:]), dtype=np.float32)
+    for patch, response in zip(templates.patches, out, strict=True):
+        per_frame = templates.frames[:, None, None]
+        kernel = (patch * per_frame / np.sqrt((patch**2 * per_frame).sum())).astype(np.float32)
+        answer = spectrum * np.conj(fft.rfft2(kernel, s=shape, workers=2))
+        half = patch.shape[1] // 2
+        whole = np.roll(fft.irfft2(answer.sum(axis=0), s=shape, workers=2), (half, half), (0, 1))
+        response[:] = whole[: loss.shape[1], : loss.shape[2]]
+    return out
