@@ -6,6 +6,7 @@ import pytest
 from napari_lithium_alloy._napari.layers import SITE_GREEN, SITE_ORANGE, kind_of
 from napari_lithium_alloy._napari.site_views import VIEWS
 from napari_lithium_alloy._napari.widgets.nucleation_sites import NucleationSites
+from napari_lithium_alloy.core.site_statistics import SiteStatisticsParameters
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_the_first_move_of_the_threshold_searches(viewer, opened, finished):
     widget.disconnect_events()
 
 
-def test_thresholds_and_the_growth_of_selected_sites_are_drawn(viewer, dock, tmp_path):
+def test_what_is_known_of_sites_is_drawn(viewer, opened, dock, finished, tmp_path):
     dock.form["min_snr"].value = 30.0
     dock.suggest()
     suggested = dock.canvas.plot.suggested
@@ -66,7 +67,19 @@ def test_thresholds_and_the_growth_of_selected_sites_are_drawn(viewer, dock, tmp
     assert 3.5 <= suggested < 8
     assert [c.name for c in dock.canvas.plot.curves] == ["sites", "expected from noise"]
     assert dock.canvas.line is not None
+    opened.use(site_statistics=SiteStatisticsParameters(draws=49, simulations=39))
+    dock.compare_places()
+    finished(dock)
+    assert dock.places.isVisibleTo(dock)
+    assert not dock.canvas.isVisibleTo(dock)
+    assert dock.status.text().startswith(f"{len(opened.sites)} sites, ")
+    assert opened.tables["site_field"]["n_sites"].tolist() == [len(opened.sites)]
+    for name in ("Ripley's L", "Pair correlation"):
+        dock.view.setCurrentText(name)
+        assert dock.places.plot.x_label == "Distance r (µm)"
+        dock.save_plot(tmp_path / f"{name}.png")
     dock.view.setCurrentText("Growth of selected sites")
+    assert dock.canvas.isVisibleTo(dock)
     assert dock.canvas.plot.curves[0].name == "median of all"
     layer = layer_of(viewer)
     layer.selected_data = {0, 2}

@@ -164,7 +164,7 @@ def ranks_plot(tables: Tables, cycle: int, outer: float) -> SitePlot | None:
     return SitePlot(
         title="<br>".join(shares),
         x_label="Rank of alloying, by area (0: first, 1: last)",
-        y_label="Density of sites (1: the area's)",
+        y_label="Site density (film: 1)",
         chance=1.0,
         curves=curves,
         paper=lambda: ranks_figure(ranks, curve, outer),
@@ -238,3 +238,11 @@ def keep_site_tables(opened: Opened, cycle: int, tables: Tables) -> None:
         parts = [t for t in (others[others["cycle"] != cycle], table) if len(t)]
         joined = pd.concat(parts, ignore_index=True) if parts else table
         opened.tables[name] = joined.sort_values("cycle", kind="stable", ignore_index=True)
+
+
+PLACES: dict[str, Callable[[SitePlacesCanvas, Opened, int], None]] = {
+    "Ranks of alloying": show_ranks,
+    "Ripley's L": show_ripley,
+    "Pair correlation": show_pair_correlation,
+}
+"""What a SitePlacesCanvas can draw of a cycle, by the words that choose it."""

@@ -7,14 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import column
-from napari_lithium_alloy._napari.forms import Field, Form
+from napari_lithium_alloy._napari.forms import Form
 from napari_lithium_alloy._napari.layers import sites_layer
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.site_dock import SiteDock, told_sites
+from napari_lithium_alloy._napari.site_fields import FIELDS, button
+from napari_lithium_alloy._napari.site_places import (
+    PLACES,
+    SitePlacesCanvas,
+    Tables,
+    density_text,
+    keep_site_tables,
+    site_statistics_work,
+)
 from napari_lithium_alloy._napari.site_plot import SiteCanvas
 from napari_lithium_alloy._napari.site_points import (
     selected_in,
@@ -38,31 +47,14 @@ from napari_lithium_alloy.core.site_detection import suggested_threshold, thresh
 from napari_lithium_alloy.core.stages import Stage
 
 PREVIEW_MS = 120
-FIELDS = {
-    "min_snr": Field(
-        label="Least SNR",
-        tip="A site must stand out by this many times its noise; moved here or in the plot, "
-        "points appear and disappear at once",
-        high=1000,
-        step=0.1,
-    ),
-    "min_radius_um": Field(
-        label="Smallest radius (µm)", tip="Radii looked for start here", low=0.01, step=0.05
-    ),
-    "max_radius_um": Field(
-        label="Largest radius (µm)", tip="Radii looked for end here", low=0.01, step=0.05
-    ),
-    "polarity": Field(
-        label="Lithium", tip="Whether it is darker or brighter than the film; auto: darker"
-    ),
-}
+PLACES_PX = 230
 
 
 class NucleationSites(SiteDock):
     """Where lithium metal appears."""
 
     TITLE = "Sites"
-    TABLES = ("sites", "site_growth")
+    TABLES = ("sites", "site_growth", "site_ranks", "site_field", "site_spacing")
     RUN = "Detect sites"
 
     def controls(self) -> QWidget:
@@ -72,12 +64,12 @@ class NucleationSites(SiteDock):
         self._timer = QTimer(self, singleShot=True, interval=PREVIEW_MS)
         self._timer.timeout.connect(self._preview_now)
         self.form["min_snr"].changed.connect(self._threshold_changed)
-        self.suggest_button = _button(
+        self.suggest_button = button(
             "Suggest threshold",
             "The lowest threshold at which noise makes few sites",
             self._suggest,
         )
-        self.lock_button = _button(
+        self.lock_button = button(
             "Lock selected", "Keep the selected points as they are in every new detection; "
             "once more frees them (L)", self.lock,
         )  # fmt: skip
@@ -90,42 +82,56 @@ class NucleationSites(SiteDock):
 
     def results(self) -> QWidget:
         self.view = QComboBox()
-        self.view.addItems(list(VIEWS))
+        self.view.addItems([*VIEWS, *PLACES])
         self.view.setToolTip("What is drawn")
         self.view.currentIndexChanged.connect(self._draw)
         self.canvas = SiteCanvas(self.viewer)
         self.canvas.threshold_moved.connect(self._line_moved)
-        return column(self.view, self.canvas)
+        self.places = SitePlacesCanvas(
+            self.viewer, "Press Where they sit to compare\nwith sites placed at random"
+        )
+        self.places.setFixedHeight(PLACES_PX)
+        self.places.hide()
+        return column(self.view, self.canvas, self.places)
 
     def _run_row(self) -> QHBoxLayout:
         row = super()._run_row()
-        self.measure_button = _button(
+        self.measure_button = button(
             "Measure",
             "Measure the sites as they are in the Points layer now",
             self._measure_clicked,
         )
+        self.places_button = button(
+            "Where they sit",
+            "Ranks of alloying at the sites, their spacing and density, against chance",
+            self._places_clicked,
+        )
         row.insertWidget(1, self.measure_button)
+        row.insertWidget(2, self.places_button)
         return row
 
     def _show_busy(self, busy: bool) -> None:
         super()._show_busy(busy)
         self.measure_button.setVisible(not busy)
+        self.places_button.setVisible(not busy)
 
     def _plot_saver(self) -> Any:
         return self.save_plot
 
     def save_plot(self, path: Path) -> None:
         """Save the plot as PNG or SVG."""
-        self.canvas.save(path)
+        (self.places if self.view.currentText() in PLACES else self.canvas).save(path)
 
     def connect_events(self) -> None:
         if not self._connected:
             self.canvas.follow_viewer()
+            self.places.follow_viewer()
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
             self.canvas.let_go()
+            self.places.let_go()
             self._timer.stop()
         super().disconnect_events()
 
@@ -218,7 +224,13 @@ class NucleationSites(SiteDock):
     def _draw(self, _event: Any = None) -> None:
         opened, stage = self.session.current, self.stage_box.chosen
         self._drawn_for = selected_in(self._layer)
-        if opened is None or stage is None or not hasattr(self, "canvas"):
+        if opened is None or stage is None or not hasattr(self, "places"):
+            return
+        view = self.view.currentText()
+        self.places.setVisible(view in PLACES)
+        self.canvas.setVisible(view in VIEWS)
+        if view in PLACES:
+            PLACES[view](self.places, opened, stage.cycle)
             return
         parameters = self.form.value
         context = SiteContext(
@@ -228,7 +240,7 @@ class NucleationSites(SiteDock):
             candidates=candidates_of(opened, stage, parameters),
             selected=self._drawn_for,
         )
-        self.canvas.show_plot(VIEWS[self.view.currentText()](context))
+        self.canvas.show_plot(VIEWS[view](context))
 
     # Detection and measurement
 
@@ -252,6 +264,26 @@ class NucleationSites(SiteDock):
     def _measure_clicked(self) -> None:
         with self.errors_shown():
             self.measure()
+
+    def _places_clicked(self) -> None:
+        with self.errors_shown():
+            self.compare_places()
+
+    def compare_places(self) -> None:
+        """Compare where the sites sit with placements at random."""
+        opened, stage = self.session.need_current(), self.stage_box.stage
+        opened.recording.pixel_size("Where sites sit")
+        self._edited()
+        work = site_statistics_work(opened, stage)
+        self.start(work, functools.partial(self._placed, opened, stage))
+
+    def _placed(self, opened: Opened, stage: Stage, tables: Tables) -> None:
+        keep_site_tables(opened, stage.cycle, tables)
+        opened.did(Step.of("site_statistics", opened.config.site_statistics, stage=stage.key))
+        if self.view.currentText() not in PLACES:
+            self.view.setCurrentText(next(iter(PLACES)))
+        self.session.results_changed.emit("tables")
+        self.status.setText(density_text(opened, stage.cycle))
 
     def _detected(
         self,
@@ -289,10 +321,3 @@ class NucleationSites(SiteDock):
         self.session.results_changed.emit("sites")
         timed = int(sites["onset_s"].notna().sum())
         self.status.setText(f"{told_sites(sites)} in cycle {stage.cycle}, {timed} with an onset.")
-
-
-def _button(text: str, tip: str, clicked: Any) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.clicked.connect(clicked)
-    return button
