@@ -28,6 +28,7 @@ lint: install
 
 # SEEDS=200 shortens the tables that run over 2000 seeds.
 bench: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(SCREEN) $(BIN)/python -m benchmarks
 
 # Makes sample_data anew; its bytes are the same on every run.

@@ -17,8 +17,10 @@ from benchmarks.accuracy import accuracy_table, uncertainty_table
 from benchmarks.alignment import alignment_table
 from benchmarks.boundaries import boundaries_table
 from benchmarks.fronts import front_row, fronts_table
+from benchmarks.lineages import lineage_rows
 from benchmarks.null import null_table, power
 from benchmarks.placement import placement_table
+from benchmarks.pores import pore_table, single_pore_table
 from benchmarks.sites import sites_table
 from benchmarks.speed import Row, onset_megabytes, speed_rows
 from benchmarks.stages import stages_table
@@ -33,6 +35,7 @@ def main() -> None:
     print("Speed: median seconds, and the ratio to the baseline in the same run")
     with tempfile.TemporaryDirectory() as folder:
         rows = [*speed_rows(Path(folder)), registration_row(), front_row(), import_row()]
+        rows += lineage_rows()
         megabytes = onset_megabytes(Path(folder))
     for row in rows:
         print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
@@ -51,6 +54,12 @@ def main() -> None:
     print(fronts_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nNucleation sites within 0.3 um, onsets, radii (medians over depositions)")
     print(sites_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    print("\nPores at the end of three cycles, and merges at the right frame of the right parents")
+    print(pore_table().to_string(index=False, float_format=lambda v: f"{v:.1f}"))
+    print("\nAreas of single pores: errors (%) by point spread and by area (um2)")
+    print(single_pore_table().to_string(index=False, float_format=lambda v: f"{v:.1f}"))
+    print("The same where the point spread is not given")
+    print(single_pore_table(False).to_string(index=False, float_format=lambda v: f"{v:.1f}"))
     print("\nStages detected in 100 varied synthetic recordings")
     print(stages_table().to_string(index=False, float_format=lambda v: f"{v:.2f}"))
     seeds = int(os.environ.get("SEEDS", "2000"))

@@ -1,4 +1,4 @@
-"""Figures of nucleation sites: one dendrite over time, areas of some, sizes of all."""
+"""Figures of nucleation sites: one dendrite over time, areas of some."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.io.figures.page import (
     DOUBLE_CM,
     SMALL_PT,
-    bar_length_um,
     colour_on_paper,
     new_figure,
+    scale_bar,
     show_image,
     style,
     write_on,
@@ -47,19 +47,8 @@ def dendrite_figure(montages: Sequence[SiteMontage]) -> Any:
                 show_image(axes, image)
                 write_on(axes, f"{montage.times_s[j]:.4g} s", 0.04, 0.95, ha="left", va="top")
                 if j == 0:
-                    _bar(axes, image.shape[1], montage.pixel_size_um)
+                    scale_bar(axes, image.shape[:2], montage.pixel_size_um)
         return figure
-
-
-def _bar(axes: Any, side_px: int, pixel_size_um: float) -> None:
-    """A scale bar whose label ends with it, as small crops have no room beside it."""
-    length_um = bar_length_um(side_px * pixel_size_um)
-    right, width = 0.95, length_um / (side_px * pixel_size_um)
-    axes.plot(
-        [right - width, right], [0.06, 0.06], transform=axes.transAxes, color="white", lw=2.5,
-        solid_capstyle="butt",
-    )  # fmt: skip
-    write_on(axes, f"{length_um:g} µm", right, 0.11, ha="right", va="bottom")
 
 
 def growth_figure(growth: pd.DataFrame, sites: Sequence[int], stages: Sequence[Stage]) -> Any:
