@@ -1,11 +1,37 @@
+import functools
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import tomli_w
+from npe2 import PluginManifest
 
 from napari_lithium_alloy.core.synthetic import Synthetic, au_parameters, make_recording
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections():
+    """What is loaded by now is no garbage: napari looks for some whenever a layer is removed."""
+    import napari._qt.qt_main_window  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _manifests_read_once():
+    """Every new viewer looks for plugins, and reads the manifests of those it knows, too."""
+    discover = PluginManifest.discover
+    found = functools.cache(lambda: tuple(discover()))
+
+    def discovered(paths=()):
+        return discover(paths) if paths else iter(found())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", discovered)
+        yield
 
 
 @pytest.fixture(scope="session")
