@@ -51,6 +51,17 @@ def analysed(cell, tmp_path_factory) -> Path:
     return out
 
 
+def iter_result(result):
+    yield 1, 1
+    return result
+
+
+@pytest.fixture
+def already_analysed(result, monkeypatch):
+    """The whole analysis is the one made for all tests; everything after it is done anew."""
+    monkeypatch.setattr(cli, "analyze", lambda *_args, **_more: iter_result(result))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
 
@@ -112,6 +123,7 @@ def test_provenance_has_version_inputs_and_steps(cell, analysed):
     assert "onset_map" in steps
 
 
+@pytest.mark.usefixtures("already_analysed")
 def test_it_says_how_many_files_and_what_to_know(cell, tmp_path, capsys):
     assert main(["analyze", str(cell), "--out", str(tmp_path / "out")]) == 0
     out, err = capsys.readouterr()
@@ -132,6 +144,7 @@ def one_sentence(capsys) -> str:
     return err
 
 
+@pytest.mark.usefixtures("already_analysed")
 def test_results_are_replaced_only_on_request(cell, analysed, capsys, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(analysed, out)
@@ -168,6 +181,7 @@ def failing_after(n, function, error):
 DISK_FULL = OSError(28, "No space left on device")
 
 
+@pytest.mark.usefixtures("already_analysed")
 @pytest.mark.parametrize("writer", ["write_csv", "write_map"])
 @pytest.mark.parametrize("again", [False, True])
 def test_a_failure_while_writing_leaves_what_was_there(
@@ -185,15 +199,15 @@ def test_a_failure_while_writing_leaves_what_was_there(
     assert [p for p in tmp_path.iterdir() if p != out] == []
 
 
+@pytest.mark.usefixtures("already_analysed")
 @pytest.mark.parametrize("n", [1, 5, len(RESULTS) + 4])
 def test_a_failure_while_moving_in_leaves_what_was_there(
-    cell, result, analysed, tmp_path, capsys, monkeypatch, n
+    cell, analysed, tmp_path, capsys, monkeypatch, n
 ):
     out = tmp_path / "out"
     shutil.copytree(analysed, out)
     (out / "onset_cycle9_step1.tif").write_bytes(b"of an earlier analysis")
     before = contents(out)
-    monkeypatch.setattr(cli, "analyze", lambda *_args, **_more: iter_result(result))
     real = Path.replace
     calls = []
 
@@ -211,11 +225,6 @@ def test_a_failure_while_moving_in_leaves_what_was_there(
     assert main(["analyze", str(cell), "--out", str(out), "--overwrite"]) == 1
     assert "cannot be written" in one_sentence(capsys)
     assert contents(out) == before
-
-
-def iter_result(result):
-    yield 1, 1
-    return result
 
 
 def test_stopping_it_writes_nothing(cell, tmp_path, capsys, monkeypatch):

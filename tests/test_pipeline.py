@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from planted import onset_error_s, planted, recording_of, rendered, site_score
+from planted import onset_error_s, planted, recording_of, site_score
 from scipy import ndimage
 
 from napari_lithium_alloy.config import AnalysisConfig
@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.onset import OnsetParameters, OnsetReason
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.core.spot_masks import site_masks
-from napari_lithium_alloy.core.stages import StageKind
+from napari_lithium_alloy.core.stages import StageKind, stages_of
 from napari_lithium_alloy.core.synthetic import ag_parameters, au_parameters
 from napari_lithium_alloy.core.tables import TABLES
 from napari_lithium_alloy.pipeline import analyze
@@ -249,8 +249,20 @@ def tiny():
     return planted(au_parameters(seed=45, **TINY))[1]
 
 
-def test_progress_rises_to_its_end(tiny):
-    shares = [done / total for done, total in analyze(tiny)]
+@pytest.fixture(scope="module")
+def tiny_run(tiny):
+    """Shares done of its analysis, one after another, and the result."""
+    work, shares = analyze(tiny), []
+    while True:
+        try:
+            done, total = next(work)
+        except StopIteration as stop:
+            return shares, stop.value
+        shares.append(done / total)
+
+
+def test_progress_rises_to_its_end(tiny_run):
+    shares, _ = tiny_run
     assert all(a <= b for a, b in itertools.pairwise(shares))
     assert shares[0] > 0
     assert shares[-1] == 1
@@ -264,14 +276,19 @@ def test_it_can_be_stopped(tiny):
         next(work)
 
 
-def test_the_same_input_gives_the_same_tables(tiny):
-    first, second = (finish(analyze(tiny)).tables for _ in range(2))
+def test_the_same_input_gives_the_same_tables(tiny, tiny_run):
+    first, second = tiny_run[1].tables, finish(analyze(tiny)).tables
     for name in TABLES:
         assert first[name].equals(second[name])
 
 
+def only_alloying(experiment):
+    """The same with the stages of alloying only, whose analysis is shorter."""
+    return experiment.replace(stages=tuple(stages_of(experiment.stages, StageKind.ALLOYING)))
+
+
 def test_parameters_given_win_over_those_of_the_file(tiny):
-    told = tiny.replace(analysis={"onset": {"fraction": 0.3}})
+    told = only_alloying(tiny).replace(analysis={"onset": {"fraction": 0.3}})
     assert finish(analyze(told)).onset_maps["cycle1_step1"].parameters.fraction == 0.3
     config = AnalysisConfig(onset=OnsetParameters(fraction=0.7))
     assert finish(analyze(told, config)).onset_maps["cycle1_step1"].parameters.fraction == 0.7
@@ -279,7 +296,7 @@ def test_parameters_given_win_over_those_of_the_file(tiny):
 
 def test_regions_given_take_the_place_of_suggested_ones(tiny):
     corners = np.array([(10, 10), (10, 20), (20, 20), (20, 10)], float)
-    told = tiny.replace(regions=(Region(name="mine", vertices_px=corners),))
+    told = only_alloying(tiny).replace(regions=(Region(name="mine", vertices_px=corners),))
     result = finish(analyze(told))
     assert result.tables["curves"]["region"].unique().tolist() == ["field", "mine"]
     assert not any("suggested" in note for note in result.notes)
@@ -303,8 +320,7 @@ def test_what_is_needed_and_not_known_is_asked_for(tiny):
     no_size = tiny.replace(recordings=(cell.replace(pixel_size_um=None),))
     with pytest.raises(AlloyError, match="needs the pixel size"):
         finish(analyze(no_size))
-    alloying = [s for s in tiny.stages if s.kind is StageKind.ALLOYING]
-    assert len(finish(analyze(no_size.replace(stages=tuple(alloying)))).onset_maps) == 2
+    assert len(finish(analyze(only_alloying(no_size))).onset_maps) == 2
     with pytest.raises(AlloyError, match="There is no recording side"):
         finish(analyze(tiny, recording_name="side"))
 
@@ -330,12 +346,9 @@ def test_uneven_and_dropped_frames_are_analysed():
 
 
 def test_of_two_recordings_the_one_named_is_analysed():
-    made, _ = planted(au_parameters(seed=45, **TINY))
-    both = made.experiment.replace(
-        recordings=tuple(rendered(r) for r in made.experiment.recordings),
-        stages=(),
-        potential=None,
-    )
+    noise = np.random.default_rng(1).poisson(1000, (30, 32, 32)).astype(np.uint16)
+    cells = (recording_of(noise, name=mode, mode=mode) for mode in ("trans", "epi"))
+    both = Experiment(name="cell", recordings=tuple(cells))
     assert finish(analyze(both)).recording.mode == "trans"
     assert finish(analyze(both, recording_name="epi")).recording.mode == "epi"
 

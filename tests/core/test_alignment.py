@@ -1,5 +1,7 @@
 """Epi laid on trans, and pictures from elsewhere by landmarks: planted maps come out."""
 
+import functools
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -51,22 +53,16 @@ def with_frames(recording, frames, **changes):
     )
 
 
-def resampled(recording, linear, shape=None):
-    """Each frame with pixel x showing what was at linear @ (x - centre) + centre."""
+def resampled(recording, linear):
+    """Each frame that is read with pixel x showing what was at linear @ (x - centre) + centre."""
     centre = (np.array(recording.field_shape) - 1) / 2
-    frames = np.stack(
-        [
-            ndimage.affine_transform(
-                recording.read(t).astype("f4"),
-                linear,
-                centre - linear @ centre,
-                shape or recording.field_shape,
-                mode="nearest",
-            )
-            for t in range(recording.n_frames)
-        ]
-    )
-    return with_frames(recording, frames)
+
+    @functools.cache
+    def frame(t):
+        counts = recording.read(t).astype("f4")
+        return ndimage.affine_transform(counts, linear, centre - linear @ centre, mode="nearest")
+
+    return recording.replace(window=lambda t, y, x: frame(t)[y, x])
 
 
 def steadied(recording, drift_px):

@@ -1,6 +1,7 @@
 """Stages found again in recordings and curves whose stages are known."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -33,15 +34,23 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
-def known(request):
-    """Potential, times and mean absorbance of a recording, and its planted stages."""
-    synthetic = make_recording(CASES[request.param])
+@functools.cache
+def measured(case):
+    """What was made, the times of its pictures, and their mean absorbance and its spread."""
+    synthetic = make_recording(CASES[case])
     experiment = synthetic.experiment
     recording = experiment.recording("trans")
     reference = reference_frame(recording, current_starts_s=experiment.current_starts_s())
-    curves = finish(region_curves(recording, reference))
-    return experiment.potential, recording.times_s, curves["absorbance"].to_numpy(), experiment
+    curves = finish(region_curves(recording, reference, with_spread=True))
+    absorbance, spread = (curves[name].to_numpy() for name in ("absorbance", "spread"))
+    return synthetic, recording.times_s, absorbance, spread
+
+
+@pytest.fixture(scope="module", params=CASES, ids=str)
+def known(request):
+    """Potential, times and mean absorbance of a recording, and its planted stages."""
+    synthetic, times, absorbance, _ = measured(request.param)
+    return synthetic.experiment.potential, times, absorbance, synthetic.experiment
 
 
 def worst_error(found, planted, frame_s):
@@ -114,17 +123,7 @@ def test_the_field_alone_shows_steps_plating_and_what_follows():
 @pytest.fixture(scope="module")
 def pictures():
     """Curves of pictures alone, and the planted stages."""
-
-    def measured(case):
-        synthetic = make_recording(case)
-        recording = synthetic.experiment.recording("trans")
-        start_s = synthetic.experiment.current_starts_s()
-        reference = reference_frame(recording, current_starts_s=start_s)
-        curves = finish(region_curves(recording, reference, with_spread=True))
-        spread = curves["spread"].to_numpy()
-        return recording.times_s, curves["absorbance"].to_numpy(), spread, synthetic
-
-    return [measured(CASES[name]) for name in ("gold", "silver")]
+    return [(*curves, made) for made, *curves in (measured(name) for name in ("gold", "silver"))]
 
 
 def test_pictures_alone_show_every_stage_within_what_is_allowed(pictures):

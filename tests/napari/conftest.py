@@ -1,11 +1,49 @@
+import functools
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import tomli_w
+from npe2 import PluginManifest
 
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.synthetic import Synthetic, au_parameters, make_recording
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections():
+    """What is loaded by now is no garbage: napari looks for some whenever a layer is removed."""
+    import napari._qt.qt_main_window  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _manifests_read_once():
+    """Every new viewer looks for plugins, and reads the manifests of those it knows, too."""
+    discover = PluginManifest.discover
+    found = functools.cache(lambda: tuple(discover()))
+
+    def discovered(paths=()):
+        return discover(paths) if paths else iter(found())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", discovered)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _settings_in_memory():
+    """Every viewer here sets napari's settings back: those of who runs the tests are left alone."""
+    from napari import settings
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "_SETTINGS", None)
+        settings.get_settings(None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +88,15 @@ def gold_file(gold, tmp_path_factory) -> Path:
     with (folder / "recording.toml").open("wb") as file:
         tomli_w.dump(_toml(experiment), file)
     return folder / "recording.toml"
+
+
+@pytest.fixture(scope="session")
+def whole(gold_file):
+    """The whole analysis of the gold film, as the command line makes it."""
+    from napari_lithium_alloy.io.recording_file import open_experiment
+    from napari_lithium_alloy.pipeline import analyze
+
+    return finish(analyze(open_experiment(gold_file)))
 
 
 def _toml(experiment):

@@ -19,22 +19,12 @@ from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalCol
 from napari_lithium_alloy.core.alloyed_images import alloyed_image, time_at_progress
 from napari_lithium_alloy.core.complementarity import local_agreement, windowed_pearson
 from napari_lithium_alloy.core.pair_names import short_pair
-from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.core.tables import conform
 
 S1M, S2M = "cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle"
 SITES, PORES = "cycle1_sites", "cycle1_pores"
 CORNER = Region(name="corner", vertices_px=np.array([[4, 4], [4, 59], [59, 59], [59, 4]], float))
-
-
-@pytest.fixture(scope="module")
-def whole(gold_file):
-    """The whole analysis of the gold film."""
-    from napari_lithium_alloy.io.recording_file import open_experiment
-    from napari_lithium_alloy.pipeline import analyze
-
-    return finish(analyze(open_experiment(gold_file)))
 
 
 @pytest.fixture
@@ -65,7 +55,9 @@ def row_of(opened, a, b, region="field"):
     return own.iloc[0]
 
 
-def test_the_pair_of_the_paper_is_chosen_at_once(dock, opened):
+def test_the_pair_of_the_paper_is_chosen_at_once_and_its_share_and_thresholds_are_asked_for(
+    opened, dock, run, errors
+):
     assert dock.pair == (S1M, S2M)
     onset, times = opened.onset_maps["cycle1_step1"], opened.recording.times_s
     at = time_at_progress(onset, 0.5)
@@ -77,8 +69,6 @@ def test_the_pair_of_the_paper_is_chosen_at_once(dock, opened):
     at = time_at_progress(onset, 0.3)
     assert dock.first.when.text().startswith(f"30 % of the area at {at:.1f} s, ")
 
-
-def test_thresholds_are_asked_for_where_they_are_fixed(opened, dock, run, errors):
     assert not dock.form["threshold_a"].native.isVisibleTo(dock)
     dock.form["thresholds"].value = "fixed"
     assert dock.form["threshold_a"].native.isVisibleTo(dock)
@@ -89,7 +79,9 @@ def test_thresholds_are_asked_for_where_they_are_fixed(opened, dock, run, errors
     assert row_of(opened, S1M, S2M)["threshold_a"] == 0.5
 
 
-def test_a_pair_makes_its_masks_and_maps(viewer, opened, dock, run, errors):
+def test_a_pair_makes_its_masks_and_maps_and_a_recomputation_replaces_them(
+    viewer, opened, dock, run, errors
+):
     run()
     row, parameters = row_of(opened, S1M, S2M), opened.config.complementarity
     first, second = (opened.onset_maps[f"cycle1_step{n}"] for n in (1, 2))
@@ -120,9 +112,6 @@ def test_a_pair_makes_its_masks_and_maps(viewer, opened, dock, run, errors):
     assert f"with the trend r = {row['r_with_trend']:.2f}" in text
     assert errors == []
 
-
-def test_a_recomputation_replaces_its_own(viewer, opened, dock, run):
-    run()
     n, rows = len(viewer.layers), len(opened.tables["colocalization"])
     (local,) = maps_of(viewer, "local_r")
     dock.form["window_px"].value = "12"
@@ -187,7 +176,7 @@ def test_sites_pores_and_own_images_are_compared_as_they_are(viewer, opened, doc
     assert set(np.unique(sites.data)) == {0, 1}
     dock.choose("cycle1_step1_alloyed_start", SITES)
     run()
-    assert "test of placement decides" in dock.status.text()
+    assert "where sites sit is told by their ranks" in dock.status.text()
     assert "(sites placed at random)" in dock.status.text()
     assert 0 < row_of(opened, "cycle1_step1_alloyed_start", SITES)["p_placement"] <= 1
     own = viewer.add_image(opened.onset_maps["cycle1_step2"].onset_s.copy(), name="SEM")
@@ -220,15 +209,15 @@ def test_a_uniform_step_has_no_r_and_the_reason_is_told(viewer, opened, dock, ru
     assert not maps_of(viewer, "local_r")
 
 
-def test_two_different_images_are_needed(dock, run, errors):
+def test_two_different_images_are_needed_and_of_a_dealloying_step_the_onset_is_one(
+    opened, dock, run, errors
+):
     dock.choose(S1M, "cycle1_step1_alloyed_middle")
     run()
     assert errors == [
         "Two different maps are needed; compute onset maps in the Temporal color code dock."
     ]
 
-
-def test_of_a_dealloying_step_the_onset_is_compared(opened, dock, run):
     dock.choose("cycle1_step1_onset", "cycle1_dealloying1_onset")
     assert dock.second.source.currentText() == "onset step 1', cycle 1"
     assert not dock.second.region.isVisibleTo(dock)
@@ -236,7 +225,17 @@ def test_of_a_dealloying_step_the_onset_is_compared(opened, dock, run):
     assert row_of(opened, "cycle1_step1_onset", "cycle1_dealloying1_onset")["n_px"] > 1000
 
 
-def test_r_of_the_papers_pairs_is_drawn_over_its_null(opened, dock, tmp_path):
+def test_it_takes_up_what_came_while_closed_and_draws_r_of_the_papers_pairs_over_its_null(
+    viewer, opened, dock, tmp_path
+):
+    dock.disconnect_events()
+    viewer.add_image(np.zeros(opened.recording.field_shape), name="AFM")
+    viewer.theme = "light"
+    assert dock.first.source.findData("AFM") < 0
+    dock.connect_events()
+    assert dock.first.source.findData("AFM") >= 0
+    assert dock.pair == (S1M, S2M)
+
     rows, table = dock.canvas.rows, opened.tables["colocalization"]
     names = [short_pair(a, b) for a, b in zip(rows["a"], rows["b"], strict=True)]
     assert names[:3] == [
@@ -261,9 +260,8 @@ def test_r_of_the_papers_pairs_is_drawn_over_its_null(opened, dock, tmp_path):
         assert (tmp_path / f"r.{suffix}").stat().st_size > 1000
 
 
-def test_a_chosen_pair_beside_the_papers_is_drawn_last(opened):
-    table = opened.tables.get("colocalization")
-    assert rows_to_draw(table, (S1M, S2M), "field").empty
+def test_a_chosen_pair_beside_the_papers_is_drawn_last():
+    assert rows_to_draw(None, (S1M, S2M), "field").empty
     pairs = [(S1M, f"cycle1_step2_alloyed_middle{i}") for i in range(20)]
     table = conform("colocalization", pd.DataFrame(pairs, columns=["a", "b"]))
     table["pearson_r"], table["region"] = 0.5, "field"
@@ -289,16 +287,6 @@ def test_r_against_the_boundary_is_drawn_where_it_is_known(viewer, opened, dock)
     dock.choose(SITES, PORES)
     assert dock.plotted.isHidden()
     assert len(dock.canvas.rows)
-
-
-def test_it_lets_go_when_closed_and_takes_up_what_came_meanwhile(viewer, opened, dock):
-    dock.disconnect_events()
-    viewer.add_image(np.zeros(opened.recording.field_shape), name="AFM")
-    viewer.theme = "light"
-    assert dock.first.source.findData("AFM") < 0
-    dock.connect_events()
-    assert dock.first.source.findData("AFM") >= 0
-    assert dock.pair == (S1M, S2M)
 
 
 def test_another_onset_map_takes_its_pairs_out_of_the_tables(opened, dock, viewer, finished):

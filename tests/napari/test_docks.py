@@ -212,7 +212,9 @@ def test_a_legend_that_is_not_known_is_in_seconds_and_says_so(viewer, opened, do
     assert dock.status.text().endswith("The legend is in s: x is not known over this stage.")
 
 
-def test_where_x_falls_the_colours_of_the_bar_do(viewer, opened, dock_of, finished):
+def test_where_x_falls_the_colours_of_the_bar_do_and_a_named_colormap_is_shown(
+    viewer, opened, dock_of, finished
+):
     dock = dock_of(TemporalColorCode)
     dock.stage_box.choice.setCurrentText("step 1', cycle 1")
     dock.colour_form["legend"].value = "x"
@@ -222,6 +224,10 @@ def test_where_x_falls_the_colours_of_the_bar_do(viewer, opened, dock_of, finish
     assert low < high
     first = lut("viridis")[0] / 255  # of the start, where x is highest
     assert layer.colormap.map(np.array([1.0]))[0, :3] == pytest.approx(first, abs=0.01)
+
+    opened.use(color_code=ColorCodeParameters(colormap="hot"))
+    dock.take(opened)
+    assert dock.colour_form.value.colormap == "hot"
 
 
 def test_the_area_alloyed_is_drawn_and_its_cursor_follows(viewer, opened, dock_of, finished):
@@ -254,28 +260,21 @@ def test_without_a_pixel_size_there_is_no_speed(viewer, opened, dock_of, finishe
     assert "Front speeds" in message
 
 
-def test_a_colormap_named_in_the_file_is_shown(dock_of, opened):
-    dock = dock_of(TemporalColorCode)
-    opened.use(color_code=ColorCodeParameters(colormap="hot"))
-    dock.take(opened)
-    assert dock.colour_form.value.colormap == "hot"
-
-
-def test_typed_bounds_make_a_stage_of_the_field(dock_of, opened, finished):
-    dock = dock_of(TemporalColorCode)
-    dock.stage_box.start.setValue(dock.stage_box.start.value() + 3)
-    run(dock, finished)
-    stage = opened.stages["cycle1_step1"]
-    assert stage.scope == "field"
-    assert opened.onset_maps["cycle1_step1"].start_s == stage.start_s
-
-
-def test_projection(viewer, dock_of, finished):
+def test_a_projection_is_one_picture_and_typed_bounds_make_a_stage_of_the_field(
+    viewer, dock_of, opened, finished
+):
     dock = dock_of(TemporalColorCode)
     dock.method.setCurrentText("Projection, maximum")
     run(dock, finished)
     (layer,) = layers_of(viewer, "rgb")
     assert layer.data.shape == (80, 80, 3)
+
+    dock.method.setCurrentIndex(0)
+    dock.stage_box.start.setValue(dock.stage_box.start.value() + 3)
+    run(dock, finished)
+    stage = opened.stages["cycle1_step1"]
+    assert stage.scope == "field"
+    assert opened.onset_maps["cycle1_step1"].start_s == stage.start_s
 
 
 def test_sites_and_their_edits_survive_a_new_detection(viewer, opened, gold, dock_of, finished):
@@ -471,7 +470,9 @@ def test_a_dock_lets_go_when_closed_and_opens_again(viewer, opened):
         again.deleteLater()
 
 
-def test_cancel_keeps_nothing_and_frees_the_dock(viewer, opened, dock_of, finished):
+def test_cancel_keeps_nothing_and_frees_the_dock_whose_plot_follows_the_theme(
+    viewer, opened, dock_of, finished
+):
     dock = dock_of(PoreTracking)
     dock._run_clicked()
     assert dock.busy
@@ -482,6 +483,11 @@ def test_cancel_keeps_nothing_and_frees_the_dock(viewer, opened, dock_of, finish
     assert dock.status.text() == "Cancelled."
     run(dock, finished)
     assert "pores" in opened.tables
+
+    viewer.theme = "light"
+    light = dock.canvas.widget.backgroundBrush().color().lightness()
+    viewer.theme = "dark"
+    assert dock.canvas.widget.backgroundBrush().color().lightness() < 80 < light
 
 
 def test_a_runtime_error_does_not_leave_the_dock_busy(
@@ -503,7 +509,9 @@ def test_a_runtime_error_does_not_leave_the_dock_busy(
     assert [str(e) for e in raised] == ["odd"]
 
 
-def test_what_an_analysis_refuses_is_one_sentence(viewer, opened, dock_of, finished, errors):
+def test_what_an_analysis_refuses_or_is_no_number_is_one_sentence(
+    viewer, opened, dock_of, finished, errors
+):
     dock = dock_of(TemporalColorCode)
     dock.stage_box.end.setValue(dock.stage_box.start.value() + 1)
     run(dock, finished)
@@ -512,18 +520,8 @@ def test_what_an_analysis_refuses_is_one_sentence(viewer, opened, dock_of, finis
     assert dock.status.text() == message
     assert dock.run_button.isVisibleTo(dock)
 
-
-def test_a_number_out_of_range_is_one_sentence(viewer, opened, dock_of, errors):
-    dock = dock_of(TemporalColorCode)
+    errors.clear()
     dock.onset_form["smoothing_px"].value = "much"
     dock._run_clicked()
     (message,) = errors
     assert "Smoothing in space (px): much is no number" in message
-
-
-def test_the_plot_follows_the_theme(viewer, opened, dock_of):
-    dock = dock_of(PoreTracking)
-    viewer.theme = "light"
-    light = dock.canvas.widget.backgroundBrush().color().lightness()
-    viewer.theme = "dark"
-    assert dock.canvas.widget.backgroundBrush().color().lightness() < 80 < light

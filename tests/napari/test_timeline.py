@@ -53,7 +53,7 @@ def detect(dock, finished):
 # Plot
 
 
-def test_potential_and_mean_intensity_on_one_clock(timeline, opened, gold):
+def test_potential_and_mean_intensity_on_one_clock_with_li_content_above(timeline, opened, gold):
     potential, intensity = timeline.canvas.plot.curves
     curve = gold.experiment.potential
     assert np.allclose(potential.x, curve.times_s - curve.clock_offset_s)
@@ -68,6 +68,15 @@ def test_potential_and_mean_intensity_on_one_clock(timeline, opened, gold):
     assert shown == sorted(opened.experiment.stages, key=lambda s: s.start_s)
     assert timeline.status.text() == ""
 
+    canvas = timeline.canvas
+    assert canvas.item.getAxis("top").labelText == "x in LiₓAu"
+    assert canvas.item.getAxis("bottom").labelText == "Time (s)"
+    experiment = gold.experiment
+    rate = experiment.film.li_content_rate(np.abs(experiment.potential.current_ma).max())
+    ((ticks),) = canvas.item.getAxis("top")._tickLevels
+    times = {float(text): time for time, text in reversed(ticks)}
+    assert times[1.0] == pytest.approx(opened.experiment.origins_s()[0] + 1 / rate, abs=1.0)
+
 
 def test_epi_is_drawn_as_relative_reflectance(viewer, timeline, finished):
     session = session_of(viewer)
@@ -77,17 +86,6 @@ def test_epi_is_drawn_as_relative_reflectance(viewer, timeline, finished):
     values = timeline.canvas.plot.curves[1].y
     assert np.isfinite(values).all()
     assert values[0] == pytest.approx(1.0, abs=0.02)
-
-
-def test_li_content_is_above_while_time_is_below(timeline, opened, gold):
-    canvas = timeline.canvas
-    assert canvas.item.getAxis("top").labelText == "x in LiₓAu"
-    assert canvas.item.getAxis("bottom").labelText == "Time (s)"
-    experiment = gold.experiment
-    rate = experiment.film.li_content_rate(np.abs(experiment.potential.current_ma).max())
-    ((ticks),) = canvas.item.getAxis("top")._tickLevels
-    times = {float(text): time for time, text in reversed(ticks)}
-    assert times[1.0] == pytest.approx(opened.experiment.origins_s()[0] + 1 / rate, abs=1.0)
 
 
 def x_at(opened, times_s):
@@ -186,7 +184,9 @@ def test_ticks_of_x_are_round_where_it_rises_falls_and_starts_anew():
     assert li_ticks(np.empty(0), np.empty(0), 0.0, 5.0) == []
 
 
-def test_the_cursor_follows_the_slider_and_a_click_moves_it(viewer, timeline, opened):
+def test_the_cursor_follows_the_slider_which_recomputes_nothing_and_a_click_moves_it(
+    viewer, timeline, opened, monkeypatch
+):
     viewer.dims.set_point(0, 40.3)
     shown = session_of(viewer).time_s
     assert timeline.canvas.cursor.value() == shown
@@ -195,8 +195,6 @@ def test_the_cursor_follows_the_slider_and_a_click_moves_it(viewer, timeline, op
     assert session_of(viewer).time_s == pytest.approx(61.0, abs=0.51)
     assert timeline.canvas.cursor.value() == session_of(viewer).time_s
 
-
-def test_the_slider_recomputes_nothing(viewer, timeline, monkeypatch):
     drawn = []
     monkeypatch.setattr(timeline.canvas, "show_plot", drawn.append)
     for time_s in (20.0, 33.0, 50.0):
@@ -220,7 +218,9 @@ def test_the_plot_is_saved_and_follows_the_theme(viewer, timeline, tmp_path):
 # Stages
 
 
-def test_detection_keeps_what_is_given(timeline, opened, gold, finished):
+def test_detection_keeps_what_is_given_and_tables_are_exported(
+    timeline, opened, gold, finished, tmp_path
+):
     given = opened.experiment.stages
     detect(timeline, finished)
     stages = opened.experiment.stages
@@ -231,6 +231,17 @@ def test_detection_keeps_what_is_given(timeline, opened, gold, finished):
     pd.testing.assert_frame_equal(opened.tables["stage_lags"], stage_lags(stages))
     assert timeline.status.text().endswith(f"{len(given)} set by hand or given kept.")
     assert "detect_stages" in [s.name for s in opened.steps]
+
+    timeline.tables.export(tmp_path / "stages.csv")
+    written = read_csv(tmp_path / "stages.csv")
+    columns = ["cycle", "kind", "step", "scope", "start_s", "end_s", "source"]
+    expected = stages_table(opened.experiment.stages)
+    pd.testing.assert_frame_equal(written[columns], expected[columns])
+    step1 = written.query("kind == 'alloying' and step == 1 and scope == 'cell'").iloc[0]
+    assert step1["end_x"] > 1
+    timeline.tables.export(tmp_path / "all.xlsx")
+    sheets = pd.read_excel(tmp_path / "all.xlsx", sheet_name=None)
+    assert set(sheets) == {"stages", "stage_lags", "provenance"}
 
 
 def test_without_given_stages_all_are_detected(timeline, opened, finished):
@@ -321,17 +332,7 @@ def test_with_the_mouse_at_the_bottom_of_the_window(make_napari_viewer, gold_fil
     assert session.time_s == pytest.approx(70.0, abs=1.5)
 
 
-def test_lines_stop_at_neighbours(timeline, opened):
-    lines = {(s.key, bound): line for line, s, bound in timeline.canvas.bands.lines}
-    stages = {s.key: s for s in opened.experiment.stages}
-    line = lines["cycle1_step1", "end_s"]
-    line.setValue(1e6)
-    assert line.value() == stages["cycle1_step2"].start_s
-    line.setValue(-1e6)
-    assert line.value() == pytest.approx(stages["cycle1_step1"].start_s, abs=0.011)
-
-
-def test_a_bound_is_typed_in_the_table(timeline, opened):
+def test_lines_stop_at_neighbours_and_a_bound_is_typed_in_the_table(timeline, opened):
     model = timeline.tables.model
     columns = list(model.table.columns)
     row = model.table["kind"].tolist().index("deposition")
@@ -346,19 +347,13 @@ def test_a_bound_is_typed_in_the_table(timeline, opened):
     assert after.start_s == pytest.approx(before.start_s + 1.25, abs=0.006)
     assert timeline.tables.model.table["start_s"].iloc[row] == after.start_s
 
-
-def test_tables_are_exported(timeline, opened, finished, tmp_path):
-    detect(timeline, finished)
-    timeline.tables.export(tmp_path / "stages.csv")
-    written = read_csv(tmp_path / "stages.csv")
-    columns = ["cycle", "kind", "step", "scope", "start_s", "end_s", "source"]
-    expected = stages_table(opened.experiment.stages)
-    pd.testing.assert_frame_equal(written[columns], expected[columns])
-    step1 = written.query("kind == 'alloying' and step == 1 and scope == 'cell'").iloc[0]
-    assert step1["end_x"] > 1
-    timeline.tables.export(tmp_path / "all.xlsx")
-    sheets = pd.read_excel(tmp_path / "all.xlsx", sheet_name=None)
-    assert set(sheets) == {"stages", "stage_lags", "provenance"}
+    lines = {(s.key, bound): line for line, s, bound in timeline.canvas.bands.lines}
+    stages = {s.key: s for s in opened.experiment.stages}
+    line = lines["cycle1_step1", "end_s"]
+    line.setValue(1e6)
+    assert line.value() == stages["cycle1_step2"].start_s
+    line.setValue(-1e6)
+    assert line.value() == pytest.approx(stages["cycle1_step1"].start_s, abs=0.011)
 
 
 def test_the_whole_analysis_brings_its_stages_along(viewer, gold_file, finished, errors):

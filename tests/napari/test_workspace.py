@@ -3,11 +3,10 @@ import pandas as pd
 import pytest
 
 from napari_lithium_alloy._napari.layers import kind_of
+from napari_lithium_alloy._napari.results import take_result
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.widgets.workspace import DOCKS, OWN_KEY, Workspace
-from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.io.recording_file import open_experiment
-from napari_lithium_alloy.pipeline import analyze, write_result
+from napari_lithium_alloy.pipeline import write_result
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def test_the_menu_opens_the_workspace_and_finds_its_docks(viewer):
 
 
 def test_the_whole_analysis_equals_the_command_lines(
-    viewer, workspace, gold_file, finished, tmp_path, errors
+    viewer, workspace, gold_file, whole, finished, tmp_path, errors
 ):
     workspace.open_recording(gold_file)
     assert "80 × 80 px" in workspace.facts.text()
@@ -51,7 +50,7 @@ def test_the_whole_analysis_equals_the_command_lines(
     finished(workspace)
     assert errors == []
     opened = session_of(viewer).current
-    expected = finish(analyze(open_experiment(gold_file)))
+    expected = whole
     assert set(expected.tables) <= set(opened.tables)
     for name, table in expected.tables.items():
         pd.testing.assert_frame_equal(opened.result.tables[name], table, obj=name)
@@ -77,7 +76,9 @@ def test_the_whole_analysis_equals_the_command_lines(
         assert rows[0] == rows[1]
 
 
-def test_docks_give_the_tables_of_the_whole_analysis(viewer, workspace, gold_file, finished, qtbot):
+def test_docks_give_the_tables_of_the_whole_analysis(
+    viewer, workspace, gold_file, whole, finished, qtbot
+):
     workspace.open_recording(gold_file)
     opened = session_of(viewer).current
     docks = {
@@ -102,15 +103,16 @@ def test_docks_give_the_tables_of_the_whole_analysis(viewer, workspace, gold_fil
     docks["ROI curves"].new_layer()
     qtbot.waitUntil(lambda: "curves" in opened.tables, timeout=20_000)
     finished(docks["ROI curves"])
-    expected = finish(analyze(open_experiment(gold_file))).tables
     for name in ("onset_summary", "sites", "site_growth", "pores", "pore_summary", "curves"):
-        pd.testing.assert_frame_equal(opened.tables[name], expected[name], obj=name)
+        pd.testing.assert_frame_equal(opened.tables[name], whole.tables[name], obj=name)
 
 
-def test_sites_added_by_hand_survive_the_whole_analysis(viewer, workspace, gold_file, finished):
+def test_sites_added_by_hand_survive_the_whole_analysis(
+    viewer, workspace, gold_file, whole, finished
+):
     workspace.open_recording(gold_file)
-    workspace._run_clicked()
-    finished(workspace)
+    session = session_of(viewer)
+    take_result(session, session.current, whole)
     layer = next(layer for layer in viewer.layers if kind_of(layer) == "sites")
     layer.add([[3.0, 60.0]])
     workspace._run_clicked()
