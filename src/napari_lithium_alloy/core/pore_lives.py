@@ -117,9 +117,11 @@ def _expansion(times: FloatArray, areas: FloatArray) -> tuple[float, float, str]
     if high - low < max(LEAST_GROWTH_NOISES * noise, LEAST_GROWTH * high):
         return math.nan, math.nan, "its area did not grow"
     share = (areas - low) / (high - low)
-    start = int(np.flatnonzero(share <= GROWTH_SHARES[0])[-1]) if share[0] <= 0.5 else 0
-    after = np.flatnonzero(share[start:] >= GROWTH_SHARES[1])
-    stop = start + (int(after[0]) if after.size else len(share) - 1 - start)
+    stop = int(np.flatnonzero(share >= GROWTH_SHARES[1])[0])
+    before = np.flatnonzero(share[:stop] <= GROWTH_SHARES[0])
+    if not before.size:
+        return math.nan, math.nan, "its growth does not lie in the frames"
+    start = int(before[-1])
     t, a = times[start : stop + 1], areas[start : stop + 1]
     if len(t) < 3:
         steep = (a[-1] - a[0]) / (t[-1] - t[0])

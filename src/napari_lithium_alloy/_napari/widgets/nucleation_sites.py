@@ -273,6 +273,9 @@ class NucleationSites(SiteDock):
         """Compare where the sites sit with placements at random."""
         opened, stage = self.session.need_current(), self.stage_box.stage
         opened.recording.pixel_size("Where sites sit")
+        if self._timer.isActive():  # a threshold moved a moment ago holds, too
+            self._timer.stop()
+            self.preview()
         self._edited()
         work = site_statistics_work(opened, stage)
         self.start(work, functools.partial(self._placed, opened, stage))
