@@ -35,10 +35,12 @@ from napari_lithium_alloy.core.photometry import (
     reference_frame,
 )
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording, Region
 
 LEAST_DRIFT_PX, LEAST_DRIFT_SIGMAS = 0.1, 4.0
 LEAST_GAIN_CHANGE = 3e-4
+TILES, LEAST_TILES = 5, 6
+"""Parts of the field along each side whose light is compared, and how many that takes."""
 KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.7
 LEAST_COMMON = 0.2
 TRIMMED = (0.1, 0.9)
@@ -193,14 +195,20 @@ def _lamp(
     plain = dataclasses.replace(steady, shift_px=np.zeros_like(steady.shift_px), flat=flat)
     light = corrected(recording, plain)
     levels = np.full(recording.n_frames, np.nan)
+    tile = _tiles(recording.field_shape)
+    tiles = np.full((recording.n_frames, TILES**2), np.nan)
     for t in range(recording.n_frames):
         seen = light.read(t)
         moved = moved_mask(film if region is None else region, steady.shift_px[t])
         inside = seen[moved]
         inside = inside[np.isfinite(inside)]
         if region is None:
-            inside = np.log(inside[inside > 0])
-            levels[t] = float(inside.mean()) if inside.size else np.nan
+            lit = moved & np.isfinite(seen) & (seen > 0)
+            logs = np.log(seen[lit])
+            levels[t] = float(logs.mean()) if logs.size else np.nan
+            count = np.bincount(tile[lit], minlength=TILES**2)
+            total = np.bincount(tile[lit], logs, TILES**2)
+            tiles[t] = np.where(count >= LEAST_REFERENCE_PX, total / np.maximum(count, 1), np.nan)
         elif inside.size >= LEAST_REFERENCE_PX:
             low, high = np.quantile(inside, TRIMMED)
             levels[t] = float(inside[(inside >= low) & (inside <= high)].mean())
@@ -208,8 +216,24 @@ def _lamp(
     if region is not None:
         return gain_of_region(levels, reference.frames, name)
     return gain_without_region(
-        recording.times_s, levels, current_starts_s=current_starts_s, switches_s=switches_s
+        recording.times_s,
+        levels,
+        current_starts_s=current_starts_s,
+        switches_s=switches_s,
+        tiles=_whole(tiles, np.isfinite(levels)),
     )
+
+
+def _tiles(shape: tuple[int, int]) -> IntArray:
+    """(Y, X) the tile each pixel lies in, 0 to TILES squared less 1."""
+    rows, columns = (np.arange(n) * TILES // n for n in shape)
+    return np.asarray(rows[:, None] * TILES + columns[None, :])
+
+
+def _whole(tiles: FloatArray, lit: BoolArray) -> FloatArray | None:
+    """Those tiles that are known in every frame with light; None of too few to compare."""
+    known = np.isfinite(tiles[lit]).all(axis=0)
+    return tiles[:, known] if known.sum() >= LEAST_TILES else None
 
 
 def _reference_region(

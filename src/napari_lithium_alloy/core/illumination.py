@@ -12,7 +12,7 @@ from scipy import ndimage
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
 
 SAMPLED_FRAMES = 16
 BAD_SHARE, BAD_SIGMAS = 0.2, 8.0
@@ -22,6 +22,10 @@ FAST_FRAMES = (7, 9, 11)
 LEAST_REFERENCE_PX = 100
 LEAST_REST_FRAMES = 5
 LEAST_LIGHT = 0.05
+UNUSUAL, NEAR_FRAMES = 4.0, 3
+"""How far beyond the usual a departure is no flicker, if another half as far is so near."""
+DOUBTS = 2.0
+"""Standard errors of the tiles' common departure that it must exceed to be the lamp's."""
 """Of a region's usual light: with less the lamp was off or covered."""
 TILE_PX = 16
 
@@ -185,6 +189,7 @@ def gain_without_region(
     *,
     current_starts_s: float | None = None,
     switches_s: Sequence[float] = (),
+    tiles: FloatArray | None = None,
 ) -> LampGain:
     """What of the gain can be told from the film alone.
 
@@ -202,12 +207,14 @@ def gain_without_region(
         When current first flows.
     switches_s : sequence of float
         When current starts, stops or reverses: there the film's course may have a corner.
+    tiles : (T, K) float array, optional
+        The same levels of parts of the film; see `flicker`.
     """
     resting = np.zeros(len(times_s), dtype=bool)
     if current_starts_s is not None:
         resting = (times_s < current_starts_s) & np.isfinite(levels)
     breaks = sorted({*switches_s, *([] if current_starts_s is None else [current_starts_s])})
-    log_gain = flicker(times_s, levels, breaks)
+    log_gain = flicker(times_s, levels, breaks, tiles)
     slow = (
         "Slow drift of the lamp and an even change of the film cannot be told apart without bare "
         "glass, so it is not corrected."
@@ -221,16 +228,53 @@ def gain_without_region(
     return LampGain(gain=np.exp(log_gain), source="rest", note=note)
 
 
-def flicker(times_s: FloatArray, levels: FloatArray, breaks_s: Sequence[float] = ()) -> FloatArray:
+def flicker(
+    times_s: FloatArray,
+    levels: FloatArray,
+    breaks_s: Sequence[float] = (),
+    tiles: FloatArray | None = None,
+) -> FloatArray:
     """(T,) departure of each level from the parabola through the frames around it.
 
     Of the lengths in `FAST_FRAMES` that one is taken which best foretells a level from the
     others around it. Pieces between breaks are fitted on their own; in pieces too short to tell,
     and where a level is not known, the departure is 0.
+
+    Parameters
+    ----------
+    times_s, levels : (T,) float arrays
+    breaks_s : sequence of float
+    tiles : (T, K) float array, optional
+        The same of parts of the field. The lamp moves them all alike, a front that passes some of
+        them does not: the median of their departures is taken, and nothing of it where they
+        disagree by as much as it is.
     """
     fits = [_departures(times_s, levels, breaks_s, n) for n in FAST_FRAMES]
     foretold = [float((left_out**2).sum()) for _, left_out in fits]
-    return fits[int(np.argmin(foretold))][0]
+    best = int(np.argmin(foretold))
+    if tiles is None:
+        return fits[best][0]
+    each = np.stack(
+        [_departures(times_s, own, breaks_s, FAST_FRAMES[best])[0] for own in tiles.T], axis=1
+    )
+    common = np.median(each, axis=1)
+    spread = MAD_TO_SD * np.median(np.abs(each - common[:, None]), axis=1)
+    doubt = DOUBTS * spread / np.sqrt(each.shape[1])
+    told = 1 - (doubt / np.maximum(np.abs(common), 1e-12)) ** 2
+    return _usual(np.asarray(common * np.clip(told, 0, 1)))
+
+
+def _usual(departures: FloatArray) -> FloatArray:
+    """The same without those far beyond the usual that do not stand alone.
+
+    A lamp flickers alike all the time. Where the whole film changes within a few frames, a
+    parabola misses it in several frames near each other.
+    """
+    sizes = np.abs(departures)
+    usual = MAD_TO_SD * float(np.median(sizes))
+    large = (sizes > UNUSUAL * usual).astype(int)
+    near = np.convolve(sizes > UNUSUAL / 2 * usual, np.ones(2 * NEAR_FRAMES + 1, int), "same")
+    return np.where((large > 0) & (near > 1), 0.0, departures)
 
 
 def _departures(
