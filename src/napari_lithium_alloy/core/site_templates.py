@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.site_images import SiteImages
 
 RADIUS_STEP = 1.25
@@ -157,33 +157,3 @@ def _likeness(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
         vectors.append(vector / np.linalg.norm(vector))
     stacked = np.array(vectors)
     return np.asarray(stacked @ stacked.T)
-
-
-def responses(
-    loss: Float32Array, variance: Float32Array, film: BoolArray, templates: Templates
-) -> Float32Array:
-    """(R, Y, X) signal-to-noise of a disc of each radius at each pixel (matched filter).
-
-    Parameters
-    ----------
-    loss : numpy.ndarray
-        (K, Y, X) as of `SiteImages`, or what the discs found leave of it.
-    variance : numpy.ndarray
-        (Y, X) of a single frame.
-    film : numpy.ndarray
-        (Y, X) bool; what lies outside counts as film without sites.
-    templates : Templates
-    """
-    weighted = np.where(film, loss / np.sqrt(variance), 0).astype(np.float32)
-    room = max(p.shape[1] for p in templates.patches)
-    shape = [fft.next_fast_len(n + room, real=True) for n in loss.shape[1:]]
-    spectrum = fft.rfft2(weighted, s=shape, workers=2)
-    out = np.empty((len(templates.patches), *loss.shape[1:]), dtype=np.float32)
-    for patch, response in zip(templates.patches, out, strict=True):
-        per_frame = templates.frames[:, None, None]
-        kernel = (patch * per_frame / np.sqrt((patch**2 * per_frame).sum())).astype(np.float32)
-        answer = spectrum * np.conj(fft.rfft2(kernel, s=shape, workers=2))
-        half = patch.shape[1] // 2
-        whole = np.roll(fft.irfft2(answer.sum(axis=0), s=shape, workers=2), (half, half), (0, 1))
-        response[:] = whole[: loss.shape[1], : loss.shape[2]]
-    return out
