@@ -33,11 +33,15 @@ BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
 BACKGROUND_RADII = 2.0
 """Smoothing of the background in units of the largest radius."""
+MODEL_SD = 0.0015
+"""Of an onset that no noise blurs, as a share of the stage (measured on synthetic recordings)."""
 SETTLED_PX = 0.02
 """Move of a disc in a sweep, from which it and its neighbours are fitted on."""
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
+FEW = 0.01
+"""Share of new discs that leaves the background as it is."""
 ROOM_PX = 6
 """That a disc moves in a sweep, and rounding."""
 
@@ -98,7 +102,8 @@ class DiscFit:
         self.sweep(SWEEPS)
         self._level()
         self.sweep(SWEEPS)
-        self._take_background()
+        if len(new) > FEW * len(self.discs):
+            self._take_background()
         self.sweep(1)
 
     def _put(self, discs: FloatArray, fresh: BoolArray) -> None:
@@ -209,7 +214,8 @@ class DiscFit:
         normals[:, LOSS, LOSS] += 1 / (ALIKE * self.full) ** 2
         sd = np.full(len(self.discs), np.nan)
         known = np.linalg.matrix_rank(normals) == normals.shape[1]
-        sd[known] = np.sqrt(np.maximum(np.linalg.inv(normals[known])[:, ONSET, ONSET], 0))
+        noise = np.maximum(np.linalg.inv(normals[known])[:, ONSET, ONSET], 0)
+        sd[known] = np.sqrt(noise + MODEL_SD**2)
         return sd
 
     def split(self, suspects: IntArray, least_snr: float, blur_px: float) -> int:

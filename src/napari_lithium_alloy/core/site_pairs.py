@@ -19,6 +19,8 @@ FAINT = 0.35
 """Share of a touching disc's signal under which another is a remnant of it."""
 SPLIT_GAIN = 0.03
 """Share of a disc's squared signal that two in its place must explain beyond it."""
+HOPELESS = 0.25
+"""Share of that which they explain after half of the sweeps, under which they never will."""
 
 
 class Fitted(Protocol):
@@ -50,7 +52,13 @@ def pair_of(fit: Fitted, i: int, least_snr: float, blur_px: float) -> FloatArray
     two = _halves(disc, loss, free, fit, blur_px)
     multiply_all(free, two, fit.full, t.table, t.grid, t.margin_px, True)
     snr, moved, both = np.zeros(2), np.zeros(2), np.arange(2)
+    due = max(least_snr**2, SPLIT_GAIN * fit.snr[i] ** 2)
     for k in range(SWEEPS + 1):
+        if (
+            k == SWEEPS // 2
+            and before - chi2(loss, free, weight, t.frames, fit.full) < HOPELESS * due
+        ):
+            return None
         fit_discs(
             loss, free, weight, t.frames, fit.full, two, both, t.table, t.grid, t.margin_px,
             STEPS if k < SWEEPS else 0, snr, moved,
@@ -58,11 +66,7 @@ def pair_of(fit: Fitted, i: int, least_snr: float, blur_px: float) -> FloatArray
     gain = before - chi2(loss, free, weight, t.frames, fit.full)
     apart = float(np.hypot(*(two[0, :2] - two[1, :2])))
     radii = np.exp(two[:, LOG_RADIUS])
-    if (
-        gain < max(least_snr**2, SPLIT_GAIN * fit.snr[i] ** 2)
-        or snr.min() < max(least_snr, FAINT * snr.max())
-        or apart < NEAREST * radii.max()
-    ):
+    if gain < due or snr.min() < max(least_snr, FAINT * snr.max()) or apart < NEAREST * radii.max():
         return None
     two[:, :2] += low
     return two

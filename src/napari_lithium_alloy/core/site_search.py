@@ -85,6 +85,7 @@ def search_discs(
         fit.prune(0.9 * least_snr, blur)
         answer = matched.responses(fit.left_over(), images.variance, film)
     for i in range(ROUNDS):
+        before = len(fit.discs)
         halved = fit.split(_suspects(answer, fit, blur), least_snr, blur)
         if halved:
             answer = matched.responses(fit.left_over(), images.variance, film)
@@ -96,6 +97,8 @@ def search_discs(
         fit.prune(0.9 * least_snr, blur)
         answer = matched.responses(fit.left_over(), images.variance, film)
         yield i + 2, ROUNDS + 1
+        if not halved and len(fit.discs) <= before:  # what was added did not last
+            break
     fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
