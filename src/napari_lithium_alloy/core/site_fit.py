@@ -182,6 +182,21 @@ class DiscFit:
         self.unsettled[:] = True
         self.sweep(1)
 
+    def refined(self, images: SiteImages, templates: Templates) -> DiscFit:
+        """The same discs fitted in more images of the same frames: onsets need them."""
+        fit = DiscFit(images, self.film, templates)
+        fit.full = self.full
+        if len(self.discs):
+            fit._take(self)
+        return fit
+
+    def _take(self, other: DiscFit) -> None:
+        self.discs, self.snr = discs_of(other.discs.copy()), other.snr.copy()
+        self.unsettled = np.ones(len(self.discs), dtype=bool)
+        self._free_anew()
+        self._take_background()
+        self.sweep(SWEEPS)
+
     def prune(self, least_snr: float, blur_px: float) -> None:
         """Drop faint discs, those upon others, and remnants beside stronger ones."""
         faint = self.snr < least_snr

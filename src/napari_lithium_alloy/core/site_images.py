@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import blurred
 
 MOST_IMAGES = 6
+"""To find discs in; they are fitted at last in twice as many."""
 LEAST_FRAMES = 4
 LEVEL_SIGMA_PX = 2.0
 """Smoothing of the first frames, by which all are divided: their noise must not come in."""
@@ -64,6 +66,15 @@ class SiteImages:
         """(K,) frames in each image."""
         return np.array([len(share) for share in self.shares], dtype=float)
 
+    def in_pairs(self) -> SiteImages:
+        """The same in half as many parts: enough to find discs, and faster."""
+        weights = self.frames.astype(np.float32).reshape(-1, 2)
+        weights /= weights.sum(axis=1, keepdims=True)
+        pairs = self.loss.reshape(-1, 2, *self.variance.shape)
+        shares = [np.concatenate(self.shares[i : i + 2]) for i in range(0, len(self.shares), 2)]
+        loss = np.einsum("kp,kpyx->kyx", weights, pairs)
+        return dataclasses.replace(self, loss=loss, shares=tuple(shares))
+
 
 def site_images(
     recording: Recording,
@@ -73,7 +84,7 @@ def site_images(
     brightens: bool = False,
     dark: float | FloatArray | None = None,
 ) -> Work[SiteImages]:
-    """Average a deposition's frames in up to six parts, and measure the noise of one frame.
+    """Average a deposition's frames in up to twelve parts, and measure the noise of one frame.
 
     The noise is that of second differences in time, smoothed over the picture: neither the
     film's pattern, which stays, nor discs, which grow slowly, are in it.
@@ -100,7 +111,9 @@ def site_images(
             f"sites need {LEAST_FRAMES}; choose a longer stage."
         )
     level = dark_level(recording) if dark is None else dark
-    parts = np.array_split(np.arange(len(frames)), min(MOST_IMAGES, len(frames) // 2))
+    n_parts = min(MOST_IMAGES, len(frames) // 2)
+    halves = [np.array_split(p, 2) for p in np.array_split(np.arange(len(frames)), n_parts)]
+    parts = [half for pair in halves for half in pair]
     part_of = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     sums = np.zeros((len(parts), *recording.field_shape), dtype=np.float32)
     counts = np.zeros(sums.shape, dtype=np.uint16)

@@ -17,7 +17,7 @@ from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.site_fit import DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST
-from napari_lithium_alloy.core.site_templates import Templates
+from napari_lithium_alloy.core.site_templates import Templates, templates_of
 from napari_lithium_alloy.core.smoothing import blurred, noise_left
 
 ROUNDS = 6
@@ -58,7 +58,11 @@ class FoundDiscs:
 
 
 def search_discs(
-    images: SiteImages, film: BoolArray, templates: Templates, sigma_px: float, least_snr: float
+    fine: SiteImages,
+    film: BoolArray,
+    radii_px: tuple[float, float],
+    sigma_px: float,
+    least_snr: float,
 ) -> Work[FoundDiscs]:
     """Find growing discs down to a signal-to-noise.
 
@@ -67,14 +71,18 @@ def search_discs(
 
     Parameters
     ----------
-    images : SiteImages
+    fine : SiteImages
+        Those of the last fit; the search is in pairs of them.
     film : numpy.ndarray
         (Y, X) bool.
-    templates : Templates
+    radii_px : tuple of float
+        Smallest and largest.
     sigma_px : float
         Of the point spread.
     least_snr : float
     """
+    images = fine.in_pairs()
+    templates = templates_of(images, sigma_px, *radii_px)
     fit, blur = DiscFit(images, film, templates), BLURS * sigma_px
     matched = MatchedFilter(templates, film.shape)
     answer = matched.responses(fit.left_over(), images.variance, film)
@@ -102,16 +110,19 @@ def search_discs(
     fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
-    discs = fit.discs[order]
+    negatives = _negatives(answer, film, fit, templates)
+    del answer, images  # large, and not needed any more
+    last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px))
+    discs = last.discs[order]
     return FoundDiscs(
         y_px=discs[:, 0],
         x_px=discs[:, 1],
         radius_px=np.exp(discs[:, LOG_RADIUS]),
         loss=discs[:, LOSS],
         onset=discs[:, ONSET],
-        onset_sd=fit.onset_sd()[order],
+        onset_sd=last.onset_sd()[order],
         snr=fit.snr[order],
-        negative_snr=_negatives(answer, film, fit, templates),
+        negative_snr=negatives,
     )
 
 
