@@ -70,9 +70,10 @@ def find_candidates(
     deposition, each pixel's mean over it left free, so that the film's pattern does not count.
     All discs are fitted together under the point spread, so that neither blur nor touching
     neighbours bias place and radius; where the fit leaves a clear rest, a disc may be two. The
-    last fit is in twelve means, from which onsets are known better. The signal-to-noise is the fitted disc's amplitude over its standard deviation, from the noise of
-    single frames. Rough lithium (polarity "either"), or fewer than four frames, is looked for in
-    the change over the stage alone, as `detect_sites` does.
+    last fit is in twelve means, from which onsets are known better. The signal-to-noise is the
+    fitted disc's amplitude over its standard deviation, from the noise of single frames. Rough
+    lithium (polarity "either"), or fewer than four frames, is looked for in the change over the
+    stage alone, as `detect_sites` does.
 
     Parameters
     ----------
