@@ -36,7 +36,8 @@ def detectability(
 
     Discs with the sites' median profile, each as strong as a site drawn at random, are added to
     the change image on a grid clear of the sites; the share that `detect_sites` finds is smoothed
-    over places. Without any site it is 1 on film.
+    over places. Without any site it is 1 on film. It is the detectability in the change over the
+    stage alone; `find_candidates` looks at growth as well, and how far the two agree is not known.
 
     Parameters
     ----------

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import numpy as np
+from scipy import spatial
 
 from napari_lithium_alloy.core.disc_columns import (
     ABOVE_USUAL,
@@ -12,18 +16,16 @@ from napari_lithium_alloy.core.disc_columns import (
     ONSET,
     discs_of,
 )
+from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.site_images import SiteImages
+from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST, STEPS, SWEEPS, pair_of
 from napari_lithium_alloy.core.site_templates import SEARCH_ONSET, Templates
-from napari_lithium_alloy.core.smoothing import wide_mean
+from napari_lithium_alloy.core.smoothing import some_of, wide_mean
 
-SWEEPS = 4
-STEPS = 2
-NEAREST = 0.5
-"""Distance of two sites in units of the larger radius, under which they are one."""
-FAINT = 0.35
-"""Share of a touching disc's signal under which another is a remnant of it."""
 START_LOSS = 0.02
 FULLEST = 1.2
 """Largest loss of light: a little over all of it, as the film's light is measured, too."""
@@ -31,8 +33,17 @@ BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
 BACKGROUND_RADII = 2.0
 """Smoothing of the background in units of the largest radius."""
-SPLIT_GAIN = 0.03
-"""Share of a disc's squared signal that two in its place must explain beyond it."""
+MODEL_SD = 0.0015
+"""Of an onset that no noise blurs, as a share of the stage (measured on synthetic recordings)."""
+SETTLED_PX = 0.02
+"""Move of a disc in a sweep, from which it and its neighbours are fitted on."""
+SAME_PX = 1.0
+"""Distance of a disc from where one was tried in two, under which it is the same."""
+LEVEL_CHANGE = 0.01
+FEW = 0.01
+"""Share of new discs that leaves the background as it is."""
+ROOM_PX = 6
+"""That a disc moves in a sweep, and rounding."""
 
 
 class DiscFit:
@@ -42,14 +53,17 @@ class DiscFit:
         self.templates = templates
         self.film = film
         self.weight = np.where(film, 1 / images.variance, 0).astype(np.float32)
-        level = np.median(images.loss[:, film], axis=1)
-        self.loss = np.where(film, images.loss - level[:, None, None], 0).astype(np.float32)
+        self.loss = np.zeros_like(images.loss)
+        for own, image in zip(self.loss, images.loss, strict=True):
+            own[film] = image[film] - np.median(some_of(image, film))
         self.free = np.ones_like(self.loss)
-        self.discs = discs_of([])
-        self.snr = np.empty(0)
+        self.discs: FloatArray = discs_of([])
+        self.snr: FloatArray = np.empty(0)
+        self.unsettled = np.empty(0, dtype=bool)
+        """(N,) True where the fit goes on."""
         self.full = FULLEST
-        self.whole: set[tuple[int, int]] = set()
-        """Pixels whose disc was tried in two and is one."""
+        self.whole = np.empty((0, 2))
+        """Places of discs that were tried in two and are one."""
 
     @property
     def radii(self) -> FloatArray:
@@ -63,42 +77,73 @@ class DiscFit:
         cell = max(1, int(wide / 8))
         for image, rest in zip(self.loss, self.left_over(), strict=True):
             around = wide_mean(np.ascontiguousarray(rest), beside, wide, cell)
-            level = float(np.median(rest[beside])) if beside.any() else 0.0
+            level = float(np.median(some_of(rest, beside))) if beside.any() else 0.0
             image -= np.where(np.isfinite(around), around, level) * self.film
 
     def left_over(self) -> Float32Array:
         """(K, Y, X) loss of light that the discs do not explain."""
-        covered = self.full * (1 - self.free)
         share = (self.templates.frames / self.templates.frames.sum()).astype(np.float32)
-        covered -= np.tensordot(share, covered, axes=1)
-        return np.asarray(self.loss - covered, np.float32)
+        mean = 1 - np.einsum("k,kyx->yx", share, self.free)
+        rest = self.free - 1
+        rest += mean
+        rest *= np.float32(self.full)
+        rest += self.loss
+        return rest
 
     def add(self, new: FloatArray) -> None:
-        """Take in discs (y, x, radius) and fit all together."""
+        """Take in discs (y, x, radius) and fit all that they reach together."""
         rows = np.zeros((len(new), 5))
         rows[:, :2] = new[:, :2]
         rows[:, LOG_RADIUS] = np.log(new[:, 2])
         rows[:, LOSS] = START_LOSS
         rows[:, ONSET] = SEARCH_ONSET
-        self._put(np.vstack([self.discs, rows]))
-        self._sweep(SWEEPS)
+        fresh = np.arange(len(self.discs) + len(rows)) >= len(self.discs)
+        self._put(np.vstack([self.discs, rows]), fresh)
+        self.sweep(SWEEPS)
         self._level()
-        self._sweep(SWEEPS)
-        self._take_background()
-        self._sweep(1)
+        self.sweep(SWEEPS)
+        if len(new) > FEW * len(self.discs):
+            self._take_background()
+        self.sweep(1)
 
-    def _put(self, discs: FloatArray) -> None:
-        """Take these discs, and make what they leave free anew."""
+    def _put(self, discs: FloatArray, fresh: BoolArray) -> None:
+        """Take these discs, of which some are not fitted yet."""
         self.discs = discs_of(discs)
+        self._free_anew()
+        old = self.snr
+        self.snr = np.zeros(len(discs))
+        self.snr[~fresh] = old
+        self.unsettled = fresh | self._beside(fresh)
+
+    def _free_anew(self) -> None:
+        from napari_lithium_alloy.core.kernels.disc_fits import multiply_all
+
         self.free[:] = 1
-        for disc in self.discs:
-            self._multiply(disc)
-
-    def _multiply(self, disc: FloatArray) -> None:
-        from napari_lithium_alloy.core.kernels.disc_fits import multiply
-
         t = self.templates
-        multiply(self.free, disc, self.full, t.table, t.grid, t.margin_px, True)
+
+        def put(which: IntArray) -> None:
+            discs = self.discs[which]
+            multiply_all(self.free, discs, self.full, t.table, t.grid, t.margin_px, True)
+
+        self._in_strips(np.arange(len(self.discs)), put)
+
+    def _beside(self, chosen: BoolArray) -> BoolArray:
+        """(N,) True where one of the chosen discs is within reach."""
+        if chosen.all() or not chosen.any():
+            return chosen
+        places, radii = self.discs[:, :2], self.radii
+        away, at = spatial.KDTree(places[chosen]).query(places)
+        return np.asarray(away < radii + radii[chosen][at] + self.templates.margin_px)
+
+    def _in_strips(self, which: IntArray, work: Callable[[IntArray], None]) -> None:
+        """Call for discs by strips of rows, those in threads that do not reach each other."""
+        t = self.templates
+        height = 2 * (int(t.radii_px[-1]) + t.margin_px + ROOM_PX)
+        strip = (self.discs[which, 0] // height).astype(int)
+        for parity in (0, 1):
+            own = [which[strip == s] for s in np.unique(strip[strip % 2 == parity])]
+            call = partial(_each, work, own)
+            finish(by_rows(call, len(own), most=1))
 
     def _level(self) -> None:
         """What lithium takes of the light where discs overlap: as most of them do alone."""
@@ -106,127 +151,113 @@ class DiscFit:
         highest = max(
             ABOVE_USUAL * float(np.median(strong)), 1.03 * float(np.quantile(strong, 0.95))
         )
-        self.full = float(np.clip(highest, 0.02, FULLEST))
-        self._put(self.discs)
+        before, self.full = self.full, float(np.clip(highest, 0.02, FULLEST))
+        if abs(self.full - before) > LEVEL_CHANGE * before:
+            self.unsettled[:] = True
+        self._free_anew()
 
-    def _sweep(self, n: int) -> None:
+    def sweep(self, n: int) -> None:
+        """Fit the unsettled discs and those beside them in turn, and measure their signals."""
         from napari_lithium_alloy.core.kernels.disc_fits import fit_discs
 
-        t, self.snr = self.templates, np.zeros(len(self.discs))
-        for i in range(n + 1):
+        t, moved = self.templates, np.zeros(len(self.discs))
+        seen = np.zeros(len(self.discs), dtype=bool)
+
+        def fit(which: IntArray, steps: int) -> None:
             fit_discs(
-                self.loss, self.free, self.weight, t.frames, self.full, self.discs, t.table,
-                t.grid, t.margin_px, STEPS if i < n else 0, self.snr,
+                self.loss, self.free, self.weight, t.frames, self.full, self.discs, which,
+                t.table, t.grid, t.margin_px, steps, self.snr, moved,
             )  # fmt: skip
+
+        for _ in range(n):
+            seen |= self.unsettled
+            moved[:] = 0
+            self._in_strips(np.flatnonzero(self.unsettled), lambda which: fit(which, STEPS))
+            moving = moved > SETTLED_PX
+            self.unsettled = moving | self._beside(moving)
+        self._in_strips(np.flatnonzero(seen | self.unsettled), lambda which: fit(which, 0))
+
+    def sweep_all(self) -> None:
+        """Fit each disc once more, and measure its signal."""
+        self.unsettled[:] = True
+        self.sweep(1)
+
+    def refined(self, images: SiteImages, templates: Templates) -> DiscFit:
+        """The same discs fitted in more images of the same frames: onsets need them."""
+        fit = DiscFit(images, self.film, templates)
+        fit.full = self.full
+        if len(self.discs):
+            fit._take(self)
+        return fit
+
+    def _take(self, other: DiscFit) -> None:
+        self.discs, self.snr = discs_of(other.discs.copy()), other.snr.copy()
+        self.unsettled = np.ones(len(self.discs), dtype=bool)
+        self._free_anew()
+        self._take_background()
+        self.sweep(SWEEPS)
 
     def prune(self, least_snr: float, blur_px: float) -> None:
         """Drop faint discs, those upon others, and remnants beside stronger ones."""
-        keep = self.snr >= least_snr
-        radii = self.radii
-        for i in np.argsort(-self.snr):
-            if not keep[i]:
-                continue
-            away = np.hypot(*(self.discs[:, :2] - self.discs[i, :2]).T)
-            one = away < NEAREST * np.maximum(radii, radii[i])
-            remnant = (away < radii + radii[i] + blur_px) & (self.snr < FAINT * self.snr[i])
-            keep &= ~((one | remnant) & (self.snr <= self.snr[i]))
-            keep[i] = True
-        if not keep.all():
-            self._put(self.discs[keep])
-            self._sweep(1)
+        faint = self.snr < least_snr
+        order = np.argsort(-self.snr)
+        discs, snr, radii = self.discs[order], self.snr[order], self.radii[order]
+        reach = 2 * float(radii.max(initial=0)) + blur_px
+        i, j, away = near_pairs(discs[:, :2], discs[:, :2], reach)
+        one = away < NEAREST * np.maximum(radii[i], radii[j])
+        remnant = (away < radii[i] + radii[j] + blur_px) & (snr[j] < FAINT * snr[i])
+        drops = (one | remnant) & (i < j)
+        kept = np.sort(order[taken_in_turn(~faint[order], i[drops], j[drops])])
+        if len(kept) < len(self.discs):
+            gone = np.ones(len(self.discs), dtype=bool)
+            gone[kept] = False
+            beside = self._beside(gone)[kept]
+            self.snr = self.snr[kept]
+            self._put(self.discs[kept], np.zeros(len(kept), dtype=bool))
+            self.unsettled = beside
+            self.sweep(1)
 
     def onset_sd(self) -> FloatArray:
         """(N,) standard deviation of each onset, as a share of the stage, all else fitted too."""
-        from napari_lithium_alloy.core.kernels.disc_fits import normal_equations
+        from napari_lithium_alloy.core.kernels.disc_fits import normals_of
 
-        t, sd = self.templates, np.full(len(self.discs), np.nan)
-        lower, right_side = np.zeros((5, 5)), np.zeros(5)
-        for i, disc in enumerate(self.discs):
-            normal_equations(
-                self.loss, self.free, self.weight, t.frames, self.full, disc, t.table, t.grid,
-                t.margin_px, lower, right_side,
-            )  # fmt: skip
-            normal = np.tril(lower) + np.tril(lower, -1).T
-            normal[LOSS, LOSS] += 1 / (ALIKE * self.full) ** 2
-            if np.linalg.matrix_rank(normal) == len(normal):
-                sd[i] = np.sqrt(max(np.linalg.inv(normal)[ONSET, ONSET], 0))
+        t = self.templates
+        normals = normals_of(
+            self.loss, self.free, self.weight, t.frames, self.full, self.discs, t.table, t.grid,
+            t.margin_px,
+        )  # fmt: skip
+        normals[:, LOSS, LOSS] += 1 / (ALIKE * self.full) ** 2
+        sd = np.full(len(self.discs), np.nan)
+        known = np.linalg.matrix_rank(normals) == normals.shape[1]
+        noise = np.maximum(np.linalg.inv(normals[known])[:, ONSET, ONSET], 0)
+        sd[known] = np.sqrt(noise + MODEL_SD**2)
         return sd
 
     def split(self, suspects: IntArray, least_snr: float, blur_px: float) -> int:
         """Put two discs in place of one where they explain clearly more; how many."""
-        new, dropped = [], []
-        for i in suspects:
-            place = (round(self.discs[i, 0]), round(self.discs[i, 1]))
-            pair = None if place in self.whole else self._pair(int(i), least_snr, blur_px)
-            if pair is None:
-                self.whole.add(place)
-            else:
-                new.append(pair)
-                dropped.append(i)
+        places = self.discs[suspects, :2]
+        if len(self.whole) and len(suspects):
+            suspects = suspects[spatial.KDTree(self.whole).query(places)[0] > SAME_PX]
+        pairs: list[FloatArray | None] = [None] * len(suspects)
+
+        def try_two(rows: Rows) -> None:
+            for i in range(*rows):
+                pairs[i] = pair_of(self, int(suspects[i]), least_snr, blur_px)
+
+        finish(by_rows(try_two, len(suspects), most=16))
+        halved = np.array([pair is not None for pair in pairs], dtype=bool)
+        self.whole = np.vstack([self.whole, self.discs[suspects[~halved], :2]])
+        new = [pair for pair in pairs if pair is not None]
         if new:
-            self._put(np.vstack([np.delete(self.discs, dropped, axis=0), *new]))
-            self._sweep(SWEEPS)
+            dropped = suspects[halved]
+            self.snr = np.delete(self.snr, dropped)
+            left = np.delete(self.discs, dropped, axis=0)
+            fresh = np.arange(len(left) + 2 * len(new)) >= len(left)
+            self._put(np.vstack([left, *new]), fresh)
+            self.sweep(SWEEPS)
         return len(new)
 
-    def _pair(self, i: int, least_snr: float, blur_px: float) -> FloatArray | None:
-        from napari_lithium_alloy.core.kernels.disc_fits import fit_discs, multiply
 
-        t, disc = self.templates, self.discs[i].copy()
-        low = np.maximum(disc[:2].astype(int) - t.reach_px, 0)
-        rows, columns = (slice(a, a + 2 * t.reach_px + 2) for a in low)
-        loss, free = (np.ascontiguousarray(a[:, rows, columns]) for a in (self.loss, self.free))
-        weight = np.ascontiguousarray(self.weight[rows, columns])
-        disc[:2] -= low
-        before = self._chi2(loss, free, weight)
-        multiply(free, disc, self.full, t.table, t.grid, t.margin_px, False)
-        two = self._halves(disc, loss, free, blur_px)
-        for one in two:
-            multiply(free, one, self.full, t.table, t.grid, t.margin_px, True)
-        snr = np.zeros(2)
-        for k in range(SWEEPS + 1):
-            fit_discs(
-                loss, free, weight, t.frames, self.full, two, t.table, t.grid, t.margin_px,
-                STEPS if k < SWEEPS else 0, snr,
-            )  # fmt: skip
-        gain = before - self._chi2(loss, free, weight)
-        apart = float(np.hypot(*(two[0, :2] - two[1, :2])))
-        radii = np.exp(two[:, LOG_RADIUS])
-        if (
-            gain < max(least_snr**2, SPLIT_GAIN * self.snr[i] ** 2)
-            or snr.min() < max(least_snr, FAINT * snr.max())
-            or apart < NEAREST * radii.max()
-        ):
-            return None
-        two[:, :2] += low
-        return two
-
-    def _halves(
-        self, disc: FloatArray, loss: Float32Array, free: Float32Array, blur_px: float
-    ) -> FloatArray:
-        """Two discs along the longest axis of what is lost at one disc's place."""
-        lost = (loss[-1] - loss[0]) - self.full * (free[0] - free[-1])
-        y, x = np.indices(lost.shape)
-        dy, dx = y - disc[0], x - disc[1]
-        near = dy**2 + dx**2 < (np.exp(disc[LOG_RADIUS]) + blur_px) ** 2
-        weight = np.maximum(lost[near], 0) + 1e-9
-        spread = np.cov(np.stack([dy[near], dx[near]]), aweights=weight)
-        sizes, axes = np.linalg.eigh(spread)
-        step = axes[:, 1] * np.sqrt(max(sizes[1], 1.0))
-        two = np.stack([disc, disc])
-        two[0, :2] += step
-        two[1, :2] -= step
-        two[:, LOG_RADIUS] = np.log(
-            np.clip(
-                0.7 * np.exp(disc[LOG_RADIUS]),
-                self.templates.radii_px[0],
-                self.templates.radii_px[-1],
-            )
-        )
-        two[:, LOSS] = self.full / ABOVE_USUAL
-        return discs_of(two)
-
-    def _chi2(self, loss: Float32Array, free: Float32Array, weight: Float32Array) -> float:
-        frames = self.templates.frames.astype(np.float32)
-        covered = self.full * (1 - free)
-        covered -= np.tensordot(frames / frames.sum(), covered, axes=1).astype(np.float32)
-        return float(((loss - covered) ** 2 * weight * frames[:, None, None]).sum(dtype=float))
+def _each(work: Callable[[IntArray], None], groups: Sequence[IntArray], rows: Rows) -> None:
+    for i in range(*rows):
+        work(groups[i])

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, spatial
+from scipy import spatial
 
 from napari_lithium_alloy.core.disc_columns import LOG_RADIUS, LOSS, ONSET
+from napari_lithium_alloy.core.matched_filter import MatchedFilter
+from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.site_fit import FAINT, NEAREST, DiscFit
+from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.site_fit import DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
-from napari_lithium_alloy.core.site_templates import Templates, responses
+from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST
+from napari_lithium_alloy.core.site_templates import Templates, templates_of
 from napari_lithium_alloy.core.smoothing import blurred, noise_left
 
 ROUNDS = 6
@@ -54,7 +58,11 @@ class FoundDiscs:
 
 
 def search_discs(
-    images: SiteImages, film: BoolArray, templates: Templates, sigma_px: float, least_snr: float
+    fine: SiteImages,
+    film: BoolArray,
+    radii_px: tuple[float, float],
+    sigma_px: float,
+    least_snr: float,
 ) -> Work[FoundDiscs]:
     """Find growing discs down to a signal-to-noise.
 
@@ -63,46 +71,58 @@ def search_discs(
 
     Parameters
     ----------
-    images : SiteImages
+    fine : SiteImages
+        Those of the last fit; the search is in pairs of them.
     film : numpy.ndarray
         (Y, X) bool.
-    templates : Templates
+    radii_px : tuple of float
+        Smallest and largest.
     sigma_px : float
         Of the point spread.
     least_snr : float
     """
+    images = fine.in_pairs()
+    templates = templates_of(images, sigma_px, *radii_px)
     fit, blur = DiscFit(images, film, templates), BLURS * sigma_px
-    answer = responses(fit.left_over(), images.variance, film, templates)
+    matched = MatchedFilter(templates, film.shape)
+    answer = matched.responses(fit.left_over(), images.variance, film)
     yield 1, ROUNDS + 1
     seeds = _seeds(images, film, answer, templates)
     if len(seeds):
         fit.add(seeds)
         fit.prune(0.9 * least_snr, blur)
-        answer = responses(fit.left_over(), images.variance, film, templates)
+        answer = matched.responses(fit.left_over(), images.variance, film)
     for i in range(ROUNDS):
+        before = len(fit.discs)
         halved = fit.split(_suspects(answer, fit, blur), least_snr, blur)
         if halved:
-            answer = responses(fit.left_over(), images.variance, film, templates)
+            answer = matched.responses(fit.left_over(), images.variance, film)
         new = _Peaks.of(answer, film, templates, least_snr).free_of(fit, blur)
         if len(new):
             fit.add(new)
         elif not halved:
             break
         fit.prune(0.9 * least_snr, blur)
-        answer = responses(fit.left_over(), images.variance, film, templates)
+        answer = matched.responses(fit.left_over(), images.variance, film)
         yield i + 2, ROUNDS + 1
+        if not halved and len(fit.discs) <= before:  # what was added did not last
+            break
+    fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
-    discs = fit.discs[order]
+    negatives = _negatives(answer, film, fit, templates)
+    del answer, images  # large, and not needed any more
+    last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px))
+    discs = last.discs[order]
     return FoundDiscs(
         y_px=discs[:, 0],
         x_px=discs[:, 1],
         radius_px=np.exp(discs[:, LOG_RADIUS]),
         loss=discs[:, LOSS],
         onset=discs[:, ONSET],
-        onset_sd=fit.onset_sd()[order],
+        onset_sd=last.onset_sd()[order],
         snr=fit.snr[order],
-        negative_snr=_negatives(answer, film, fit, templates),
+        negative_snr=negatives,
     )
 
 
@@ -110,20 +130,21 @@ def _seeds(
     images: SiteImages, film: BoolArray, answer: Float32Array, templates: Templates
 ) -> FloatArray:
     """(N, 3) rows, columns and first radii of the clear peaks of darkening."""
-    from skimage.morphology import h_maxima
+    from napari_lithium_alloy.core.kernels.depositions import high_peaks
 
     # Mirrored at the film's edge would be right; film's median hardly differs for peaks inside.
     level = float(np.median(images.darkening[film]))
     smooth = blurred(np.where(film, images.darkening, level), SEED_SIGMA_PX)
     noise = noise_left(SEED_SIGMA_PX) * np.sqrt(images.variance / images.darkening_frames)
     clear = smooth / noise
-    marks, n = ndimage.label(h_maxima(clear, SEED_SD) * film, np.ones((3, 3)))
-    if not n:
+    marks, order = np.zeros(film.shape, dtype=bool), np.argsort(-clear, axis=None)
+    high_peaks(clear, order, SEED_SD, marks)
+    at = np.argwhere(marks & film)
+    if not len(at):
         return np.empty((0, 3))
-    places = np.array(ndimage.center_of_mass(marks > 0, marks, np.arange(1, n + 1)))
-    at = np.round(places).astype(int)
+    places = at.astype(float)
     radii = templates.radii_px[answer[:, at[:, 0], at[:, 1]].argmax(axis=0)]
-    if n > 1:
+    if len(at) > 1:
         apart = spatial.KDTree(places).query(places, k=2)[0][:, 1]
         radii = np.minimum(radii, 0.6 * apart)
     radii = np.clip(radii, templates.radii_px[0], templates.radii_px[-1])
@@ -142,12 +163,11 @@ class _Peaks:
     def of(
         cls, answer: Float32Array, film: BoolArray, templates: Templates, least_snr: float
     ) -> _Peaks:
-        highest = ndimage.maximum_filter(answer, size=3, mode="nearest")
-        at = np.argwhere((answer == highest) & (answer >= least_snr) & film)
+        at = _extrema(answer, film, 1, least_snr)
         snr = answer[tuple(at.T)]
         order = np.argsort(-snr, kind="stable")
         at, snr = at[order], snr[order]
-        solid = np.array([_solid(answer, k, y, x, templates) for k, y, x in at], dtype=bool)
+        solid = _solid(answer, at, templates)
         peaks = cls(at[solid, 1:], templates.radii_px[at[solid, 0]], snr[solid])
         whole = ~peaks.groups()
         return cls(peaks.places[whole], peaks.radii[whole], peaks.snr[whole])
@@ -174,45 +194,52 @@ class _Peaks:
 
     def free_of(self, fit: DiscFit, blur_px: float) -> FloatArray:
         """(N, 3) rows, columns and radii of those that disturb neither the discs nor each other."""
-        taken = [*zip(fit.discs[:, 0], fit.discs[:, 1], fit.radii, fit.snr, strict=True)]
-        known = np.array(taken).reshape(-1, 4)
-        new: list[tuple[float, float, float]] = []
-        for (y, x), radius, snr in zip(self.places, self.radii, self.snr, strict=True):
-            away = np.hypot(known[:, 0] - y, known[:, 1] - x)
-            one = away < NEAREST * np.maximum(known[:, 2], radius)
-            remnant = (away < known[:, 2] + radius + blur_px) & (snr < FAINT * known[:, 3])
-            others = np.array(new).reshape(-1, 3)
-            beside = np.hypot(others[:, 0] - y, others[:, 1] - x)
-            close = beside < AT_ONCE * (others[:, 2] + radius)
-            if not (one.any() or remnant.any() or close.any()):
-                new.append((float(y), float(x), float(radius)))
-        return np.array(new).reshape(-1, 3)
+        known, snr = fit.radii, fit.snr
+        reach = float(self.radii.max(initial=0))
+        i, j, away = near_pairs(
+            self.places, fit.discs[:, :2], reach + float(known.max(initial=0)) + blur_px
+        )
+        one = away < NEAREST * np.maximum(known[j], self.radii[i])
+        remnant = (away < known[j] + self.radii[i] + blur_px) & (self.snr[i] < FAINT * snr[j])
+        free = np.ones(len(self.snr), dtype=bool)
+        free[i[one | remnant]] = False
+        first, second, away = near_pairs(self.places, self.places, 2 * AT_ONCE * reach)
+        close = (away < AT_ONCE * (self.radii[first] + self.radii[second])) & (first < second)
+        taken = taken_in_turn(free, first[close], second[close])
+        return np.column_stack([self.places[taken].astype(float), self.radii[taken]])
 
 
 def _suspects(answer: Float32Array, fit: DiscFit, blur_px: float) -> IntArray:
     """Indices of discs at which something is left that is not noise."""
-    left = np.argwhere(np.abs(answer).max(axis=0) > SUSPECT)
+    left = np.argwhere(np.maximum(answer.max(axis=0), -answer.min(axis=0)) > SUSPECT)
     if not len(left) or not len(fit.discs):
         return np.empty(0, dtype=int)
     away, _ = spatial.KDTree(left).query(fit.discs[:, :2])
     return np.flatnonzero(away < fit.radii + blur_px)
 
 
-def _solid(answer: Float32Array, k: int, y: int, x: int, templates: Templates) -> bool:
-    """Whether the inner half of a disc answers as that of a disc does, and not of a ring."""
-    inner = int(np.searchsorted(templates.radii_px, templates.radii_px[k] / 2))
-    if inner >= k:
-        return True
+def _solid(answer: Float32Array, at: IntArray, templates: Templates) -> BoolArray:
+    """(N,) whether a disc's inner half answers as that of a disc does, and not of a ring."""
+    k, y, x = at.T
+    inner = np.searchsorted(templates.radii_px, templates.radii_px[k] / 2)
     due = HOLLOW * templates.likeness[k, inner] * answer[k, y, x] - 2
-    return bool(answer[inner, y, x] >= due)
+    return np.asarray((inner >= k) | (answer[inner, y, x] >= due))
+
+
+def _extrema(answer: Float32Array, film: BoolArray, sign: int, least: float) -> IntArray:
+    """(N, 3) indices of the maxima of at least so much, or minima if the sign is -1."""
+    from napari_lithium_alloy.core.kernels.depositions import mark_peaks
+
+    marks = np.zeros(answer.shape, dtype=bool)
+    finish(by_rows(lambda rows: mark_peaks(answer, film, sign, least, rows, marks), len(film)))
+    return np.argwhere(marks)
 
 
 def _negatives(
     answer: Float32Array, film: BoolArray, fit: DiscFit, templates: Templates
 ) -> FloatArray:
     """Sizes of the negative extrema of what the discs leave, away from the discs."""
-    lowest = ndimage.minimum_filter(answer, size=3, mode="nearest")
-    at = np.argwhere((answer == lowest) & (answer < 0) & film)
+    at = _extrema(answer, film, -1, float(np.finfo(np.float32).tiny))
     sizes = -answer[tuple(at.T)]
     if len(fit.discs) and len(at):
         away, nearest = spatial.KDTree(fit.discs[:, :2]).query(at[:, 1:])

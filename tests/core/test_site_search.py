@@ -1,0 +1,101 @@
+"""The parts of the search for sites, against plain ways to do the same."""
+
+import numpy as np
+import pytest
+from scipy import signal
+from skimage.morphology import h_maxima
+
+from napari_lithium_alloy.core import matched_filter
+from napari_lithium_alloy.core.kernels.depositions import high_peaks, mark_peaks
+from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
+from napari_lithium_alloy.core.site_fit import DiscFit
+from napari_lithium_alloy.core.site_images import SiteImages
+from napari_lithium_alloy.core.site_templates import growing_disc, templates_of
+from napari_lithium_alloy.core.smoothing import blurred
+
+SHARES = tuple(np.split((np.arange(24) + 0.5) / 24, 6))
+SIGMA_PX = 1.5
+
+
+def images_of(shape, discs=()):
+    """Noise of 0.01, and discs (y, x, radius, onset) that take half of the light."""
+    covered = np.zeros((len(SHARES), *shape))
+    for y, x, radius, onset in discs:
+        disc = growing_disc(radius, onset, SHARES, SIGMA_PX)
+        half = disc.shape[1] // 2
+        covered[:, y - half : y + half + 1, x - half : x + half + 1] += disc
+    noise = 0.01 * np.random.default_rng(2).standard_normal(covered.shape)
+    loss = 0.5 * covered + noise
+    return SiteImages(
+        loss=(loss - loss.mean(axis=0)).astype(np.float32),
+        darkening=loss.mean(axis=0).astype(np.float32),
+        darkening_frames=2.0,
+        variance=np.full(shape, 4e-4, np.float32),
+        known=np.ones(shape, bool),
+        shares=SHARES,
+        start_s=0.0,
+        end_s=24.0,
+    )
+
+
+def test_pairs_and_choices_are_those_of_plain_loops():
+    rng = np.random.default_rng(1)
+    places = rng.uniform(0, 30, (60, 2))
+    far = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
+    i, j, away = near_pairs(places, places, 5.0)
+    assert {*zip(i.tolist(), j.tolist(), strict=True)} == {*map(tuple, np.argwhere(far <= 5))}
+    assert away == pytest.approx(far[i, j])
+    taken = []
+    for k in range(60):
+        if all(far[k, q] > 5 for q in taken):
+            taken.append(k)
+    assert taken_in_turn(np.ones(60, bool), i[i < j], j[i < j]).tolist() == taken
+
+
+def test_peaks_are_those_of_scikit_image():
+    image = blurred(np.random.default_rng(3).standard_normal((60, 50)), 2.0) * 20
+    marks = np.zeros(image.shape, bool)
+    high_peaks(image, np.argsort(-image, axis=None), 1.0, marks)
+    assert marks.sum() > 5
+    assert np.array_equal(marks, h_maxima(image, 1.0).astype(bool))
+    peaks = np.zeros((1, *image.shape), bool)
+    mark_peaks(image[None], np.ones(image.shape, bool), 1.0, 0.0, (0, 60), peaks)
+    assert np.array_equal(peaks[0], (h_maxima(image, 1e-6) > 0) & (image >= 0))
+
+
+def test_responses_by_blocks_are_a_correlation(monkeypatch):
+    monkeypatch.setattr(matched_filter, "BLOCK_PX", 16)
+    images = images_of((150, 130))
+    templates = templates_of(images, SIGMA_PX, 2.0, 3.0)
+    film = np.ones((150, 130), bool)
+    film[:, :20] = False
+    filtered = matched_filter.MatchedFilter(templates, film.shape)
+    assert filtered.block[0] - filtered.room < 150
+    found = filtered.responses(images.loss, images.variance, film)
+    weighted = np.where(film, images.loss / 0.02, 0)
+    for patch, own in zip(templates.patches, found, strict=True):
+        kernel = patch * 4 / np.sqrt((patch**2 * 4).sum())
+        wanted = sum(
+            signal.correlate(a, b, mode="same") for a, b in zip(weighted, kernel, strict=True)
+        )
+        assert own == pytest.approx(wanted, abs=1e-3)
+
+
+def test_discs_are_fitted_by_strips_as_they_are_all_together():
+    rng = np.random.default_rng(5)
+    y, x = np.meshgrid(np.arange(30, 300, 27), [30, 44, 80], indexing="ij")
+    places = np.column_stack([y.ravel(), x.ravel()])
+    truth = np.column_stack(
+        [places, rng.uniform(3, 6, len(places)), rng.uniform(0, 0.3, len(y.ravel()))]
+    )
+    images = images_of((330, 110), [(int(a), int(b), r, o) for a, b, r, o in truth])
+    templates = templates_of(images, SIGMA_PX, 2.0, 7.0)
+    fits = [DiscFit(images, images.known, templates) for _ in range(2)]
+    fits[1]._in_strips = lambda which, work: work(which)
+    for fit in fits:
+        fit.add(truth[:, :3] + 0.4)
+        fit.sweep_all()
+    assert fits[0].discs == pytest.approx(fits[1].discs, abs=0.01)
+    assert fits[0].snr == pytest.approx(fits[1].snr, rel=0.01)
+    assert fits[0].discs[:, :2] == pytest.approx(truth[:, :2], abs=0.15)
+    assert np.median(np.abs(fits[0].discs[:, 4] - truth[:, 3])) < 0.01
