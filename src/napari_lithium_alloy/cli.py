@@ -14,7 +14,7 @@ from typing import TextIO
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.pore_edits import edits_of
+from napari_lithium_alloy.core.pore_edits import PoreEdit, edits_of
 from napari_lithium_alloy.core.progress import Result, Work
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.io.figures.page import check_figures_out, checked_formats
@@ -53,15 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("analyze", help="write all tables and maps of a recording")
     _takes_recording(run, chosen=True)
     _takes_out(run, "results")
-    run.add_argument(
-        "--pore-edits", type=Path, metavar="CSV",
-        help="corrections of pores by hand: pore_edits.csv as the viewer exported it",
-    )  # fmt: skip
+    _takes_pore_edits(run)
     run.set_defaults(run=_analyze)
 
     figures = commands.add_parser("figures", help="save the figures of a paper of a recording")
     _takes_recording(figures, chosen=True)
     _takes_out(figures, "figures")
+    _takes_pore_edits(figures)
     figures.add_argument(
         "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
     )
@@ -130,10 +128,21 @@ def _takes_out(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help=f"replace {what} that are there")
 
 
+def _takes_pore_edits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pore-edits", type=Path, metavar="CSV",
+        help="corrections of pores by hand: pore_edits.csv as the viewer exported it",
+    )  # fmt: skip
+
+
+def _edits(options: argparse.Namespace) -> list[PoreEdit]:
+    return [] if options.pore_edits is None else edits_of(read_csv(options.pore_edits))
+
+
 def _analyze(options: argparse.Namespace) -> int:
     check_out(options.out, overwrite=options.overwrite)
     experiment = _with_mode(open_experiment(options.recording), options.mode)
-    edits = [] if options.pore_edits is None else edits_of(read_csv(options.pore_edits))
+    edits = _edits(options)
     work = analyze(experiment, recording_name=options.recording_name, pore_edits=edits)
     result = _with_progress(work, sys.stderr)
     written = write_result(result, options.out, overwrite=options.overwrite)
@@ -148,7 +157,8 @@ def _figures(options: argparse.Namespace) -> int:
     check_figures_out(options.out, overwrite=options.overwrite)
     experiment = _with_mode(open_experiment(options.recording), options.mode)
     others = [open_experiment(path) for path in options.others]
-    work = analyze(experiment, recording_name=options.recording_name)
+    edits = _edits(options)
+    work = analyze(experiment, recording_name=options.recording_name, pore_edits=edits)
     result = _with_progress(work, sys.stderr)
     saving = save_figures(result, options.out, formats, others=others, overwrite=options.overwrite)
     written = _with_progress(saving, sys.stderr)

@@ -6,7 +6,7 @@ Docks and command line call the same core functions; this is their order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ from napari_lithium_alloy.io.recording_file import inputs_of
 from napari_lithium_alloy.io.results import write_results
 
 HUNDRED = 100
+KeepSites = Callable[[int, pd.DataFrame], pd.DataFrame]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -98,6 +99,8 @@ class AnalysisResult:
     pore_tracks : PoreTracks or None
     pore_edits : tuple of PoreEdit
         Corrections of pores by hand that were made.
+    keep_sites : callable or None
+        What was done by hand to the sites.
     notes : list of str
         What the user should know, a sentence each.
     provenance : list of Step
@@ -116,6 +119,7 @@ class AnalysisResult:
     front_maps: dict[str, FrontMap] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
     pore_edits: tuple[PoreEdit, ...] = ()
+    keep_sites: KeepSites | None = None
     notes: list[str] = field(default_factory=list)
     provenance: list[Step] = field(default_factory=list)
 
@@ -130,6 +134,7 @@ def analyze(
     *,
     recording_name: str | None = None,
     pore_edits: Sequence[PoreEdit] = (),
+    keep_sites: KeepSites | None = None,
     make_labels: LabelMaker = zeros,
 ) -> Work[AnalysisResult]:
     """Analyse one recording of an experiment from beginning to end.
@@ -143,6 +148,8 @@ def analyze(
         None: trans, else epi.
     pore_edits : sequence of PoreEdit
         Corrections of pores by hand.
+    keep_sites : callable, optional
+        Given a cycle and the sites found in it, those to measure: with what was done by hand.
     make_labels : callable
         Makes the label stack of the pores, in memory or on disk.
 
@@ -171,6 +178,7 @@ def analyze(
         reference=reference,
         film=film_of(recording, reference),
         pore_edits=tuple(pore_edits),
+        keep_sites=keep_sites,
         notes=[*recording.notes, *clipping, *correction.notes, reference.note],
     )
     if experiment.potential is not None:
@@ -313,12 +321,14 @@ def _fronts(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     )
 
 
-def _too_short(result: AnalysisResult, stage: Stage) -> bool:
-    """Whether a stage that was found, not given, holds too few frames for an onset map."""
+def _too_short(
+    result: AnalysisResult, stage: Stage, least: int = LEAST_FRAMES, what: str = "an onset map"
+) -> bool:
+    """Whether a stage that was found, not given, holds too few frames for something; noted."""
     n = len(result.recording.frames_between(stage.start_s, stage.end_s))
-    if stage.source == "given" or n >= LEAST_FRAMES:
+    if stage.source == "given" or n >= least:
         return False
-    result.notes.append(f"{stage.label} of cycle {stage.cycle} is too short for an onset map.")
+    result.notes.append(f"{stage.label} of cycle {stage.cycle} is too short for {what}.")
     return True
 
 
@@ -360,7 +370,8 @@ def _suggested(result: AnalysisResult) -> list[Region]:
 
 def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
     recording, parameters = result.recording, result.config.nucleation
-    stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
+    deposition = stages_of(result.experiment.stages, StageKind.DEPOSITION)
+    stages = [s for s in deposition if not _too_short(result, s, 2, "sites")]
     if recording.pixel_size_um is None:
         stages = []
     sites, growth, thresholds = [empty("sites")], [empty("site_growth")], []
@@ -377,9 +388,12 @@ def _sites(result: AnalysisResult, _: LabelMaker) -> Work[None]:
         begin, whole = 2 * i * HUNDRED, 2 * len(stages) * HUNDRED
         candidates = yield from part(search, begin, begin + HUNDRED, whole)
         thresholds.append(threshold_curve(candidates))
+        accepted = candidates.accepted(parameters)
+        if result.keep_sites is not None:
+            accepted = result.keep_sites(stage.cycle, accepted)
         work = measure_sites(
             recording,
-            candidates.accepted(parameters),
+            accepted,
             stage.start_s,
             stage.end_s,
             result.reference,

@@ -40,7 +40,7 @@ def study_cells(paths: Sequence[Path], cycle: int = 1) -> Work[list[StudyCell]]:
     for i, path in enumerate(paths):
         yield i * HUNDRED, len(paths) * HUNDRED
         if is_results(path):
-            tables, name = _read(path), path.name
+            tables, name = _read(path), _name_of(path)
         else:
             experiment = open_experiment(str(path))
             work = analyze(experiment)
@@ -49,6 +49,13 @@ def study_cells(paths: Sequence[Path], cycle: int = 1) -> Work[list[StudyCell]]:
             tables, name = result.tables, experiment.name
         cells.append(study_cell(name, tables, cycle))
     return cells
+
+
+def _name_of(folder: Path) -> str:
+    """The folder's name, with its parent's where that says little."""
+    whole = folder.resolve()
+    plain = whole.name.lower() in ("results", "result", "out", "output")
+    return f"{whole.parent.name}/{whole.name}" if plain else whole.name
 
 
 def _read(folder: Path) -> dict[str, pd.DataFrame]:

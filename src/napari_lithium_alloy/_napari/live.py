@@ -28,6 +28,7 @@ class Live(QObject):
         self._show, self._refuse = show, refuse
         self._wanted: Callable[[], Any] | None = None
         self._worker: Any = None
+        self._dropped = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(WAIT_MS)
@@ -47,6 +48,7 @@ class Live(QObject):
         """Show nothing that is under way."""
         self._timer.stop()
         self._wanted = None
+        self._dropped = self._worker is not None
 
     def _begin(self) -> None:
         from napari.qt.threading import create_worker
@@ -61,7 +63,8 @@ class Live(QObject):
 
     def _returned(self, result: tuple[Any, AlloyError | None]) -> None:
         self._ended()
-        if self._wanted is not None:
+        dropped, self._dropped = self._dropped, False
+        if dropped or self._wanted is not None:
             return
         found, error = result
         if error is not None:

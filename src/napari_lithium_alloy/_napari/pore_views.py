@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -86,7 +87,7 @@ def _cycle_of(pores: pd.DataFrame, pore: int, cycle: int | None) -> int | None:
 
 def area_of_cycles(opened: Opened, _pore: int, _cycle: int | None) -> Plot:
     """Area fraction of the pristine film and at each cycle's end (Figs. 4B and 5E)."""
-    return _states(opened, "area_fraction", 100.0, "Pore area (% of the field)")
+    return _states(opened, "area_fraction", 100.0, "Pore area (% of the film)")
 
 
 def count_of_cycles(opened: Opened, _pore: int, _cycle: int | None) -> Plot:
@@ -95,14 +96,15 @@ def count_of_cycles(opened: Opened, _pore: int, _cycle: int | None) -> Plot:
 
 
 def _states(opened: Opened, column: str, factor: float, label: str) -> Plot:
-    ends = opened.tables["pore_summary"].groupby("cycle").last()
+    ends = opened.tables["pore_summary"].groupby("cycle").tail(1).set_index("cycle")
     x, y = ends.index.to_numpy(float), factor * ends[column].to_numpy(float, na_value=np.nan)
     ticks = {float(c): f"Di{c}*" for c in ends.index}
     tracks = opened.pore_tracks
     if tracks is not None and len(x):
         film_um2 = tracks.optics.film.sum() * opened.recording.pixel_size("Pores") ** 2
         fraction = tracks.pristine.area_um2 / float(film_um2)
-        first = tracks.pristine.count if column == "count" else fraction
+        count = tracks.pristine.count if math.isfinite(fraction) else math.nan
+        first = count if column == "count" else fraction
         x, y = np.concatenate([[x[0] - 1], x]), np.concatenate([[factor * first], y])
         ticks[float(x[0])] = "P"
     curve = Curve(name=label, x=x, y=y)

@@ -66,6 +66,7 @@ def pore_windows_of(opened: Opened, cycle: int | None) -> list[PoreWindow]:
 def tracked(opened: Opened, windows: list[PoreWindow], parameters: PoreParameters) -> Work[Tracked]:
     """Track the pores of a recording with the corrections by hand, and make their tables."""
     yield 0, 1
+    edits = tuple(opened.pore_edits)
     recording, optics, reference = opened.recording, opened.experiment.optics, opened.reference()
     film = opened.film(reference)
     tracks = yield from track_pores(
@@ -76,12 +77,12 @@ def tracked(opened: Opened, windows: list[PoreWindow], parameters: PoreParameter
         film=film,
         psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
         substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
-        edits=tuple(opened.pore_edits),
+        edits=edits,
         make_labels=make_labels,
     )
     sites = opened.sites if opened.sites is not None else empty("sites")
     size = recording.pixel_size("Pore tracking")
-    return tracks, pore_tables(tracks, windows, sites, film, size, opened.pore_edits)
+    return tracks, pore_tables(tracks, windows, sites, film, size, edits)
 
 
 def preview(opened: Opened, time_s: float, parameters: PoreParameters) -> Preview:
@@ -121,7 +122,9 @@ def pore_sentence(tracks: PoreTracks, edits: int) -> str:
     last = tracks.summary.iloc[-1]
     merges = tracks.lineage.count("merge")
     by_hand = f" {edits} corrections by hand are kept." if edits else ""
-    pinholes = f", {tracks.pristine.count} of them pinholes" if tracks.pristine.count else ""
+    ends = tracks.pores[tracks.pores["time_s"] == last["time_s"]]
+    n_pinholes = int(ends["pristine"].sum())
+    pinholes = f", {n_pinholes} of them pinholes" if n_pinholes else ""
     return (
         f"{int(last['count'])} pores at the end{pinholes}; {last['total_area_um2']:.3g} µm² in all "
         f"({100 * last['area_fraction']:.2g} % of the field); {merges} merges.{by_hand} "

@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.correcting import Measured, use_measured
 from napari_lithium_alloy._napari.layers import (
@@ -21,7 +18,7 @@ from napari_lithium_alloy._napari.layers import (
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.result_layers import onset_layers
 from napari_lithium_alloy._napari.session import Session
-from napari_lithium_alloy.core.nucleation import keep_edits
+from napari_lithium_alloy._napari.site_work import take_sites
 from napari_lithium_alloy.core.stages import stages_of
 
 if TYPE_CHECKING:
@@ -44,7 +41,8 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     use_measured(session, opened)  # all layers lie on the frames the analysis worked on
     tables = dict(result.tables)
     if "sites" in tables:
-        _keep_sites(opened, tables["sites"])
+        sites, growth = take_sites(opened, tables["sites"], tables["site_growth"])
+        tables |= {"sites": sites, "site_growth": growth}
         if opened.sites is not None:  # none were found, or changed by hand, in any cycle
             tables["sites"] = opened.sites
     opened.tables |= tables
@@ -52,16 +50,6 @@ def take_result(session: Session, opened: Opened, result: AnalysisResult) -> Non
     add_layers(session.viewer, _layers(session, opened, result))
     for kind in ("tables", "normalization", "onset", "sites", "pores"):
         session.results_changed.emit(kind)
-
-
-def _keep_sites(opened: Opened, found: pd.DataFrame) -> None:
-    cycles = set(found["cycle"].dropna())
-    if opened.sites is not None:
-        cycles |= set(opened.sites["cycle"].dropna())
-    for cycle in sorted(cycles):
-        deleted = np.array(opened.deleted_um.get(cycle, []), dtype=float).reshape(-1, 2)
-        kept = keep_edits(found[found["cycle"] == cycle], opened.sites_of(cycle), deleted)
-        opened.put_sites(int(cycle), kept)
 
 
 def _has_regions(session: Session, opened: Opened) -> bool:

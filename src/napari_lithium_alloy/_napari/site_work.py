@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.core.site_detection import SiteCandidates, find_candidates
 from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
 from napari_lithium_alloy.core.stages import Stage
+from napari_lithium_alloy.core.tables import empty
 
 Measured = tuple[pd.DataFrame, pd.DataFrame]
 SAME_PLACE_UM = 1e-4
@@ -82,15 +84,53 @@ def chosen_sites(
     return _with_measured(sites, known)
 
 
+def kept_by_hand(opened: Opened) -> Callable[[int, pd.DataFrame], pd.DataFrame]:
+    """What makes new sites of a cycle those with all that was done by hand until now."""
+    known = {c: opened.sites_of(c) for c in _cycles_of(opened)}
+    deleted = {c: np.array(places, dtype=float) for c, places in opened.deleted_um.items()}
+
+    def keep(cycle: int, found: pd.DataFrame) -> pd.DataFrame:
+        edited = known.get(cycle, with_source(empty("sites")))
+        return with_source(keep_edits(found, edited, deleted.get(cycle, np.empty((0, 2)))))
+
+    return keep
+
+
+def take_sites(opened: Opened, sites: pd.DataFrame, growth: pd.DataFrame) -> Measured:
+    """The sites of a whole analysis, with what was done by hand while it ran; their growth."""
+    cycles = sorted({*_cycles_of(opened), *(int(c) for c in sites["cycle"].dropna().unique())})
+    parts: list[Measured] = []
+    for cycle in cycles:
+        own = with_source(sites[sites["cycle"] == cycle].reset_index(drop=True))
+        of_own = growth[growth["cycle"] == cycle]
+        deleted = np.array(opened.deleted_um.get(cycle, []), dtype=float).reshape(-1, 2)
+        again = keep_edits(own, opened.sites_of(cycle), deleted)
+        places = [t[["y_um", "x_um"]].to_numpy(float) for t in (own, again)]
+        changed = len(own) != len(again) or not np.allclose(*places)
+        parts.append(taken_over(opened, cycle, (own, of_own)) if changed else (own, of_own))
+        opened.put_sites(cycle, parts[-1][0])
+    joined = [pd.concat([p[k] for p in parts if len(p[k])]) if any(len(p[k]) for p in parts)
+              else (sites, growth)[k] for k in (0, 1)]  # fmt: skip
+    return joined[0].reset_index(drop=True), joined[1].reset_index(drop=True)
+
+
+def _cycles_of(opened: Opened) -> list[int]:
+    """Cycles in which anything is known of sites."""
+    known = set() if opened.sites is None else set(opened.sites["cycle"].dropna().unique())
+    return sorted({int(c) for c in known} | set(opened.deleted_um))
+
+
 def _with_measured(sites: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Sites with what is known of those in the same places; their numbers stay."""
     if not len(sites) or not len(known):
         return sites
     places = known[["y_um", "x_um"]].to_numpy(float)
     away, at = spatial.KDTree(places).query(sites[["y_um", "x_um"]].to_numpy(float))
-    for i in np.flatnonzero((away < SAME_PLACE_UM) & known["area_um2"].notna().to_numpy()[at]):
-        for column in sites.columns.difference(["site", "locked"]):
-            sites.loc[i, column] = known.loc[at[i], column]
+    same = (away < SAME_PLACE_UM) & known["area_um2"].notna().to_numpy()[at]
+    sites = sites.copy()
+    for column in sites.columns.difference(["site", "locked"]):
+        values = known[column].array.take(at)
+        sites[column] = sites[column].where(~same, pd.Series(values, index=sites.index))
     return sites
 
 

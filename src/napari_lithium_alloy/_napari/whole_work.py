@@ -14,6 +14,7 @@ from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.opened import Opened
+from napari_lithium_alloy._napari.site_work import kept_by_hand
 from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
@@ -76,6 +77,7 @@ def analysed(session: Session, opened: Opened) -> Work[AnalysisResult]:
         opened.config,
         recording_name=opened.name,
         pore_edits=opened.pore_edits,
+        keep_sites=kept_by_hand(opened),
         make_labels=make_labels,
     )
 
@@ -130,7 +132,21 @@ def _is_of_now(session: Session, opened: Opened, result: AnalysisResult) -> bool
         and result.experiment.stages == opened.experiment.stages
         and result.experiment.potential is opened.experiment.potential
         and result.pore_edits == tuple(opened.pore_edits)
+        and _same_places(result, opened)
         and replace(result.config, montage=opened.config.montage) == opened.config
+    )
+
+
+def _same_places(result: AnalysisResult, opened: Opened) -> bool:
+    """Whether the sites are still those of an analysis."""
+    if opened.sites is None or "sites" not in result.tables:
+        return True
+    columns = ["cycle", "y_um", "x_um"]
+    now, then = (
+        t[columns].to_numpy(float, na_value=np.nan) for t in (opened.sites, result.tables["sites"])
+    )
+    return now.shape == then.shape and np.allclose(
+        now[np.lexsort(now.T)], then[np.lexsort(then.T)], atol=1e-6
     )
 
 

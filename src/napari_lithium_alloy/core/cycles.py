@@ -106,7 +106,9 @@ def _pores_of(tracks: PoreTracks | None, cycle: int) -> dict[str, Any]:
     last = own.iloc[-1]
     unknown = pd.isna(last["total_area_um2"])
     inside = tracks.events["time_s"].between(own["time_s"].min(), own["time_s"].max())
-    events = tracks.events[inside]["event"].value_counts()
+    kinds = tracks.events[inside]
+    twice = (kinds["event"] == "split") & kinds.duplicated(["time_s", "parents"])
+    events = kinds[~twice]["event"].value_counts()
     return {
         "pore_count": pd.NA if unknown else last["count"],
         "area_fraction": last["area_fraction"],
@@ -123,14 +125,17 @@ def _growth(tracks: PoreTracks, cycle: int, total_um2: float) -> dict[str, float
     """Area of the pores that are new in a cycle, and growth of those that are not."""
     earlier = tracks.summary[tracks.summary["cycle"] < cycle]
     before = tracks.pristine.area_um2 if not len(earlier) else earlier["total_area_um2"].iloc[-1]
+    if math.isnan(total_um2):
+        return {"new_area_um2": math.nan, "growth_um2": math.nan}
     new = new_pores(tracks, cycle)["area_um2"].sum()
     return {"new_area_um2": float(new), "growth_um2": total_um2 - float(new) - float(before)}
 
 
 def new_pores(tracks: PoreTracks, cycle: int) -> pd.DataFrame:
     """Pores at a cycle's end none of whose ancestors was there before the cycle."""
+    ends = tracks.summary.loc[tracks.summary["cycle"] == cycle, "time_s"]
     own = tracks.pores[tracks.pores["cycle"] == cycle]
-    last = own[own["time_s"] == own["time_s"].max()]
+    last = own[own["time_s"] == ends.max()]
     earlier = set(tracks.pores.loc[tracks.pores["cycle"] < cycle, "pore"].tolist())
     earlier |= set(np.unique(tracks.pristine.labels).tolist()) - {0}
     new = [not (tracks.lineage.ancestors(int(p)) & earlier) for p in last["pore"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -15,6 +17,9 @@ APART, CLEAR = 8.0, 2.5
 """Distance of artificial sites from each other (nearer ones are noise to each other) and from real
 ones, in radii."""
 LEAST_APART_PX = 12.0
+UNKNOWN_RADIUS_PX = 3.0
+LEAST_ALIKE = 3
+"""Sites that both detectors tell, for their signal-to-noises to be compared."""
 ENOUGH, MOST_ROUNDS = 60, 6
 """Artificial sites wanted, and pictures with them that are made at most."""
 SMOOTHING = 1.0
@@ -37,7 +42,8 @@ def detectability(
     Discs with the sites' median profile, each as strong as a site drawn at random, are added to
     the change image on a grid clear of the sites; the share that `detect_sites` finds is smoothed
     over places. Without any site it is 1 on film. It is the detectability in the change over the
-    stage alone; `find_candidates` looks at growth as well, and how far the two agree is not known.
+    stage alone; `find_candidates` looks at growth as well and sees more, so the threshold asked for
+    here is lowered by the ratio of the signal-to-noises that both give the sites.
 
     Parameters
     ----------
@@ -57,7 +63,9 @@ def detectability(
     if not len(sites) or not known.any():
         return known.astype(np.float32)
     px = sites[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
-    radius = max(float(np.nanmedian(px[:, 2])), 1.0)
+    known_radii = px[np.isfinite(px[:, 2]), 2]
+    radius = max(float(np.median(known_radii)), 1.0) if known_radii.size else UNKNOWN_RADIUS_PX
+    parameters = _as_sure(change, sites, film, pixel_size_um, radius, parameters)
     profiles = _profiles(change, known, px[:, :2], int(np.ceil(2 * radius)) + 2)
     if not len(profiles):
         return known.astype(np.float32)
@@ -148,3 +156,28 @@ def _smoothed(
     )
     prior = PRIOR * (found.sum() + 0.5) / (tried.sum() + 1)
     return np.where(film, (of_them + prior) / (around + PRIOR), 0).astype(np.float32)
+
+
+def _as_sure(
+    change: Float32Array,
+    sites: pd.DataFrame,
+    film: BoolArray,
+    pixel_size_um: float,
+    radius_px: float,
+    parameters: NucleationParameters | None,
+) -> NucleationParameters:
+    """The parameters with a threshold that asks of the change alone what the search asked."""
+    asked = parameters or NucleationParameters()
+    if "snr" not in sites or not sites["snr"].notna().any():
+        return asked
+    easy = replace(asked, min_snr=asked.min_snr / 4)
+    seen = detect_sites(change, pixel_size_um, easy, valid=film)
+    if not len(seen):
+        return asked
+    places = seen[["y_um", "x_um"]].to_numpy(float)
+    away, at = cKDTree(places).query(sites[["y_um", "x_um"]].to_numpy(float))
+    ratio = seen["snr"].to_numpy(float)[at] / sites["snr"].to_numpy(float)
+    alike = (away <= radius_px * pixel_size_um) & np.isfinite(ratio)
+    if alike.sum() < LEAST_ALIKE:
+        return asked
+    return replace(asked, min_snr=asked.min_snr * min(float(np.median(ratio[alike])), 1.0))

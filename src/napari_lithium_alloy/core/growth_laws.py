@@ -12,7 +12,7 @@ from napari_lithium_alloy.core.recording import FloatArray
 HALF_FWHM = 1.1774
 """Half the full width at half maximum of a Gaussian, in its standard deviations."""
 LEAST_POINTS = 5
-ONSET_GRID = 200
+ONSET_GRID, FINE_GRID = 200, 41
 POWERS = np.linspace(0.05, 4, 159)
 _FINE, _HALF = 8.0, 60
 _RATIOS = np.geomspace(0.3, 12, 40)
@@ -39,16 +39,10 @@ def hinge_onset(times_s: FloatArray, loss: FloatArray, noise: float) -> tuple[fl
     if len(times_s) < 4:
         return float("nan"), float("nan"), "too few frames"
     span = float(times_s[-1] - times_s[0])
-    best: tuple[float, float, float] | None = None
-    for onset in np.linspace(times_s[0] - 0.1 * span, times_s[-1] - 0.1 * span, ONSET_GRID):
-        rise = np.maximum(times_s - onset, 0)
-        design = np.column_stack([rise, np.ones_like(rise)])
-        fitted, *_ = np.linalg.lstsq(design, loss, rcond=None)
-        left = float(((loss - design @ fitted) ** 2).sum())
-        if best is None or left < best[0]:
-            best = left, float(onset), float(fitted[0])
-    assert best is not None
-    _, onset, rate = best
+    low, high = times_s[0] - 0.1 * span, times_s[-1] - 0.1 * span
+    onset, rate = _best_hinge(times_s, loss, np.linspace(low, high, ONSET_GRID))
+    step = (high - low) / (ONSET_GRID - 1)
+    onset, rate = _best_hinge(times_s, loss, np.linspace(onset - step, onset + step, FINE_GRID))
     if rate <= 0 or rate * (times_s[-1] - onset) < 4 * noise / np.sqrt(max(1, len(times_s) / 4)):
         return nothing
     after = (times_s > onset).astype(float)
@@ -60,6 +54,19 @@ def hinge_onset(times_s: FloatArray, loss: FloatArray, noise: float) -> tuple[fl
     if onset < times_s[0] - 2 * sd - 0.02 * span:
         return float("nan"), float("nan"), "there before the window"
     return max(onset, float(times_s[0])), sd, ""
+
+
+def _best_hinge(times_s: FloatArray, loss: FloatArray, onsets: FloatArray) -> tuple[float, float]:
+    """Of these onsets the one that leaves least of the loss, and its rate."""
+    best = np.inf, float("nan"), float("nan")
+    for onset in onsets:
+        rise = np.maximum(times_s - onset, 0)
+        design = np.column_stack([rise, np.ones_like(rise)])
+        fitted, *_ = np.linalg.lstsq(design, loss, rcond=None)
+        left = float(((loss - design @ fitted) ** 2).sum())
+        if left < best[0]:
+            best = left, float(onset), float(fitted[0])
+    return best[1], best[2]
 
 
 def growth_exponent(

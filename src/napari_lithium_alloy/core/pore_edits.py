@@ -71,6 +71,15 @@ def edits_of(table: pd.DataFrame) -> list[PoreEdit]:
     missing = [c for c in TABLES["pore_edits"] if c not in table.columns]
     if missing:
         raise AlloyError(f"The corrections of pores have no column {missing[0]}.")
+    table = table.copy()
+    for column in ("edit", "cycle", "y_um", "x_um"):
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+    lost = table[["edit", "y_um", "x_um"]].isna().any(axis=1)
+    if lost.any():
+        raise AlloyError(
+            f"Row {int(np.flatnonzero(lost)[0]) + 1} of the corrections of pores has no number or "
+            "no place; mend it or leave it out."
+        )
     found = []
     for _, rows in table.groupby("edit", sort=True):
         first = rows.iloc[0]
@@ -86,12 +95,17 @@ def edits_of(table: pd.DataFrame) -> list[PoreEdit]:
 
 
 def edited(
-    labels: IntArray, edits: Sequence[PoreEdit], pixel_size_um: float, cycle: int | None = None
+    labels: IntArray,
+    edits: Sequence[PoreEdit],
+    pixel_size_um: float,
+    cycle: int | None = None,
+    *,
+    reach_px: float = REACH_PX,
 ) -> IntArray:
     """(Y, X) int32 labels 1..n with the corrections of a cycle made, in their order.
 
-    Places that are on or near no label change nothing: there the pore is not yet, or not any
-    more.
+    A place means the label nearest to it within `reach_px`. Places that are on or near no label
+    change nothing: there the pore is not yet, or not any more.
     """
     own = [e for e in edits if e.cycle is None or cycle is None or e.cycle == cycle]
     if not own or not labels.any():
@@ -99,7 +113,7 @@ def edited(
     labels = labels.copy()
     for edit in own:
         places = np.array(edit.places_um, dtype=float) / pixel_size_um
-        at = [_label_at(labels, float(y), float(x)) for y, x in places]
+        at = [_label_at(labels, float(y), float(x), reach_px) for y, x in places]
         if edit.kind == "delete":
             labels[labels == (at[0] or -1)] = 0
         elif edit.kind == "join":
@@ -110,9 +124,9 @@ def edited(
     return _renumbered(labels)
 
 
-def _label_at(labels: IntArray, y: float, x: float) -> int:
+def _label_at(labels: IntArray, y: float, x: float, reach_px: float) -> int:
     """The label at a place or, within reach, nearest to it; 0 for none."""
-    reach = int(np.ceil(REACH_PX))
+    reach = int(np.ceil(reach_px))
     row, column = round(y), round(x)
     top, left = max(row - reach, 0), max(column - reach, 0)
     part = labels[top : row + reach + 1, left : column + reach + 1]
@@ -121,7 +135,7 @@ def _label_at(labels: IntArray, y: float, x: float) -> int:
         return 0
     far = np.hypot(rows + top - y, columns + left - x)
     nearest = int(np.argmin(far))
-    return int(part[rows[nearest], columns[nearest]]) if far[nearest] <= REACH_PX else 0
+    return int(part[rows[nearest], columns[nearest]]) if far[nearest] <= reach_px else 0
 
 
 def _split(labels: IntArray, places: np.ndarray, at: list[int]) -> None:

@@ -173,7 +173,8 @@ class PoreFrames:
             What was seen last: what is one pore stays one until it clearly parts.
         """
         self.final, self.before = final, before
-        self.support = regions_of(final, self.optics.psf_sigma_px)
+        grown = regions_of(final, self.optics.psf_sigma_px)
+        self.support = np.where(self.optics.film, grown, 0)
         self._outside = (self.optics.film & (self.support == 0)).astype(np.float32)
         self._weight = blurred(self._outside, FILM_REACH * self.optics.psf_sigma_px)
         self._near = self._weight > LEAST_NEAR
@@ -183,15 +184,19 @@ class PoreFrames:
         counts = self.recording.read(t)
         share = self._supported_share(self.optics.brightness(counts))
         labels = self._labels(share, support=True)
-        labels = edited(labels, self.edits, self.size_um, self.cycle)
+        # On its place only: where a pore was deleted at the end, its neighbour is nearest.
+        labels = edited(labels, self.edits, self.size_um, self.cycle, reach_px=1.0)
         self.before = labels
         n = int(labels.max())
         index = np.arange(1, n + 1)
-        areas, final = self._areas(share, labels, n)
+        areas, final = self._areas(np.nan_to_num(share), labels, n)
+        clipped = self.is_clipped(counts, labels)
         limit = self.recording.saturation_counts
         saturated = np.zeros(n, dtype=bool)
         if limit is not None and n:
             saturated = maxima(counts, labels, n)[1:] >= limit
+        if clipped:
+            areas = np.where(saturated, np.nan, areas)
         at_edge = edge_labels(labels, self.optics.film)
         return FramePores(
             labels=labels,
@@ -200,7 +205,7 @@ class PoreFrames:
             final=final,
             touches_edge=np.array([i in at_edge for i in index], dtype=bool),
             saturated=saturated,
-            clipped=self.is_clipped(counts, labels),
+            clipped=clipped,
         )
 
     def is_clipped(self, counts: NDArray[Any], labels: IntArray) -> bool:

@@ -61,8 +61,11 @@ def _life(tracks: PoreTracks, pore: int, own: pd.DataFrame, events: pd.DataFrame
     times, areas = own["time_s"].to_numpy(float), own["area_um2"].to_numpy(float)
     parents = "" if pore not in events.index else str(events.loc[pore, "parents"] or "")
     pristine = bool(own["pristine"].any())
-    first = own["cycle"] == own["cycle"].iloc[0]
-    emergence, reason = _emergence(times, areas, bool(parents), pristine, tracks.times_s)
+    first = (own["cycle"] == own["cycle"].iloc[0]).to_numpy()
+    began = tracks.summary.loc[tracks.summary["cycle"] == own["cycle"].iloc[0], "time_s"].min()
+    emergence, reason = _emergence(
+        times[first], areas[first], bool(parents), pristine, float(began)
+    )
     rate, sd, why = _expansion(times[first], areas[first])
     ended, by = _end(tracks, pore)
     last = own.iloc[-1]
@@ -86,7 +89,7 @@ def _life(tracks: PoreTracks, pore: int, own: pd.DataFrame, events: pd.DataFrame
 
 
 def _emergence(
-    times: FloatArray, areas: FloatArray, of_others: bool, pristine: bool, every_s: FloatArray
+    times: FloatArray, areas: FloatArray, of_others: bool, pristine: bool, window_s: float
 ) -> tuple[float, str]:
     if pristine:
         return math.nan, "a pinhole of the pristine film"
@@ -100,9 +103,8 @@ def _emergence(
         return math.nan, "its area never passed its noise"
     i = starts[0]
     if i == 0:
-        k = int(np.searchsorted(every_s, times[0]))
-        if k == 0:
-            return math.nan, "there when the recording of its window began"
+        if times[0] <= window_s:
+            return math.nan, "there when its cycle's dissolution began"
         return float(times[0]), ""
     share = (level - areas[i - 1]) / (areas[i] - areas[i - 1])
     return float(times[i - 1] + share * (times[i] - times[i - 1])), ""

@@ -70,6 +70,8 @@ class PoreParameters:
                 f"The pore threshold is {self.threshold:g}; give a share of the step from film "
                 "to substrate between 0 and 1, such as 0.5."
             )
+        if self.averaged_frames < 1:
+            raise AlloyError("At least one frame is needed to tell pores; give averaged_frames.")
         if not 0 < self.hysteresis <= 1:
             raise AlloyError(
                 f"The hysteresis is {self.hysteresis:g}; give a share of the threshold, more "

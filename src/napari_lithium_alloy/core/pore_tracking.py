@@ -193,6 +193,7 @@ class _Tracker:
     def begin_pristine(self, frames: IntArray) -> None:
         """Pinholes of the film before current flows."""
         recording, look = self.look.recording, self.look
+        look.cycle = 0  # corrections of a cycle are not of the pristine film
         labels, areas = look.found(frames)
         time_s = float(recording.times_s[frames].mean())
         number = self.builder.add(labels, time_s)
@@ -265,7 +266,7 @@ class _Tracker:
                 "cycle": self.look.cycle,
                 "count": count,
                 "total_area_um2": total_um2,
-                "area_fraction": total_um2 / film_um2,
+                "area_fraction": total_um2 / film_um2 if film_um2 > 0 else math.nan,
             }
         )
 

@@ -3,6 +3,7 @@
 import functools
 from typing import Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from napari_lithium_alloy._napari.adding import add_layers
@@ -47,8 +48,9 @@ class PoreTracking(PlotDock):
     RUN = "Track pores"
 
     def controls(self) -> QWidget:
+        self._waits = False
         self.cycles = QComboBox()
-        self.cycles.setToolTip("Dissolution and dealloying of these cycles are looked at")
+        self.cycles.setToolTip("The cycle whose areas relative to the final pore are drawn")
         self.cycles.currentIndexChanged.connect(self.draw)
         self.form: Form[PoreParameters] = Form(PoreParameters(), FIELDS)
         for widget in self.form.widgets.values():
@@ -174,8 +176,7 @@ class PoreTracking(PlotDock):
         windows = pore_windows_of(opened, None)
         cycle = next((w.cycle for w in windows if w.start_s <= at <= w.end_s), None)
         opened.pore_edits += [e.in_cycle(cycle) for e in edits]
-        with self.errors_shown():
-            self.run()
+        self._again()
 
     def take_back(self) -> None:
         """Take back the last correction by hand and track again."""
@@ -184,8 +185,22 @@ class PoreTracking(PlotDock):
             self.status.setText("There is no correction by hand to take back.")
             return
         opened.pore_edits.pop()
+        self._again()
+
+    def _again(self) -> None:
+        """Track anew, in place of a tracking that runs without the last correction."""
+        if self.busy:
+            self._waits = True
+            self.status.setText("The correction is made when this tracking has ended.")
+            return
         with self.errors_shown():
             self.run()
+
+    def _show_busy(self, busy: bool) -> None:
+        super()._show_busy(busy)
+        if not busy and self._waits:
+            self._waits = False
+            QTimer.singleShot(0, self._again)
 
     # Tracking
 
@@ -193,7 +208,7 @@ class PoreTracking(PlotDock):
         opened, parameters = self.session.need_current(), self.form.value
         opened.recording.pixel_size("Pore tracking")
         opened.use(pores=parameters)
-        work = tracked(opened, pore_windows_of(opened, self.cycle), parameters)
+        work = tracked(opened, pore_windows_of(opened, None), parameters)
         self.start(work, functools.partial(self._show, opened, parameters))
 
     def _show(self, opened: Opened, parameters: PoreParameters, result: Tracked) -> None:
@@ -212,7 +227,7 @@ class PoreTracking(PlotDock):
         opened.tables |= tables
         self.session.results_changed.emit("tables")
         self.session.results_changed.emit("pores")
-        self.status.setText(pore_sentence(tracks, len(opened.pore_edits)))
+        self.status.setText(pore_sentence(tracks, tables["pore_edits"]["edit"].nunique()))
 
     def show_tables(self) -> None:
         super().show_tables()

@@ -152,7 +152,10 @@ def pore_cycles_figure(cycles: pd.DataFrame, overlaps: pd.DataFrame) -> Any:
     shares = overlaps[overlaps["fraction"].notna()]
     draws: list[tuple[Any, pd.DataFrame, float]] = []
     if len(known):
-        draws += [(_draw_counts, ends, 1.0), (_draw_parts, ends, 0.5 + 0.17 * min(len(ends), 4))]
+        draws.append((_draw_counts, ends, 1.0))
+    parts = ends[ends["new_area_um2"].notna() & ends["growth_um2"].notna()]
+    if len(parts):
+        draws.append((_draw_parts, parts, 0.5 + 0.17 * min(len(ends), 4)))
     if len(shares):
         draws.append((_draw_shares, shares, 0.95))
     if not draws:
@@ -190,9 +193,8 @@ def _draw_counts(axes: Any, ends: pd.DataFrame) -> None:
     axes.set_xlabel("Pristine, and ends of cycles")
 
 
-def _draw_parts(axes: Any, ends: pd.DataFrame) -> None:
+def _draw_parts(axes: Any, own: pd.DataFrame) -> None:
     """Stacked bars of a cycle's pore area, with its births and merges below."""
-    own = ends[ends["new_area_um2"].notna() & ends["growth_um2"].notna()]
     x = np.arange(len(own))
     total, new, growth = (
         own[c].to_numpy(float) for c in ("total_area_um2", "new_area_um2", "growth_um2")
