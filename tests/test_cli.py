@@ -483,7 +483,7 @@ def test_results_are_compared_at_equal_charge(analysed, tmp_path, capsys):
     assert said.startswith("density of sites ~ current^(")
     assert {p.name for p in out.iterdir()} == {"site_study.csv", "fig_sites_against_current.svg"}
     table = read_csv(out / "site_study.csv")
-    assert table["name"].tolist() == ["results", "faster"]
+    assert table["name"].tolist() == [f"{analysed.parent.name}/results", "faster"]
     assert table["current_ma_cm2"][1] == pytest.approx(2 * table["current_ma_cm2"][0])
     sites = read_csv(analysed / "sites.csv")
     assert table["site_count"].tolist() == [

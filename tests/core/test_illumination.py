@@ -117,3 +117,19 @@ def test_frames_without_light_spoil_no_others():
     gain = gain_of_region(lit, np.arange(5), "Glass")
     np.testing.assert_allclose(gain.gain, 1)
     assert "out of view or dark: 1;" in gain.note
+
+
+def test_what_a_front_does_to_some_tiles_is_no_flicker():
+    """The lamp moves all tiles alike; of a film that changes within a few frames none is told."""
+    t, rng = np.arange(80.0), np.random.default_rng(0)
+    lamp = 0.006 * rng.standard_normal(80)
+    noise = 3e-4 * rng.standard_normal((80, 25))
+    found = flicker(t, lamp + noise.mean(axis=1), tiles=lamp[:, None] + noise)
+    assert np.corrcoef(found, flicker(t, lamp))[0, 1] > 0.99
+    passes = 0.6 / (1 + np.exp(-(t[:, None] - np.linspace(39.5, 40.5, 25)) / 0.7))
+    steady = flicker(t, (passes + noise).mean(axis=1), tiles=passes + noise)
+    alone = flicker(t, (passes + noise).mean(axis=1))
+    assert np.abs(alone).max() > 0.02
+    assert np.abs(steady).max() < 0.002
+    short = flicker(t[:6], lamp[:6], tiles=lamp[:6, None] + noise[:6])
+    assert short.shape == (6,)

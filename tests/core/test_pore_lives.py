@@ -46,12 +46,18 @@ def tracks_of(rows, events=(), parents=None, times=TIMES):
         times_s=times,
         labels=np.zeros((len(times), 4, 4), np.int32),
         pores=pores,
-        summary=empty("pore_summary"),
+        summary=summary_of(pores, times),
         tracks=np.empty((0, 4)),
         lineage=Lineage(events=events_table([*births, *events]), parents=parents or {}),
         pristine=PristinePores(time_s=0.0, count=0, area_um2=0.0, labels=np.zeros((4, 4), int)),
         optics=PoreOptics(flat=np.ones((4, 4), np.float32), dark=0.0, film=film),
     )
+
+
+def summary_of(pores, times):
+    """The times looked at in each cycle; nothing else of it is asked for."""
+    looked = [pd.DataFrame({"time_s": times, "cycle": c}) for c in pores["cycle"].unique()]
+    return conform("pore_summary", pd.concat(looked)) if looked else empty("pore_summary")
 
 
 def rise(start_s, rate, final, times=TIMES):
@@ -95,7 +101,7 @@ def test_the_stated_error_of_a_rate_is_its_spread():
     ("areas", "more", "emerges", "grows", "reason"),
     [
         (np.full(100, 0.3), {"pristine": True}, False, False, "a pinhole of the pristine film"),
-        (np.full(100, 0.3), {}, False, False, "there when the recording of its window began"),
+        (np.full(100, 0.3), {}, False, False, "there when its cycle's dissolution began"),
         (np.where(TIMES >= 150, 0.3, 0), {}, True, False, "its area did not grow"),
         (np.where(TIMES >= 197, 0.3, 0), {}, True, False, "too few frames"),
         (np.where(TIMES >= 199, 0.3, 0), {}, True, False, "too few frames"),

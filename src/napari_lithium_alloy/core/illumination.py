@@ -272,9 +272,9 @@ def _usual(departures: FloatArray) -> FloatArray:
     """
     sizes = np.abs(departures)
     usual = MAD_TO_SD * float(np.median(sizes))
-    large = (sizes > UNUSUAL * usual).astype(int)
-    near = np.convolve(sizes > UNUSUAL / 2 * usual, np.ones(2 * NEAR_FRAMES + 1, int), "same")
-    return np.where((large > 0) & (near > 1), 0.0, departures)
+    half_as_large = (sizes > UNUSUAL / 2 * usual).astype(int)
+    near = ndimage.convolve1d(half_as_large, np.ones(2 * NEAR_FRAMES + 1, int), mode="constant")
+    return np.where((sizes > UNUSUAL * usual) & (near > 1), 0.0, departures)
 
 
 def _departures(

@@ -238,6 +238,7 @@ class _Tracker:
             return
         size, optics = self.look.size_um, self.look.optics
         pinholes = np.unique(self.pristine.labels)
+        outlines_px = np.bincount(seen.labels.ravel())[1:]
         self.tracks.append(np.column_stack([number, np.full(len(number), k), seen.centres_px]))
         self.rows.append(
             pd.DataFrame(
@@ -249,11 +250,12 @@ class _Tracker:
                     "x_um": seen.centres_px[:, 1] * size,
                     "area_um2": seen.areas_px * size**2,
                     "final": seen.final,
-                    "resolved": seen.areas_px > optics.smallest_resolved_px,
+                    "resolved": np.where(np.isnan(seen.areas_px), outlines_px, seen.areas_px)
+                    > optics.smallest_resolved_px,
                     "touches_edge": seen.touches_edge,
                     "saturated": seen.saturated,
                     "pristine": np.isin(number, pinholes[pinholes > 0]),
-                    "outline_area_um2": np.bincount(seen.labels.ravel())[1:] * size**2,
+                    "outline_area_um2": outlines_px * size**2,
                 }
             )
         )

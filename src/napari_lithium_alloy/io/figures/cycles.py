@@ -153,7 +153,7 @@ def pore_cycles_figure(cycles: pd.DataFrame, overlaps: pd.DataFrame) -> Any:
     draws: list[tuple[Any, pd.DataFrame, float]] = []
     if len(known):
         draws.append((_draw_counts, ends, 1.0))
-    parts = ends[ends["new_area_um2"].notna() & ends["growth_um2"].notna()]
+    parts = known[known["new_area_um2"].notna() & known["growth_um2"].notna()]
     if len(parts):
         draws.append((_draw_parts, parts, 0.5 + 0.17 * min(len(ends), 4)))
     if len(shares):
