@@ -22,11 +22,11 @@ def test_as_many_and_as_far_apart_on_the_film():
     rng = np.random.default_rng(0)
     valid = np.zeros((120, 150), bool)
     valid[20:110, 10:140] = True
-    sites = placed(np.empty((0, 2)), valid, rng)
+    sites = placed(np.empty((0, 2)), np.argwhere(valid), rng)
     assert sites.shape == (0, 2)
     observed = np.array([[30.0, 30], [30, 42], [80, 100], [100, 60], [60, 120], [50, 70]])
     for _ in range(20):
-        drawn = placed(observed, valid, rng)
+        drawn = placed(observed, np.argwhere(valid), rng)
         assert drawn.shape == observed.shape
         assert pdist(drawn).min() >= 0.99 * 12
         assert valid[tuple(np.round(drawn).astype(int).T)].all()
@@ -50,7 +50,7 @@ def p_of(seed, follow):
     rng = np.random.default_rng(seed)
     image = ndimage.gaussian_filter(rng.standard_normal((160, 160)), 8.0)[20:-20, 20:-20]
     valid = np.ones(image.shape, bool)
-    centres = placed(rng.uniform(0, 120, (25, 2)), valid, rng)
+    centres = placed(rng.uniform(0, 120, (25, 2)), np.argwhere(valid), rng)
     if follow:
         high = np.argwhere(image > np.quantile(image, 0.7))
         centres = high[rng.choice(len(high), 25, replace=False)].astype(float)

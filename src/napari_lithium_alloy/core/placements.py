@@ -49,22 +49,22 @@ def site_placements(
         Number of draws, and of the random numbers.
     """
     found = {}
+    places = np.argwhere(valid)
     for cycle, own in sites.groupby("cycle"):
         px = own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
         rng = np.random.default_rng([seed, int(cycle)])
-        draws = [placed(px[:, :2], valid, rng) for _ in range(n if valid.any() else 0)]
+        draws = [placed(px[:, :2], places, rng) for _ in range(n if len(places) else 0)]
         radii = np.fmax(px[:, 2], 1.0)
         discs = [_pixels(centres, radii, valid.shape) for centres in draws]
         found[f"cycle{cycle}_sites"] = Placements(discs=discs)
     return found
 
 
-def placed(sites_px: FloatArray, valid: BoolArray, rng: np.random.Generator) -> FloatArray:
-    """(N, 2) as many sites on valid pixels, none nearer to another than the nearest two are.
+def placed(sites_px: FloatArray, places: IntArray, rng: np.random.Generator) -> FloatArray:
+    """(N, 2) as many sites on some pixels (M, 2), none nearer to another than the nearest two are.
 
     Where that many do not fit so far apart, the last ones may lie nearer.
     """
-    places = np.argwhere(valid)
 
     def drawn(k: int) -> FloatArray:
         return np.asarray(
