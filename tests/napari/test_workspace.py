@@ -119,7 +119,12 @@ def test_sites_added_by_hand_survive_the_whole_analysis(
     finished(workspace)
     opened = session_of(viewer).current
     assert (opened.sites["source"] == "added").sum() == 1
-    assert len(opened.result.tables["sites"]) == len(opened.sites)
+    tables = opened.tables
+    n = len(opened.sites)
+    assert len(opened.result.tables["sites"]) == len(tables["sites"]) == n
+    assert tables["site_field"]["n_sites"].tolist() == [n]
+    assert tables["cycles"]["site_count"].dropna().tolist() == [n]
+    assert set(tables["site_growth"]["site"]) == set(tables["sites"]["site"])
 
 
 def test_an_unknown_mode_is_asked_for(viewer, workspace, errors):

@@ -17,6 +17,7 @@ from napari_lithium_alloy.core.site_detection import (
     suggested_threshold,
     threshold_curve,
 )
+from napari_lithium_alloy.core.tables import empty
 
 MOST_CURVES = 6
 
@@ -74,9 +75,9 @@ class SitePlot:
 
 def threshold_plot(context: SiteContext) -> SitePlot:
     """How many sites reach a signal-to-noise, and how many of them noise makes."""
-    if context.candidates is None:
+    curve = _curve_of(context)
+    if not len(curve):
         return SitePlot(hint="Detect sites to see how many\nthere are at each threshold")
-    curve = threshold_curve(context.candidates)
     x, counts = curve["threshold"].to_numpy(float), curve["count"].to_numpy(float)
     false = curve["expected_false"].to_numpy(float)
     curves = [Curve(name="sites", x=x, y=counts)]
@@ -91,6 +92,16 @@ def threshold_plot(context: SiteContext) -> SitePlot:
         threshold=context.parameters.min_snr,
         suggested=suggested_threshold(curve),
     )
+
+
+def _curve_of(context: SiteContext) -> pd.DataFrame:
+    """Counts by threshold of the last search, else of the last whole analysis."""
+    if context.candidates is not None:
+        return threshold_curve(context.candidates)
+    table = context.opened.tables.get("site_thresholds")
+    if table is None:
+        return empty("site_thresholds")
+    return table[(table["cycle"] == context.cycle) & table["threshold"].notna()]
 
 
 def growth_plot(context: SiteContext) -> SitePlot:
