@@ -249,6 +249,16 @@ def measured_correction(
     )
 
 
+def steadied(experiment: Experiment, recording: Recording) -> Work[Recording]:
+    """A recording as the analysis measures it: what is wrong with its frames taken out."""
+    if recording.corrections:
+        return recording
+    config = config_of(experiment, recording)
+    as_read, _ = as_measured(recording, config)
+    correction = yield from measured_correction(experiment, as_read, config)
+    return corrected(as_read, correction)
+
+
 def as_measured(recording: Recording, config: AnalysisConfig) -> tuple[Recording, list[str]]:
     """The recording with the dark level chosen and the counts at which it clips, and notes."""
     return _with_clipping(_with_dark(recording, config))

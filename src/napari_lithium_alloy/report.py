@@ -11,7 +11,6 @@ import numpy as np
 
 from napari_lithium_alloy.config import config_of
 from napari_lithium_alloy.core.alloyed_images import is_uniform
-from napari_lithium_alloy.core.correction import corrected
 from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.cycles import COMING, LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
@@ -43,9 +42,8 @@ from napari_lithium_alloy.io.figures.page import (
 from napari_lithium_alloy.pair_drawings import Drawing, pair_drawings
 from napari_lithium_alloy.pipeline import (
     AnalysisResult,
-    as_measured,
     found_stages,
-    measured_correction,
+    steadied,
 )
 from napari_lithium_alloy.placement_drawings import placement_drawings
 from napari_lithium_alloy.pore_drawings import pore_drawings
@@ -61,21 +59,11 @@ def with_stages(experiment: Experiment, recording_name: str | None = None) -> Wo
     if experiment.stages:
         return experiment
     recording = experiment.recording(recording_name)
-    steady = yield from part(_steadied(experiment, recording), 0, 50, 100)
+    steady = yield from part(steadied(experiment, recording), 0, 50, 100)
     reference = _reference(experiment, steady)
     found = found_stages(experiment, steady, reference, film_of(steady, reference))
     stages = yield from part(found, 50, 100, 100)
     return experiment.replace(stages=tuple(stages))
-
-
-def _steadied(experiment: Experiment, recording: Recording) -> Work[Recording]:
-    """A recording as the analysis measures it: what is wrong with its frames taken out."""
-    if recording.corrections:
-        return recording
-    config = config_of(experiment, recording)
-    as_read, _ = as_measured(recording, config)
-    correction = yield from measured_correction(experiment, as_read, config)
-    return corrected(as_read, correction)
 
 
 def _reference(experiment: Experiment, recording: Recording) -> Reference:
@@ -103,7 +91,7 @@ def save_movie(
     views = []
     for i, recording in enumerate(both):
         begin = 10 + 10 * i
-        steady = yield from part(_steadied(experiment, recording), begin, begin + 10, 100)
+        steady = yield from part(steadied(experiment, recording), begin, begin + 10, 100)
         views.append(View(recording=steady, reference=_reference(experiment, steady)))
     cell = cell_curve(experiment)
     x = None if cell is None else _content(experiment, cell.times_s)

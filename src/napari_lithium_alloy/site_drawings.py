@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import spatial
 
-from napari_lithium_alloy.config import config_of
 from napari_lithium_alloy.core.alignment import AlignmentParameters, align_recordings
-from napari_lithium_alloy.core.correction import corrected
 from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray, Recording
@@ -20,7 +18,7 @@ from napari_lithium_alloy.core.site_growth import PORE, SiteTimes
 from napari_lithium_alloy.core.site_montage import HALF_UM, SiteMontage, site_montage
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
 from napari_lithium_alloy.io.figures.sites import dendrite_figure, growth_figure
-from napari_lithium_alloy.pipeline import AnalysisResult, as_measured, measured_correction
+from napari_lithium_alloy.pipeline import AnalysisResult, steadied
 
 Drawing = tuple[str, Callable[[], Any]]
 SHOWN_SITES = 5
@@ -88,7 +86,7 @@ class _Epi:
         epi = self.result.experiment.by_mode("epi")
         if epi is None or self.result.recording.mode != "trans" or epi.pixel_size_um is None:
             return None
-        steady = _steadied(self.result, epi)
+        steady = finish(steadied(self.result.experiment, epi))
         how = AlignmentParameters(most_times=MOST_TIMES)
         alignment = finish(align_recordings(self.result.recording, steady, how))
         return (steady, alignment.inverse) if alignment.same_field else None
@@ -111,15 +109,6 @@ class _Epi:
             current_starts_s=self.result.experiment.current_starts_s(),
         )
         return [finish(site_montage(steady, (float(y), float(x)), start_s, end_s, reference))]
-
-
-def _steadied(result: AnalysisResult, recording: Recording) -> Recording:
-    """A recording with what is wrong with its frames taken out."""
-    if recording.corrections:
-        return recording
-    config = config_of(result.experiment, recording)
-    as_read, _ = as_measured(recording, config)
-    return corrected(as_read, finish(measured_correction(result.experiment, as_read, config)))
 
 
 def _growth(result: AnalysisResult, stage: Stage, sites: pd.DataFrame) -> Any:

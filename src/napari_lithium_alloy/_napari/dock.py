@@ -115,6 +115,9 @@ class Dock(QWidget):
     def take(self, opened: Opened) -> None:
         """Show the parameters of a recording the dock has turned to."""
 
+    def layers_changed(self, _event: Any = None) -> None:
+        """Take notice of layers that came or went."""
+
     def _plot_saver(self) -> Any:
         return None
 
@@ -171,6 +174,8 @@ class Dock(QWidget):
             self.session.recordings_changed.connect(self._session_changed)
             self.session.current_changed.connect(self._session_changed)
             self.session.results_changed.connect(self._results_changed)
+            self.viewer.layers.events.inserted.connect(self.layers_changed)
+            self.viewer.layers.events.removed.connect(self.layers_changed)
         self._session_changed()
 
     def disconnect_events(self) -> None:
@@ -180,6 +185,8 @@ class Dock(QWidget):
             self.session.recordings_changed.disconnect(self._session_changed)
             self.session.current_changed.disconnect(self._session_changed)
             self.session.results_changed.disconnect(self._results_changed)
+            self.viewer.layers.events.inserted.disconnect(self.layers_changed)
+            self.viewer.layers.events.removed.disconnect(self.layers_changed)
             self.cancel()
 
     def showEvent(self, event: QShowEvent) -> None:

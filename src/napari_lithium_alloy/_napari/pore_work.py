@@ -9,7 +9,6 @@ import pandas as pd
 
 from napari_lithium_alloy._napari.label_store import make_labels
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.pore_views import leaving_stages
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.pore_frames import PoreFrames
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
@@ -19,6 +18,7 @@ from napari_lithium_alloy.core.pores import pore_optics
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import IntArray
 from napari_lithium_alloy.core.tables import empty
+from napari_lithium_alloy.pipeline import pore_windows
 
 Tracked = tuple[PoreTracks, dict[str, pd.DataFrame]]
 
@@ -39,28 +39,23 @@ class Preview:
         return f"Preview at {self.time_s:.1f} s: {int(self.labels.max())} pores, {area}."
 
 
-def pore_windows_of(opened: Opened, cycle: int | None) -> list[PoreWindow]:
-    """Dissolution and dealloying of one cycle or all; without stages, the whole recording.
+def pore_windows_of(opened: Opened) -> list[PoreWindow]:
+    """Dissolution and dealloying of all cycles; without stages, the whole recording.
 
     Raises
     ------
     AlloyError
         If there are stages but none of them is one of these.
     """
-    stages = leaving_stages(opened)
-    if not stages:
-        if opened.experiment.stages:
-            raise AlloyError(
-                "There is no dissolution or dealloying among the stages; add one to [[stages]]."
-            )
+    if not opened.experiment.stages:
         times = opened.recording.times_s
         return [PoreWindow(cycle=1, start_s=float(times[0]), end_s=float(times[-1]))]
-    found: dict[int, tuple[float, float]] = {}
-    for stage in stages:
-        if cycle in (None, stage.cycle):
-            low, high = found.get(stage.cycle, (np.inf, -np.inf))
-            found[stage.cycle] = min(low, stage.start_s), max(high, stage.end_s)
-    return [PoreWindow(cycle=c, start_s=a, end_s=b) for c, (a, b) in sorted(found.items())]
+    windows = pore_windows(opened.experiment.stages)
+    if not windows:
+        raise AlloyError(
+            "There is no dissolution or dealloying among the stages; add one to [[stages]]."
+        )
+    return windows
 
 
 def tracked(opened: Opened, windows: list[PoreWindow], parameters: PoreParameters) -> Work[Tracked]:

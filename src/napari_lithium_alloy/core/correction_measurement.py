@@ -200,16 +200,15 @@ def _lamp(
     for t in range(recording.n_frames):
         seen = light.read(t)
         moved = moved_mask(film if region is None else region, steady.shift_px[t])
-        inside = seen[moved]
-        inside = inside[np.isfinite(inside)]
+        lit = moved & np.isfinite(seen)
         if region is None:
-            lit = moved & np.isfinite(seen) & (seen > 0)
+            lit &= seen > 0
             logs = np.log(seen[lit])
             levels[t] = float(logs.mean()) if logs.size else np.nan
             count = np.bincount(tile[lit], minlength=TILES**2)
             total = np.bincount(tile[lit], logs, TILES**2)
             tiles[t] = np.where(count >= LEAST_REFERENCE_PX, total / np.maximum(count, 1), np.nan)
-        elif inside.size >= LEAST_REFERENCE_PX:
+        elif (inside := seen[lit]).size >= LEAST_REFERENCE_PX:
             low, high = np.quantile(inside, TRIMMED)
             levels[t] = float(inside[(inside >= low) & (inside <= high)].mean())
         yield t + 1, recording.n_frames

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, capacity_mah_cm2
+from napari_lithium_alloy.core.lineage import count_events
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
 from napari_lithium_alloy.core.stages import Stage, StageKind, cycles_of, stages_of
 from napari_lithium_alloy.core.tables import conform, empty
@@ -106,17 +107,15 @@ def _pores_of(tracks: PoreTracks | None, cycle: int) -> dict[str, Any]:
     last = own.iloc[-1]
     unknown = pd.isna(last["total_area_um2"])
     inside = tracks.events["time_s"].between(own["time_s"].min(), own["time_s"].max())
-    kinds = tracks.events[inside]
-    twice = (kinds["event"] == "split") & kinds.duplicated(["time_s", "parents"])
-    events = kinds[~twice]["event"].value_counts()
+    events = count_events(tracks.events[inside])
     return {
         "pore_count": pd.NA if unknown else last["count"],
         "area_fraction": last["area_fraction"],
         "total_area_um2": last["total_area_um2"],
-        "pore_births": int(events.get("birth", 0)),
-        "pore_merges": int(events.get("merge", 0)),
-        "pore_splits": int(events.get("split", 0)),
-        "pore_closures": int(events.get("closure", 0)),
+        "pore_births": events["birth"],
+        "pore_merges": events["merge"],
+        "pore_splits": events["split"],
+        "pore_closures": events["closure"],
         **_growth(tracks, cycle, math.nan if unknown else float(last["total_area_um2"])),
     }
 

@@ -271,7 +271,7 @@ def _usual(departures: FloatArray) -> FloatArray:
     parabola misses it in several frames near each other.
     """
     sizes = np.abs(departures)
-    usual = MAD_TO_SD * float(np.median(sizes))
+    usual = robust_sd(departures)
     half_as_large = (sizes > UNUSUAL / 2 * usual).astype(int)
     near = ndimage.convolve1d(half_as_large, np.ones(2 * NEAR_FRAMES + 1, int), mode="constant")
     return np.where((sizes > UNUSUAL * usual) & (near > 1), 0.0, departures)

@@ -13,6 +13,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.tables import conform, empty
 
+EVENTS = ("birth", "merge", "split", "closure")
 LEAST_OVERLAP = 0.5
 """Overlap, as a share of the smaller one's area, that makes two regions one object."""
 
@@ -50,10 +51,7 @@ class Lineage:
 
     def count(self, event: str) -> int:
         """Number of events of a kind; a split into n counts once."""
-        of_kind = self.events[self.events["event"] == event]
-        if event == "split":
-            return len(of_kind.drop_duplicates(["time_s", "parents"]))
-        return len(of_kind)
+        return count_events(self.events)[event]
 
 
 def _reached(start: int, links: Mapping[int, list[int]]) -> set[int]:
@@ -262,6 +260,13 @@ def _directed(
         before.setdefault(late, []).append(early)
         after.setdefault(early, []).append(late)
     return before, after
+
+
+def count_events(events: pd.DataFrame) -> dict[str, int]:
+    """Number of each kind of event; a split into n counts once."""
+    again = (events["event"] == "split") & events.duplicated(["time_s", "parents"])
+    counts = events.loc[~again, "event"].value_counts()
+    return {kind: int(counts.get(kind, 0)) for kind in EVENTS}
 
 
 def events_table(events: list[dict[str, object]]) -> pd.DataFrame:

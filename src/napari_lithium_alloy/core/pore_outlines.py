@@ -13,7 +13,7 @@ from napari_lithium_alloy.core.by_label import lengthening, maxima, sums
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import MAD_TO_SD, blurred, robust_sd
+from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred, robust_sd
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
@@ -25,8 +25,6 @@ DARKEST_SHARE = 0.1
 """How far below the film a pixel counts as darker."""
 SEEN_NOISE = 0.04
 """Noise of the sharpened share up to which no more smoothing is done."""
-PIXEL_VARIANCE = 1 / 12
-"""Of a pixel's own square, pixels squared: it blurs as a Gaussian of this variance does."""
 SMOOTHINGS_PX = np.geomspace(0.5, 4.0, 19)
 LOWEST_SHARE, LOWEST_NOISES = 0.05, 2.0
 """Share, and multiple of its noise, under which a pixel belongs to no pore."""
@@ -225,7 +223,7 @@ class _Spots:
 def _noise_below(values: FloatArray) -> float:
     """Standard deviation of the film about a share of 0, from what lies under it: no pore does."""
     under = values[values < 0]
-    return MAD_TO_SD * float(np.median(-under)) if under.size else 0.0
+    return robust_sd(under) if under.size else 0.0
 
 
 def _bridges(image: FloatArray, basins: IntArray) -> tuple[IntArray, FloatArray]:

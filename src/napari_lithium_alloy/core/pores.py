@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from skimage import measure, segmentation
 
+from napari_lithium_alloy.core.by_label import centres
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, robust_sd
 
 EIGHT = np.ones((3, 3), dtype=bool)
 ASSUMED_PSF_SIGMA_PX = 1.3
@@ -193,12 +194,11 @@ def estimate_psf(share: FloatArray, labels: IntArray) -> float:
     if n == 0:
         return math.nan
     smooth = ndimage.gaussian_filter(share, 1.0)
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, np.arange(1, n + 1)))
     reach, ring = ALONE_PX
     rows, columns = np.mgrid[-ring : ring + 1, -ring : ring + 1]
     far = np.hypot(rows, columns)
     found = []
-    for number, (y, x) in enumerate(np.round(centres).astype(int), start=1):
+    for number, (y, x) in enumerate(np.round(centres(labels, n)).astype(int), start=1):
         inside = (slice(max(y - ring, 0), y + ring + 1), slice(max(x - ring, 0), x + ring + 1))
         if labels[inside].shape != far.shape or not np.isin(labels[inside], (0, number)).all():
             continue
@@ -206,7 +206,7 @@ def estimate_psf(share: FloatArray, labels: IntArray) -> float:
         area = float((share[inside] - level)[far <= reach].sum())
         peak = float(smooth[inside][far <= 2].max()) - level
         if PEAKS_TOLD[0] < peak < PEAKS_TOLD[1] and area > 0:
-            found.append(-area / (2 * math.pi * math.log1p(-peak)) - 1 - 1 / 12)
+            found.append(-area / (2 * math.pi * math.log1p(-peak)) - 1 - PIXEL_VARIANCE)
     if len(found) < LEAST_ALONE:
         return math.nan
     return math.sqrt(min(max(float(np.median(found)), PSF_LIMITS[0] ** 2), PSF_LIMITS[1] ** 2))
@@ -225,20 +225,16 @@ def regions_of(labels: IntArray, sigma_px: float) -> IntArray:
     return np.asarray(segmentation.expand_labels(labels, distance=reach_px(sigma_px)))
 
 
-def pore_areas_px(
-    share: FloatArray, labels: IntArray, sigma_px: float, *, relevel: bool = True
-) -> FloatArray:
+def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> FloatArray:
     """(N,) area of each pore in pixels: the integral of the hole share over its surroundings.
 
     An optical-equivalent area: blur moves light but keeps its sum, so it is right at any blur.
-    With `relevel` the film's own level is taken again from a ring around each pore.
+    The film's own level is taken again from a ring around each pore.
     """
     n = int(labels.max())
     if n == 0:
         return np.zeros(0)
     region = regions_of(labels, sigma_px)
-    if not relevel:
-        return np.asarray(ndimage.sum_labels(share, region, np.arange(1, n + 1)))
     ring = segmentation.expand_labels(labels, distance=3 * sigma_px + 5)
     ring[region > 0] = 0
     index = np.arange(1, n + 1)

@@ -12,6 +12,7 @@ from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.site_images import SiteImages
+from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE
 
 RADIUS_STEP = 1.25
 """Ratio of neighbouring radii looked for."""
@@ -160,7 +161,7 @@ def _still_discs(largest_px: float, sigma_px: float, rho: FloatArray) -> FloatAr
 
     A pixel's square is taken as a Gaussian of its variance.
     """
-    variance = sigma_px**2 + 1 / 12
+    variance = sigma_px**2 + PIXEL_VARIANCE
     edges = np.arange(0, largest_px + 2 * STILL_STEP_PX, STILL_STEP_PX)
     ring = (edges[1:] + edges[:-1])[:, None] / 2
     near = np.exp(-((rho - ring) ** 2) / (2 * variance)) * special.ive(0, rho * ring / variance)

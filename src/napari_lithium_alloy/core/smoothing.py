@@ -17,6 +17,8 @@ MAD_TO_SD = 1.4826
 """Of Gaussian noise: its standard deviation over the median of its size."""
 
 
+PIXEL_VARIANCE = 1 / 12
+"""Of a pixel's own square, pixels squared: it blurs as a Gaussian of this variance does."""
 SAMPLED_ROWS = 64
 UNKNOWN_SIGMA_PX = 4.0
 CUT = 3.0

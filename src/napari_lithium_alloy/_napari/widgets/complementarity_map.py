@@ -96,19 +96,15 @@ class ComplementarityMap(Dock):
 
     def connect_events(self) -> None:
         if not self._connected:
-            self.viewer.layers.events.inserted.connect(self._layers_changed)
-            self.viewer.layers.events.removed.connect(self._layers_changed)
             self.canvas.follow_viewer()
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            self.viewer.layers.events.inserted.disconnect(self._layers_changed)
-            self.viewer.layers.events.removed.disconnect(self._layers_changed)
             self.canvas.let_go()
         super().disconnect_events()
 
-    def _layers_changed(self, _event: Any = None) -> None:
+    def layers_changed(self, _event: Any = None) -> None:
         self.refresh()
 
     def take(self, opened: Opened) -> None:

@@ -85,17 +85,16 @@ class PoreTracking(PlotDock):
 
     # The Labels layer
 
+    def layers_changed(self, _event: Any = None) -> None:
+        self._find_layer()
+
     def connect_events(self) -> None:
         if not self._connected:
-            self.viewer.layers.events.inserted.connect(self._find_layer)
-            self.viewer.layers.events.removed.connect(self._find_layer)
             self.session.time_changed.connect(self._ask_preview)
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            self.viewer.layers.events.inserted.disconnect(self._find_layer)
-            self.viewer.layers.events.removed.disconnect(self._find_layer)
             self.session.time_changed.disconnect(self._ask_preview)
             self._live.drop()
             self._watch(None)
@@ -173,7 +172,7 @@ class PoreTracking(PlotDock):
         """Keep corrections, each but a deletion for the cycle shown, and track again."""
         opened = self.session.need_current()
         at = self.session.time_s
-        windows = pore_windows_of(opened, None)
+        windows = pore_windows_of(opened)
         cycle = next((w.cycle for w in windows if w.start_s <= at <= w.end_s), None)
         opened.pore_edits += [e.in_cycle(cycle) for e in edits]
         self._again()
@@ -208,7 +207,7 @@ class PoreTracking(PlotDock):
         opened, parameters = self.session.need_current(), self.form.value
         opened.recording.pixel_size("Pore tracking")
         opened.use(pores=parameters)
-        work = tracked(opened, pore_windows_of(opened, None), parameters)
+        work = tracked(opened, pore_windows_of(opened), parameters)
         self.start(work, functools.partial(self._show, opened, parameters))
 
     def _show(self, opened: Opened, parameters: PoreParameters, result: Tracked) -> None:

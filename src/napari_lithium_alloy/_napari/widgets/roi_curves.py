@@ -91,16 +91,11 @@ class RoiCurves(PlotDock):
 
     # The ROI layer
 
-    def connect_events(self) -> None:
-        if not self._connected:
-            self.viewer.layers.events.inserted.connect(self._find_layer)
-            self.viewer.layers.events.removed.connect(self._find_layer)
-        super().connect_events()
+    def layers_changed(self, _event: Any = None) -> None:
+        self._find_layer()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            self.viewer.layers.events.inserted.disconnect(self._find_layer)
-            self.viewer.layers.events.removed.disconnect(self._find_layer)
             self._watch(None)
         super().disconnect_events()
 
