@@ -1,12 +1,13 @@
 """Blocks of rows in threads."""
 
+import os
 import threading
 
 import numpy as np
 import pytest
 
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import by_rows, thread_count, use_threads
 
 
 @pytest.mark.parametrize("n_rows", [1, 7, 128, 1000])
@@ -47,3 +48,24 @@ def test_given_up_work_ends_soon_and_leaves_nothing_running():
     n = len(begun)
     assert finish(by_rows(lambda rows: None, 4)) is None
     assert len(begun) == n
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_work_uses_the_threads_it_may(n):
+    used, together = set(), threading.Barrier(n)
+
+    def meet(rows):
+        together.wait(5)
+        used.add(threading.current_thread().name)
+
+    use_threads(n)
+    try:
+        finish(by_rows(meet, 12, most=1))
+    finally:
+        use_threads(None)
+    assert len(used) == n
+
+
+def test_all_processors_are_used_that_the_process_may_use():
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert thread_count() == allowed

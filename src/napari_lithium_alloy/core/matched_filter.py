@@ -11,7 +11,7 @@ from scipy import fft
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray
-from napari_lithium_alloy.core.row_blocks import Rows, by_rows
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows, thread_count
 from napari_lithium_alloy.core.site_templates import Templates
 
 BLOCK_PX = 512
@@ -34,7 +34,7 @@ class MatchedFilter:
             low = (self.room - patch.shape[1]) // 2
             own = slice(low, low + patch.shape[1])
             kernel[:, own, own] = patch * frames / np.sqrt((patch**2 * frames).sum())
-            self.spectra.append(np.conj(fft.rfft2(kernel, s=self.block, workers=2)))
+            self.spectra.append(np.conj(fft.rfft2(kernel, s=self.block, workers=thread_count())))
 
     def responses(
         self, loss: Float32Array, variance: Float32Array, film: BoolArray

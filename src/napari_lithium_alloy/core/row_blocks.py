@@ -18,9 +18,9 @@ def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128)
 
     When the work is given up, blocks that were not begun are not.
     """
-    size = max(1, min(most, -(-n_rows // _workers())))
+    size = max(1, min(most, -(-n_rows // thread_count())))
     blocks = [(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
-    threads = _threads(os.getpid())
+    threads = _threads(os.getpid(), thread_count())
     tasks = [threads.submit(function, block) for block in blocks]
     try:
         for done, task in enumerate(tasks, start=1):
@@ -32,11 +32,31 @@ def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128)
         wait(tasks)
 
 
-def _workers() -> int:
+_limit: int | None = None
+
+
+def use_threads(n: int | None) -> None:
+    """Let this process work in so many threads from now on; None: as many as processors.
+
+    Results do not depend on it. Processes that share a machine use fewer each.
+    """
+    global _limit
+    _limit = n if n is None else max(1, n)
+
+
+def thread_count() -> int:
+    """Threads that this process works in."""
+    return _processors() if _limit is None else _limit
+
+
+def _processors() -> int:
+    """Processors this process may use, which a cluster's scheduler may limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
 
 
 @functools.cache
-def _threads(process: int) -> ThreadPoolExecutor:
+def _threads(process: int, n: int) -> ThreadPoolExecutor:
     """One pool a process: a forked one would wait for threads it does not have."""
-    return ThreadPoolExecutor(_workers(), thread_name_prefix=f"rows-{process}")
+    return ThreadPoolExecutor(n, thread_name_prefix=f"rows-{process}")

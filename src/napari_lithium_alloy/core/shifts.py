@@ -17,10 +17,10 @@ import numpy as np
 from scipy import fft
 
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import thread_count
 
 LEAST_OVERLAP = 0.5
 """Smallest share of the field two maps must keep in common under a shift."""
-WORKERS = 2
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,12 +79,12 @@ def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def transformed(image: FloatArray, padded: tuple[int, ...]) -> FloatArray:
     """Fourier transform of an image with zeros around it."""
-    return np.asarray(fft.rfft2(image, s=padded, workers=WORKERS))
+    return np.asarray(fft.rfft2(image, s=padded, workers=thread_count()))
 
 
 def crossed(first: FloatArray, second: FloatArray, padded: tuple[int, ...]) -> FloatArray:
     """Sums of products of one image with the other under every shift, from their transforms."""
-    return np.asarray(fft.irfft2(first * np.conj(second), s=padded, workers=WORKERS))
+    return np.asarray(fft.irfft2(first * np.conj(second), s=padded, workers=thread_count()))
 
 
 def shift_lengths(padded: tuple[int, ...]) -> FloatArray:
