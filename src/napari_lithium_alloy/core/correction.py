@@ -11,15 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_lithium_alloy.core.drift import Shifts
-from napari_lithium_alloy.core.illumination import LampGain, without_bad
+from napari_lithium_alloy.core.illumination import LampGain
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.recording import EVERYTHING, BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.steadying import REACH_PX, Sensor, light_at
 
-SPLINE_REACH_PX = 10
-"""Pixels around a window that its spline needs."""
 Lamp = Literal["auto", "flicker", "none"]
 Flat = Literal["auto", "none"]
 
@@ -120,7 +118,7 @@ def corrected(recording: Recording, correction: Correction) -> Recording:
     """
     if not correction.done:
         return recording
-    steady = _Steady(recording, correction)
+    steady = SteadyFrames(recording, correction)
     frames = recording.frames.map_blocks(
         steady.block, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
     )
@@ -135,12 +133,13 @@ def corrected(recording: Recording, correction: Correction) -> Recording:
     )
 
 
-class _Steady:
-    """Reads corrected frames, whole or in part."""
+class SteadyFrames:
+    """Reads corrected frames, whole or in part, in the thread that asks."""
 
     def __init__(self, recording: Recording, correction: Correction) -> None:
         self.recording, self.correction = recording, correction
-        self.dark = np.asarray(dark_level(recording), dtype=np.float32)
+        dark, limit = dark_level(recording), recording.saturation_counts
+        self.sensor = Sensor.of(dark, correction.flat, correction.bad, limit)
         self.ceiling = self._ceiling()
 
     def _ceiling(self) -> float | None:
@@ -150,13 +149,19 @@ class _Steady:
             return None
         flat = 1.0 if self.correction.flat is None else float(self.correction.flat.min())
         least = max(flat * float(self.correction.lamp.gain.min()), 1e-3)
-        return float((limit - self.dark.min()) / least)
+        return float((limit - self.sensor.dark.min()) / least)
+
+    def write(self, t: int, out: Float32Array) -> None:
+        """Write the whole of one corrected frame into a (Y, X) array."""
+        self._write(self.recording.read(t), (0, 0), t, self.correction.shift_px[t], out)
 
     def block(self, counts: NDArray[Any], block_info: Any = None) -> Float32Array:
         """Corrected frames of one chunk."""
         first = block_info[0]["array-location"][0][0] if block_info else 0
-        steady = [self._whole(frame, first + i) for i, frame in enumerate(counts)]
-        return np.stack(steady) if steady else np.empty(counts.shape, dtype=np.float32)
+        steady = np.empty(counts.shape, dtype=np.float32)
+        for i, (frame, out) in enumerate(zip(counts, steady, strict=True)):
+            self._write(frame, (0, 0), first + i, self.correction.shift_px[first + i], out)
+        return steady
 
     def window(self, t: int, y: slice = EVERYTHING, x: slice = EVERYTHING) -> Float32Array:
         """Part of one corrected frame."""
@@ -165,77 +170,34 @@ class _Steady:
         (y0, y1, _), (x0, x1, _) = (s.indices(n) for s, n in zip((y, x), shape, strict=True))
         shift = self.correction.shift_px[t]
         whole = np.rint(shift).astype(int)
-        reach = SPLINE_REACH_PX if self.correction.moves else 0
+        # A bad pixel at the border of the part has its neighbours beyond it.
+        reach = REACH_PX + 1 if self.correction.moves else 1
         rows, columns = (
             _within(a + s - reach, b + s + reach, n)
             for a, b, s, n in zip((y0, x0), (y1, x1), whole, shape, strict=True)
         )
-        light, clipped = self._light(self.recording.read(t, rows, columns), t, rows, columns)
-        offset = np.array([y0 - rows.start, x0 - columns.start])
-        return self._moved(light, clipped, shift + offset, (y1 - y0, x1 - x0))[
-            :: y.step or 1, :: x.step or 1
-        ]
+        origin = rows.start, columns.start
+        out = np.empty((max(y1 - y0, 0), max(x1 - x0, 0)), dtype=np.float32)
+        start = shift + np.array([y0 - rows.start, x0 - columns.start])
+        self._write(self.recording.read(t, rows, columns), origin, t, start, out)
+        return out[:: y.step or 1, :: x.step or 1]
 
-    def _whole(self, counts: NDArray[Any], t: int) -> Float32Array:
-        rows, columns = (slice(0, n) for n in counts.shape)
-        light, clipped = self._light(counts, t, rows, columns)
-        return self._moved(light, clipped, self.correction.shift_px[t], light.shape)
-
-    def _light(
-        self, counts: NDArray[Any], t: int, rows: slice, columns: slice
-    ) -> tuple[Float32Array, BoolArray | None]:
-        """Light without bad pixels, flat field and lamp, and where it is clipped."""
-        correction, part_of = self.correction, (rows, columns)
-        dark = self.dark[part_of] if self.dark.ndim else self.dark
-        light = counts.astype(np.float32) - dark
-        light = without_bad(light, correction.bad[part_of])
-        if correction.flat is not None:
-            light /= correction.flat[part_of]
-        light *= np.float32(1 / correction.lamp.gain[t])
-        limit = self.recording.saturation_counts
-        clipped = None if limit is None else (counts >= limit) & ~correction.bad[part_of]
-        return light, clipped if clipped is not None and clipped.any() else None
-
-    def _moved(
+    def _write(
         self,
-        light: Float32Array,
-        clipped: BoolArray | None,
+        counts: NDArray[Any],
+        origin: tuple[int, int],
+        t: int,
         start: FloatArray,
-        shape: tuple[int, ...],
-    ) -> Float32Array:
-        """Light at `start` and on, by cubic splines; beyond the frame its border."""
-        if self.correction.moves:
-            light, clipped = _resampled(light, start, shape), _touched(clipped, start, shape)
-        if clipped is not None:
-            light[clipped] = np.float32(self.ceiling)
-        return light
+        out: Float32Array,
+    ) -> None:
+        gain = float(self.correction.lamp.gain[t])
+        light_at(counts, origin, self.sensor, gain, self.ceiling, start, out)
 
 
 def _within(start: int, stop: int, size: int) -> slice:
     """A slice of the frame, of at least one pixel, that holds what it can of start to stop."""
     first = int(np.clip(start, 0, size - 1))
     return slice(first, int(np.clip(stop, first + 1, size)))
-
-
-def _resampled(light: Float32Array, start: FloatArray, shape: tuple[int, ...]) -> Float32Array:
-    unknown = ~np.isfinite(light)
-    known = np.where(unknown, 0, light) if unknown.any() else light
-    moved = ndimage.affine_transform(
-        known, np.ones(2), offset=start, output_shape=shape, order=3, mode="nearest"
-    ).astype(np.float32)
-    touched = _touched(unknown if unknown.any() else None, start, shape)
-    return moved if touched is None else np.where(touched, np.float32(np.nan), moved)
-
-
-def _touched(
-    clipped: BoolArray | None, start: FloatArray, shape: tuple[int, ...]
-) -> BoolArray | None:
-    if clipped is None:
-        return None
-    share = ndimage.affine_transform(
-        clipped.astype(np.float32), np.ones(2), offset=start, output_shape=shape, order=1
-    )
-    return np.asarray(share > 0.01)
 
 
 def common_field(shift_px: FloatArray, shape: tuple[int, ...]) -> BoolArray:

@@ -1,0 +1,233 @@
+"""Counts made light, and moved by parts of a pixel, row after row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_FAST = {"reassoc", "contract", "nsz"}
+_LARGEST = np.finfo(np.float32).max
+CLIPPED, UNKNOWN = 1, 2
+LEAST_SHARE = 0.01
+"""Of a pixel's light that a clipped or unknown one must have, to make it one too."""
+
+Place = tuple[int, int]
+"""Row and column."""
+Maps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]
+"""Dark and flat (one row where all are alike), bad pixels, and rows that have any."""
+Levels = tuple[np.float32, np.float32, np.float32]
+"""Factor on the light, counts from which a pixel is clipped (NaN: none), and its light then."""
+Taps = tuple[int, float, NDArray[np.float32]]
+"""Whole step to the first pixel that counts, part of a pixel beyond that, and the weights."""
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _repaired(counts: NDArray[Any], at: Place, origin: Place, maps: Maps) -> np.float32:
+    """Median of a bad pixel's good neighbours; its own light without any."""
+    around = np.empty(8, dtype=np.float32)
+    n = 0
+    dark = maps[0]
+    for i in range(max(at[0] - 1, 0), min(at[0] + 2, counts.shape[0])):
+        for j in range(max(at[1] - 1, 0), min(at[1] + 2, counts.shape[1])):
+            y, x = i + origin[0], j + origin[1]
+            light = np.float32(counts[i, j]) - dark[min(y, dark.shape[0] - 1), x]
+            if not maps[2][y, x] and not np.isnan(light):
+                around[n] = light
+                n += 1
+    if n:
+        return np.float32(np.median(around[:n]))
+    y, x = at[0] + origin[0], at[1] + origin[1]
+    return np.float32(np.float32(counts[at]) - dark[min(y, dark.shape[0] - 1), x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _light_of_row(
+    counts: NDArray[Any],
+    row: int,
+    origin: Place,
+    maps: Maps,
+    factor: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    """Light of one row of a part of the frame that begins at `origin`."""
+    dark, flat, bad, bad_rows = maps
+    width = counts.shape[1]
+    y, left, right = row + origin[0], origin[1], origin[1] + width
+    line = counts[row]
+    darks = dark[min(y, dark.shape[0] - 1), left:right]
+    flats = flat[min(y, flat.shape[0] - 1), left:right]
+    for x in range(width):
+        out[x] = np.float32(line[x]) - darks[x]
+    if bad_rows[y]:
+        for x in range(width):
+            if bad[y, x + left]:
+                out[x] = _repaired(counts, (row, x), origin, maps)
+    for x in range(width):
+        out[x] = out[x] / flats[x] * factor
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _marks_of_row(
+    counts: NDArray[Any],
+    row: int,
+    origin: Place,
+    maps: Maps,
+    limit: np.float32,
+    light: NDArray[np.float32],
+    marks: NDArray[np.uint8],
+) -> bool:
+    """Mark clipped and unknown pixels, whose light becomes 0, where there are any."""
+    line, y = counts[row], row + origin[0]
+    odd = 0
+    marks[:] = 0
+    for x in range(line.shape[0]):
+        # Without a branch the loop is vectors.
+        odd += int((np.float32(line[x]) >= limit) | (not abs(light[x]) <= _LARGEST))
+    if not odd:
+        return False
+    for x in range(line.shape[0]):
+        if not abs(light[x]) <= _LARGEST:
+            marks[x] = UNKNOWN
+            light[x] = 0
+        if np.float32(line[x]) >= limit and not maps[2][y, x + origin[1]]:
+            marks[x] |= CLIPPED
+    return True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def light_of_rows(
+    counts: NDArray[Any],
+    origin: Place,
+    maps: Maps,
+    levels: Levels,
+    start: Place,
+    out: NDArray[np.float32],
+) -> None:
+    """Light of what lies at `start` in a part of the frame, which begins at `origin`.
+
+    Clipped pixels take the light that levels name.
+    """
+    height, width = out.shape
+    row = np.empty(counts.shape[1], dtype=np.float32)
+    for y in range(height):
+        _light_of_row(counts, y + start[0], origin, maps, levels[0], row)
+        line = counts[y + start[0]]
+        bad = maps[2][y + start[0] + origin[0]]
+        for x in range(width):
+            i = x + start[1]
+            clipped = np.float32(line[i]) >= levels[1] and not bad[i + origin[1]]
+            out[y, x] = levels[2] if clipped else row[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add(
+    four: tuple[NDArray[np.float32], ...],
+    weights: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Add four weighted rows at once, since each time the sum so far is read and written."""
+    a, b, c, d = four
+    s, t, u, v = weights[0], weights[1], weights[2], weights[3]
+    for x in range(out.shape[0]):
+        out[x] += s * a[x] + t * b[x] + u * c[x] + v * d[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _rows(ring: NDArray[np.float32], first: int, last: int) -> tuple[NDArray[np.float32], ...]:
+    """Four rows from `first` on; beyond the border those of the border."""
+    n = ring.shape[0]
+    return (
+        ring[min(max(first, 0), last) % n],
+        ring[min(max(first + 1, 0), last) % n],
+        ring[min(max(first + 2, 0), last) % n],
+        ring[min(max(first + 3, 0), last) % n],
+    )
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _mark_touched(
+    upper: NDArray[np.uint8],
+    lower: NDArray[np.uint8],
+    parts: tuple[float, float],
+    step: int,
+    light: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    """Mark what takes light, by linear interpolation, from marked pixels of two rows."""
+    last = upper.shape[0] - 1
+    down, along = parts
+    for x in range(out.shape[0]):
+        i = min(max(x + step, 0), last)
+        j = min(max(x + step + 1, 0), last)
+        clipped = unknown = 0.0
+        for mark, share in (
+            (upper[i], (1 - down) * (1 - along)),
+            (upper[j], (1 - down) * along),
+            (lower[i], down * (1 - along)),
+            (lower[j], down * along),
+        ):
+            clipped += share if mark & CLIPPED else 0.0
+            unknown += share if mark & UNKNOWN else 0.0
+        if clipped > LEAST_SHARE:
+            out[x] = light
+        elif unknown > LEAST_SHARE:
+            out[x] = np.nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def moved_rows(
+    counts: NDArray[Any],
+    origin: Place,
+    maps: Maps,
+    levels: Levels,
+    down: Taps,
+    along: Taps,
+    out: NDArray[np.float32],
+) -> None:
+    """Light of a part of the frame between its pixels; beyond the part its border.
+
+    Parameters
+    ----------
+    counts : (Y, X) array
+        The part of the frame that is needed.
+    origin : Place
+        Where it begins in the frame.
+    maps, levels : tuples
+        What turns counts into light.
+    down, along : Taps
+        The step from a pixel of `out` to those of the part that count for it.
+    out : (Y, X) float32 array
+    """
+    height, width = counts.shape
+    n = down[2].shape[0]
+    ring = np.empty((n, width), dtype=np.float32)
+    marks = np.zeros((n, width), dtype=np.uint8)
+    marked = np.zeros(n, dtype=np.bool_)
+    line = np.empty(width, dtype=np.float32)
+    padded = np.empty(out.shape[1] + n - 1, dtype=np.float32)
+    last, near = height - 1, n // 2 - 1
+    ready = min(max(down[0], 0), last) - 1
+    for y in range(out.shape[0]):
+        first = down[0] + y
+        while ready < min(max(first + n - 1, 0), last):
+            ready += 1
+            at = ready % n
+            _light_of_row(counts, ready, origin, maps, levels[0], ring[at])
+            marked[at] = _marks_of_row(counts, ready, origin, maps, levels[1], ring[at], marks[at])
+        line[:] = 0
+        for k in range(0, n, 4):
+            _add(_rows(ring, first + k, last), down[2][k:], line)
+        for x in range(padded.shape[0]):
+            padded[x] = line[min(max(x + along[0], 0), width - 1)]
+        out[y] = 0
+        for k in range(0, n, 4):
+            four = padded[k:], padded[k + 1 :], padded[k + 2 :], padded[k + 3 :]
+            _add(four, along[2][k:], out[y])
+        upper = min(max(first + near, 0), last) % n
+        lower = min(max(first + near + 1, 0), last) % n
+        if marked[upper] or marked[lower]:
+            parts = down[1], along[1]
+            _mark_touched(marks[upper], marks[lower], parts, along[0] + near, levels[2], out[y])
