@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.drift import shifts_of
 from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_features
-from napari_lithium_alloy.core.patches import Looks, light_of, pixel_noise, sampled, structured
+from napari_lithium_alloy.core.frame_views import Structure
+from napari_lithium_alloy.core.patches import Looks, pixel_noise, sampled
 from napari_lithium_alloy.core.progress import finish
 
 
@@ -176,7 +177,7 @@ def test_lamp_and_an_evenly_darkening_film_do_not_move_it():
 )
 def test_a_patch_is_found_again_under_any_small_step_contrast_and_level(step, gain, level):
     scene = dots().astype(np.float32)
-    where = structured(scene + 800, 1.0, np.zeros((0, 2)), 5)
+    where = Structure.of(scene + 800, 1.0).places(np.zeros((0, 2)), 5)
     looks = Looks.at(scene, where)
     again = (gain * ndimage.shift(scene, step, order=5) + level).astype(np.float32)
     fit = looks.fit(again, where, 1e-3)
@@ -196,12 +197,3 @@ def test_samples_between_pixels_are_those_of_the_smoothed_picture():
 def test_noise_is_told_beside_structure(sd):
     noisy = dots() + 1000 + np.random.default_rng(1).normal(0, sd, (96, 96))
     assert pixel_noise(noisy.astype(np.float32)) == pytest.approx(sd, rel=0.2)
-
-
-def test_a_field_too_small_for_a_patch_has_none():
-    assert len(structured(np.ones((1, 30), np.float32), 1.0, np.zeros((0, 2)), 5)) == 0
-
-
-def test_values_that_are_not_known_count_as_no_light():
-    counts = np.array([[100.0, np.nan], [130.0, 90.0]])
-    assert light_of(counts, 100.0).tolist() == [[0.0, 0.0], [30.0, -10.0]]

@@ -9,35 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import fft, ndimage
-from skimage.feature import match_template
 
+from napari_lithium_alloy.core.frame_views import CoarseView, FrameView, FrameViews
 from napari_lithium_alloy.core.patches import (
-    HALF_PX,
-    SMOOTHING_PX,
     WORST_SD_PX,
     Looks,
     PatchFit,
     best_sd,
     inside,
-    light_of,
-    merged,
-    pixel_noise,
-    structured,
+    likeliest_step,
 )
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import ahead
 
 MOST_PATCHES = 200
 BIRTH_EVERY = 5
 MOST_MISSES = 8
-COARSE_PX = 512
+AHEAD_FRAMES = 3
 LONG_FRAMES, LEAST_LOST = 10, 2
 """Patches known for so long that are lost at once are sought further away."""
-SEARCH_PX, SOUGHT_PATCHES = 24, 12
-"""How far, and how many of them."""
+SOUGHT_PATCHES = 12
+"""How many of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,8 +74,8 @@ def track_features(recording: Recording) -> Work[FeatureTracks]:
     FeatureTracks
     """
     tracker = _Tracker(recording)
-    for t in range(recording.n_frames):
-        tracker.see(t)
+    for t, view in enumerate(ahead(tracker.view, recording.n_frames, most=AHEAD_FRAMES)):
+        tracker.see(t, view)
         yield t + 1, recording.n_frames
     return tracker.tracks()
 
@@ -91,8 +84,8 @@ class _Tracker:
     """The patches followed at present, and all that was seen of them."""
 
     def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.dark = dark_level(recording)
+        self.n_frames = recording.n_frames
+        self.views = FrameViews(recording, AHEAD_FRAMES + 1)
         self.numbers = np.zeros(0, dtype=int)
         self.positions = np.zeros((0, 2))
         self.looks = Looks.none()
@@ -100,51 +93,58 @@ class _Tracker:
         self.first = np.zeros(0, dtype=int)
         self.born = 0
         self.rows: list[tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]] = []
-        self.coarse: _Coarse | None = None
+        self.coarse: CoarseView | None = None
 
-    def see(self, t: int) -> None:
+    def view(self, t: int) -> FrameView:
+        """What is asked of frame `t`, made ahead of its turn."""
+        view = self.views.of(t)
+        if t % BIRTH_EVERY == 0 and len(self.numbers) < MOST_PATCHES:
+            _ = view.structure
+        return view
+
+    def see(self, t: int, view: FrameView) -> None:
         """Find the patches in frame `t`; now and then look for new ones."""
-        light = light_of(self.recording.read(t), self.dark)
-        noise = pixel_noise(light)
-        coarse = _Coarse.of(light)
         if len(self.numbers):
-            jump = coarse.jump_from(self.coarse) if self.coarse is not None else np.zeros(2)
-            self._follow(t, light, noise, jump)
-        self.coarse = coarse
+            self._follow(t, view)
+        self.coarse = view.coarse
         if t % BIRTH_EVERY == 0 or len(self.numbers) < 3:
-            self._find_new(t, light, noise)
+            self._find_new(t, view)
 
-    def _follow(self, t: int, light: Float32Array, noise: float, jump: FloatArray) -> None:
-        before = self.positions
-        fit = self.looks.fit(light, before, noise)
+    def _follow(self, t: int, view: FrameView) -> None:
+        fit = self.looks.fit(view.light, self.positions, view.noise)
+        if not fit.good.all():
+            fit = self._sought_again(t, view, fit)
+        step = self._step(fit)
+        fit = self._again(view, fit, step, ~(fit.good & fit.corner))
+        step = self._step(fit)
+        self.positions = np.where(fit.good[:, None], fit.position_px, self.positions + step)
+        self.misses = np.where(fit.good, 0, self.misses + 1)
+        self._note(t, self.numbers[fit.good], fit.some(fit.good))
+        self._keep((self.misses <= MOST_MISSES) & inside(self.positions, view.light.shape))
+
+    def _sought_again(self, t: int, view: FrameView, fit: PatchFit) -> PatchFit:
+        """The fit, with patches found a jump away, or further where many are lost at once."""
+        jump = np.zeros(2) if self.coarse is None else view.coarse.jump_from(self.coarse)
         guesses = [jump] if np.abs(jump).max() > 1 else []
         lost = ~fit.good & (self.misses == 0) & (t - self.first >= LONG_FRAMES)
         if lost.sum() >= LEAST_LOST:
-            guesses.append(self._sought(light, lost))
+            numbers = np.flatnonzero(lost)[:SOUGHT_PATCHES]
+            looks = [self.looks.picture(n) for n in numbers]
+            guesses.append(likeliest_step(view.light, self.positions[numbers], looks))
         for guess in guesses:
-            again = self.looks.fit(light, before + guess, noise)
-            fit = merged(fit, again, again.good & ~fit.good)
-        step = self._step(fit)
-        again = self.looks.fit(light, before + step, noise)
-        fit = merged(fit, again, again.good & ~(fit.good & fit.corner))
-        step = self._step(fit)
-        self.positions = np.where(fit.good[:, None], fit.position_px, before + step)
-        self.misses = np.where(fit.good, 0, self.misses + 1)
-        self._note(t, self.numbers[fit.good], fit.some(fit.good))
-        self._keep((self.misses <= MOST_MISSES) & inside(self.positions, light.shape))
+            fit = self._again(view, fit, guess, ~fit.good)
+        return fit
 
-    def _sought(self, light: Float32Array, lost: BoolArray) -> FloatArray:
-        """(2,) step at which lost patches together are most like what is seen."""
-        smooth = ndimage.gaussian_filter(light, SMOOTHING_PX)
-        padded = np.pad(smooth, SEARCH_PX + HALF_PX, mode="reflect")
-        likeness = np.zeros((2 * SEARCH_PX + 1,) * 2)
-        side = 2 * (SEARCH_PX + HALF_PX) + 1
-        for number in np.flatnonzero(lost)[:SOUGHT_PATCHES]:
-            y, x = np.rint(self.positions[number]).astype(int)
-            look = self.looks.design[number, :, 2].reshape((2 * HALF_PX + 1,) * 2)
-            likeness += match_template(padded[y : y + side, x : x + side], look)
-        peak = np.unravel_index(np.argmax(likeness), likeness.shape)
-        return np.asarray(np.array(peak, dtype=float) - SEARCH_PX)
+    def _again(
+        self, view: FrameView, fit: PatchFit, guess: FloatArray, which: BoolArray
+    ) -> PatchFit:
+        """The fit, with some patches as they are found a step away, where they are."""
+        numbers = np.flatnonzero(which)
+        if not len(numbers):
+            return fit
+        places = self.positions[numbers] + guess
+        again = self.looks.some(numbers).fit(view.light, places, view.noise)
+        return fit.replaced(numbers[again.good], again.some(again.good))
 
     def _step(self, fit: PatchFit) -> FloatArray:
         """(2,) median step of the patches that were found; 0 without any."""
@@ -162,15 +162,15 @@ class _Tracker:
         self.misses, self.looks = self.misses[some], self.looks.some(some)
         self.first = self.first[some]
 
-    def _find_new(self, t: int, light: Float32Array, noise: float) -> None:
+    def _find_new(self, t: int, view: FrameView) -> None:
         room = MOST_PATCHES - len(self.numbers)
         if room <= 0:
             return
-        where = structured(light, noise, self.positions, room)
+        where = view.structure.places(self.positions, room)
         if not len(where):
             return
-        looks = Looks.at(light, where)
-        fit = looks.fit(light, where, noise)
+        looks = Looks.at(view.light, where)
+        fit = looks.fit(view.light, where, view.noise)
         clear = fit.good & (best_sd(fit.information) < WORST_SD_PX)
         numbers = self.born + np.arange(int(clear.sum()))
         self.born += len(numbers)
@@ -189,39 +189,10 @@ class _Tracker:
             np.concatenate(column) for column in zip(*rows, strict=True)
         )
         return FeatureTracks(
-            n_frames=self.recording.n_frames,
+            n_frames=self.n_frames,
             frame=frame,
             patch=patch,
             position_px=position,
             information=information,
             contrast=contrast,
         )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Coarse:
-    """Spectrum of a frame made small, to find jumps by phase correlation."""
-
-    spectrum: NDArray[np.complexfloating]
-    shape: tuple[int, int]
-    scale: int
-
-    @staticmethod
-    def of(light: Float32Array) -> _Coarse:
-        scale = max(1, -(-max(light.shape) // COARSE_PX))
-        rows, columns = (n // scale * scale for n in light.shape)
-        cells = light[:rows, :columns].reshape(rows // scale, scale, columns // scale, scale)
-        small = cells.mean(axis=(1, 3), dtype=np.float32)
-        smooth = ndimage.uniform_filter(small, 3, mode="nearest")
-        band = smooth - ndimage.uniform_filter(smooth, 15, mode="nearest")
-        taper = np.outer(*(np.hanning(n) for n in band.shape)).astype(np.float32)
-        shape = (band.shape[0], band.shape[1])
-        return _Coarse(spectrum=fft.rfft2(band * taper), shape=shape, scale=scale)
-
-    def jump_from(self, before: _Coarse) -> FloatArray:
-        """(2,) step of the whole picture since the frame before, to a pixel or so."""
-        product = self.spectrum * np.conj(before.spectrum)
-        product /= np.maximum(np.abs(product), 1e-9)
-        peak = np.unravel_index(np.argmax(fft.irfft2(product, s=self.shape)), self.shape)
-        at, size = np.array(peak), np.array(self.shape)
-        return np.asarray(np.where(at > size // 2, at - size, at) * float(self.scale))

@@ -1,16 +1,16 @@
-"""Patches of a picture: where there is structure to hold on to, and finding them again."""
+"""Patches of a picture: what they look like, and finding them again."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import noise_left, noise_of_second
 
 SMOOTHING_PX = 1.0
@@ -22,9 +22,10 @@ REACH_PX = 4
 """Pixels beside a sample that the Gaussian takes in."""
 BORDER_PX = 2
 WINDOW_PX = 4.0
-NEAREST_PX = 9
 WORST_SD_PX, MOST_SD_PX = 0.2, 0.35
 """Of a new patch along its best direction; along a direction in which a patch is held."""
+SEARCH_PX = 24
+"""How far lost patches are sought."""
 FIT_STEPS = 4
 LEAST_CONTRAST, MOST_CONTRAST = 0.3, 3.5
 RESIDUAL_SHARE = 0.12
@@ -58,6 +59,13 @@ class PatchFit:
         """Some of the patches."""
         return PatchFit(**{f.name: getattr(self, f.name)[which] for f in dataclasses.fields(self)})
 
+    def replaced(self, which: IntArray, other: PatchFit) -> PatchFit:
+        """With another fit of some of the patches."""
+        columns = {f.name: getattr(self, f.name).copy() for f in dataclasses.fields(self)}
+        for name, column in columns.items():
+            column[which] = getattr(other, name)
+        return PatchFit(**columns)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Looks:
@@ -66,7 +74,7 @@ class Looks:
     Attributes
     ----------
     design : numpy.ndarray
-        (N, P, 6) derivative of a patch's pixels by shift (2), contrast, level and slope (2).
+        (N, 6, P) derivative of a patch's pixels by shift (2), contrast, level and slope (2).
     inverse : numpy.ndarray
         (N, 6, 6) inverse of its weighted normal matrix.
     covariance : numpy.ndarray
@@ -82,7 +90,7 @@ class Looks:
         """Of no patches."""
         side = 2 * HALF_PX + 1
         square = np.zeros((0, 6, 6))
-        return Looks(design=np.zeros((0, side**2, 6)), inverse=square, covariance=square)
+        return Looks(design=np.zeros((0, 6, side**2)), inverse=square, covariance=square)
 
     @staticmethod
     def at(light: Float32Array, positions: FloatArray) -> Looks:
@@ -95,21 +103,25 @@ class Looks:
         steps = np.arange(-HALF_PX, HALF_PX + 1) / HALF_PX
         flat = np.ones_like(look)
         parts = [-gy, -gx, look, flat, flat * steps[:, None], flat * steps]
-        design = np.stack([p.reshape(len(p), -1) for p in parts], axis=-1)
+        design = np.stack([p.reshape(len(p), -1) for p in parts], axis=1)
         window = _window().ravel()
         normal, spread = (
-            np.einsum("npi,p,npj->nij", design, w, design) for w in (window, window**2)
+            np.einsum("nip,p,njp->nij", design, w, design) for w in (window, window**2)
         )
         inverse = np.linalg.pinv(normal, hermitian=True)
         return Looks(design=design, inverse=inverse, covariance=inverse @ spread @ inverse)
 
-    def some(self, which: BoolArray) -> Looks:
+    def some(self, which: BoolArray | IntArray) -> Looks:
         """Of some of the patches."""
         return Looks(
             design=self.design[which],
             inverse=self.inverse[which],
             covariance=self.covariance[which],
         )
+
+    def picture(self, number: int) -> FloatArray:
+        """(P, P) of one patch."""
+        return np.asarray(self.design[number, 2].reshape((2 * HALF_PX + 1,) * 2))
 
     def joined(self, other: Looks) -> Looks:
         """Of these patches and others."""
@@ -121,21 +133,17 @@ class Looks:
 
     def fit(self, light: Float32Array, guess: FloatArray, noise: float) -> PatchFit:
         """Find the patches near `guess`; `noise` is of one pixel."""
+        from napari_lithium_alloy.core.kernels.patch_fits import fit_patches
+
         window = _window().ravel()
         smooth = (noise * noise_left(SMOOTHING_PX)) ** 2
         held = _held(self.covariance[:, :2, :2], NOISE_AREA_PX * smooth)
-        position = guess.copy()
-        for _ in range(FIT_STEPS):
-            seen = sampled(light, position, HALF_PX).reshape(len(position), -1)
-            right = np.einsum("npi,p,np->ni", self.design, window, seen)
-            found = np.einsum("nij,nj->ni", self.inverse, right)
-            contrast = found[:, 2]
-            step = found[:, :2] / np.where(np.abs(contrast) > 0.1, contrast, np.inf)[:, None]
-            step = np.clip(np.einsum("nij,nj->ni", held, step), -1, 1)
-            position = position + step
-        left = seen - np.einsum("npi,ni->np", self.design, found)
-        variance = (left**2) @ window / window.sum()
-        signal = contrast**2 * (self.design[:, :, 2] ** 2 @ window) / window.sum()
+        position, found, step, variance = _room_for(guess)
+        looks = self.design, self.inverse, held
+        blur = SMOOTHING_PX, REACH_PX
+        fit_patches(light, looks, window, blur, FIT_STEPS, position, found, step, variance)
+        contrast = found[:, 2]
+        signal = contrast**2 * (self.design[:, 2] ** 2 @ window) / window.sum()
         good = (
             (contrast > LEAST_CONTRAST)
             & (contrast < MOST_CONTRAST)
@@ -165,26 +173,10 @@ def _held(covariance: FloatArray, noise_variance: float) -> FloatArray:
     return np.asarray(np.einsum("nik,nk,njk->nij", directions, told.astype(float), directions))
 
 
-def merged(first: PatchFit, second: PatchFit, second_is_better: BoolArray) -> PatchFit:
-    """Of each patch the second fit where that is better, else the first."""
-    one = second_is_better
-    return PatchFit(
-        position_px=np.where(one[:, None], second.position_px, first.position_px),
-        information=np.where(one[:, None, None], second.information, first.information),
-        contrast=np.where(one, second.contrast, first.contrast),
-        good=first.good | one,
-        corner=np.where(one, second.corner, first.corner),
-    )
-
-
-def light_of(counts: NDArray[np.generic], dark: float | FloatArray) -> Float32Array:
-    """(Y, X) counts less dark; 0 where there are none.
-
-    Not their logarithm: an edge between film and glass stays where it is when the film darkens
-    only in the light itself, as the point spread mixes light.
-    """
-    light = counts.astype(np.float32) - np.asarray(dark, dtype=np.float32)
-    return np.where(np.isfinite(light), light, np.float32(0))
+def _room_for(guess: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Places, to begin with as guessed, and room for parameters, last steps and variances."""
+    n = len(guess)
+    return guess.copy(), np.zeros((n, 6)), np.zeros((n, 2)), np.zeros(n)
 
 
 def pixel_noise(light: Float32Array) -> float:
@@ -196,40 +188,41 @@ def pixel_noise(light: Float32Array) -> float:
 
 def sampled(light: Float32Array, positions: FloatArray, half_px: int) -> FloatArray:
     """(N, P, P) Gaussian-smoothed patches around positions between pixels."""
-    whole = np.rint(positions).astype(int)
-    reach = half_px + REACH_PX
-    steps = np.arange(-reach, reach + 1)
-    rows = np.clip(whole[:, 0, None] + steps, 0, light.shape[0] - 1)
-    columns = np.clip(whole[:, 1, None] + steps, 0, light.shape[1] - 1)
-    block = light[rows[:, :, None], columns[:, None, :]].astype(float)
-    taps = np.arange(-REACH_PX, REACH_PX + 1)
-    part = positions - whole
-    weights = np.exp(-0.5 * ((taps - part[:, :, None]) / SMOOTHING_PX) ** 2)
-    weights /= weights.sum(axis=2, keepdims=True)
+    from napari_lithium_alloy.core.kernels.patch_fits import sample_patches
+
     side = 2 * half_px + 1
-    down = sum(weights[:, 0, j, None, None] * block[:, j : j + side] for j in range(len(taps)))
-    both = sum(weights[:, 1, j, None, None] * down[:, :, j : j + side] for j in range(len(taps)))
-    return np.asarray(both)
+    patches = np.empty((len(positions), side, side))
+    sample_patches(light, positions, SMOOTHING_PX, REACH_PX, patches)
+    return patches
 
 
-def structured(light: Float32Array, noise: float, taken: FloatArray, most: int) -> FloatArray:
-    """(N, 2) positions with most gradient, best first, not near those already taken."""
-    if min(light.shape) < 2 * (HALF_PX + BORDER_PX) + 1:
-        return np.zeros((0, 2))
-    smooth = ndimage.gaussian_filter(light, SMOOTHING_PX, truncate=3)
-    smooth -= ndimage.uniform_filter(smooth, 4 * HALF_PX + 1, mode="nearest")
-    gy, gx = np.gradient(smooth)
-    energy = ndimage.gaussian_filter(gy**2 + gx**2, WINDOW_PX / 2, truncate=3)
-    least = (noise * noise_left(SMOOTHING_PX)) ** 2 * NOISE_AREA_PX
-    least /= 4 * np.pi * (WINDOW_PX / 2) ** 2 * WORST_SD_PX**2
-    peaks = (energy == ndimage.maximum_filter(energy, NEAREST_PX)) & (energy > least)
-    for y, x in np.rint(taken).astype(int):
-        near = slice(max(y - NEAREST_PX, 0), y + NEAREST_PX + 1)
-        peaks[near, max(x - NEAREST_PX, 0) : x + NEAREST_PX + 1] = False
-    where = np.argwhere(peaks)
-    where = where[inside(where.astype(float), light.shape)]
-    order = np.argsort(-energy[tuple(where.T)], kind="stable")[:most]
-    return where[order].astype(float)
+def likeliest_step(
+    light: Float32Array, positions: FloatArray, looks: Sequence[FloatArray]
+) -> FloatArray:
+    """(2,) step at which looks at these positions together are most like what is seen."""
+    from napari_lithium_alloy.core.kernels.patch_fits import add_likeness
+
+    likeness = np.zeros((2 * SEARCH_PX + 1,) * 2)
+    for position, look in zip(positions, looks, strict=True):
+        add_likeness(_seen_around(light, position), look, likeness)
+    peak = np.unravel_index(np.argmax(likeness), likeness.shape)
+    return np.asarray(np.array(peak, dtype=float) - SEARCH_PX)
+
+
+def _seen_around(light: Float32Array, position: FloatArray) -> Float32Array:
+    """Smoothed picture as far around a position as patches are sought, mirrored at the edges."""
+    reach, around = SEARCH_PX + HALF_PX, []
+    for middle, size in zip(np.rint(position).astype(int), light.shape, strict=True):
+        places = np.abs(np.arange(middle - reach, middle + reach + 1)) % max(2 * size - 2, 1)
+        around.append(np.minimum(places, np.abs(2 * size - 2 - places)))
+    first = [max(int(places.min()) - REACH_PX, 0) for places in around]
+    window = tuple(
+        slice(start, int(places.max()) + REACH_PX + 1)
+        for start, places in zip(first, around, strict=True)
+    )
+    smooth = ndimage.gaussian_filter(light[window], SMOOTHING_PX)
+    rows, columns = (places - start for start, places in zip(first, around, strict=True))
+    return np.ascontiguousarray(smooth[np.ix_(rows, columns)])
 
 
 def inside(positions: FloatArray, shape: tuple[int, ...]) -> BoolArray:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from napari_lithium_alloy.core.progress import Work
 
+Result = TypeVar("Result")
 Rows = tuple[int, int]
 """First row, and that after the last."""
 
@@ -30,6 +33,26 @@ def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128)
         for task in tasks:
             task.cancel()
         wait(tasks)
+
+
+def ahead(function: Callable[[int], Result], n: int, *, most: int) -> Iterator[Result]:
+    """Results of a function that lets other threads run for 0 to n - 1, in this order.
+
+    At most `most` are made before they are asked for; with that on hand, work on one result and
+    the making of the next go on at the same time.
+    """
+    threads = _threads(os.getpid(), thread_count())
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for i in range(n + most):
+            if i < n:
+                waiting.append(threads.submit(function, i))
+            if i >= most and waiting:
+                yield waiting.popleft().result()
+    finally:
+        for task in waiting:
+            task.cancel()
+        wait(waiting)
 
 
 _limit: int | None = None

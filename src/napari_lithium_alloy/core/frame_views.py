@@ -1,0 +1,161 @@
+"""What is asked of each whole frame to follow patches: light, noise, jumps, structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.patches import (
+    BORDER_PX,
+    HALF_PX,
+    NOISE_AREA_PX,
+    SMOOTHING_PX,
+    WINDOW_PX,
+    WORST_SD_PX,
+    pixel_noise,
+)
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.smoothing import CUT, noise_left
+
+COARSE_PX = 512
+NEAREST_PX = 9
+
+
+@dataclass(eq=False, kw_only=True)
+class FrameView:
+    """One frame, as patches are followed in it.
+
+    Attributes
+    ----------
+    light : numpy.ndarray
+        (Y, X) counts less dark; 0 where there are none. Not their logarithm: an edge between film
+        and glass stays where it is when the film darkens only in the light itself, as the point
+        spread mixes light.
+    noise : float
+        Of one pixel.
+    coarse : CoarseView
+    """
+
+    light: Float32Array
+    noise: float
+    coarse: CoarseView
+    _structure: Structure | None = None
+
+    @property
+    def structure(self) -> Structure:
+        """Where there is something to hold on to, found when first asked for."""
+        if self._structure is None:
+            self._structure = Structure.of(self.light, self.noise)
+        return self._structure
+
+
+class FrameViews:
+    """Views of a recording's frames, the light of the last `kept` of which is kept."""
+
+    def __init__(self, recording: Recording, kept: int) -> None:
+        self.recording = recording
+        dark = np.asarray(dark_level(recording), dtype=np.float32)
+        width = recording.field_shape[1]
+        self.dark = np.ascontiguousarray(dark if dark.ndim else np.full((1, width), dark))
+        self.light = [np.empty(recording.field_shape, np.float32) for _ in range(kept)]
+
+    def of(self, t: int) -> FrameView:
+        """View of one frame."""
+        from napari_lithium_alloy.core.kernels.structure import light_and_cells
+
+        counts = np.ascontiguousarray(self.recording.read(t))
+        if counts.dtype not in COMPILED_FOR:
+            counts = counts.astype(np.float32)
+        scale = max(1, -(-max(counts.shape) // COARSE_PX))
+        light = self.light[t % len(self.light)]
+        cells = np.empty([n // scale for n in counts.shape], np.float32)
+        light_and_cells(counts, self.dark, scale, light, cells)
+        return FrameView(light=light, noise=pixel_noise(light), coarse=CoarseView.of(cells, scale))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CoarseView:
+    """Spectrum of a frame made small, to find jumps by phase correlation."""
+
+    spectrum: NDArray[np.complexfloating]
+    shape: tuple[int, int]
+    scale: int
+
+    @staticmethod
+    def of(cells: Float32Array, scale: int) -> CoarseView:
+        """Of a frame's means over squares of `scale` pixels."""
+        smooth = _less_or_mean(cells, 3, subtract=False)
+        band = _less_or_mean(smooth, 15, subtract=True)
+        taper = np.outer(*(np.hanning(n) for n in band.shape)).astype(np.float32)
+        shape = (band.shape[0], band.shape[1])
+        return CoarseView(spectrum=fft.rfft2(band * taper), shape=shape, scale=scale)
+
+    def jump_from(self, before: CoarseView) -> FloatArray:
+        """(2,) step of the whole picture since the frame before, to a pixel or so."""
+        product = self.spectrum * np.conj(before.spectrum)
+        product /= np.maximum(np.abs(product), 1e-9)
+        peak = np.unravel_index(np.argmax(fft.irfft2(product, s=self.shape)), self.shape)
+        at, size = np.array(peak), np.array(self.shape)
+        return np.asarray(np.where(at > size // 2, at - size, at) * float(self.scale))
+
+
+def _less_or_mean(image: Float32Array, side: int, *, subtract: bool) -> Float32Array:
+    """Means over squares, or a picture less these."""
+    from napari_lithium_alloy.core.kernels.structure import box_mean
+
+    out = np.empty_like(image)
+    box_mean(image, side, subtract, out)
+    return out
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Structure:
+    """Places of a picture with most gradient around them, best first.
+
+    Attributes
+    ----------
+    places_px : numpy.ndarray
+        (N, 2) rows and columns.
+    """
+
+    places_px: IntArray
+
+    @staticmethod
+    def of(light: Float32Array, noise: float) -> Structure:
+        """Where patches of a picture with this noise of a pixel can be held well enough."""
+        from napari_lithium_alloy.core.kernels.structure import gradient_energy, peaks_above
+
+        border = HALF_PX + BORDER_PX
+        if min(light.shape) < 2 * border + 1:
+            return Structure(places_px=np.zeros((0, 2), dtype=int))
+        smooth = _blurred(light, SMOOTHING_PX)
+        detail = _less_or_mean(smooth, 4 * HALF_PX + 1, subtract=True)
+        gradient_energy(detail, smooth)
+        energy = _blurred(smooth, WINDOW_PX / 2)
+        least = (noise * noise_left(SMOOTHING_PX)) ** 2 * NOISE_AREA_PX
+        least /= 4 * np.pi * (WINDOW_PX / 2) ** 2 * WORST_SD_PX**2
+        where = peaks_above(energy, least, border, NEAREST_PX // 2)
+        order = np.argsort(-energy[tuple(where.T)], kind="stable")
+        return Structure(places_px=where[order])
+
+    def places(self, taken: FloatArray, most: int) -> FloatArray:
+        """(N, 2) at most so many of them, none near those already taken."""
+        away = np.abs(self.places_px[:, None] - np.rint(taken)[None]).max(axis=2)
+        free = (away > NEAREST_PX).all(axis=1)
+        return np.asarray(self.places_px[free][:most], dtype=float)
+
+
+def _blurred(image: Float32Array, sigma_px: float) -> Float32Array:
+    """As `smoothing.blurred`, in the thread that asks."""
+    from napari_lithium_alloy.core.kernels.images import blur
+
+    half = int(np.ceil(CUT * sigma_px))
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
+    out = np.empty_like(image)
+    blur(image, (weights / weights.sum()).astype(np.float32), False, (0, len(image)), out)
+    return out

@@ -1,0 +1,154 @@
+"""What is asked of whole frames to follow patches, against scipy and plain numpy."""
+
+import numpy as np
+import pytest
+from planted import recording_of
+from scipy import ndimage
+from skimage.feature import match_template
+
+from napari_lithium_alloy.core.frame_views import CoarseView, FrameViews, Structure
+from napari_lithium_alloy.core.patches import (
+    HALF_PX,
+    REACH_PX,
+    SEARCH_PX,
+    SMOOTHING_PX,
+    likeliest_step,
+    sampled,
+)
+from napari_lithium_alloy.core.row_blocks import ahead, use_threads
+
+
+def dotted(shape, seed=0, n=90):
+    rng = np.random.default_rng(seed)
+    scene = np.zeros(shape)
+    scene[tuple(rng.integers(0, s, n) for s in shape)] = rng.uniform(1, 5, n) * 1e4
+    return (ndimage.gaussian_filter(scene, 1.5) + rng.normal(800, 5, shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(48, 40), (61, 140), (128, 97)])
+def test_places_with_most_structure_are_those_of_scipys_filters(shape):
+    light, noise = dotted(shape), 5.0
+    smooth = ndimage.gaussian_filter(light, 1.0, truncate=3)
+    smooth -= ndimage.uniform_filter(smooth, 29, mode="nearest")
+    gy, gx = np.gradient(smooth)
+    energy = ndimage.gaussian_filter(gy**2 + gx**2, 2.0, truncate=3)
+    # Noise after smoothing, of one shift in a patch's window, against 0.2 px.
+    least = (noise / (2 * np.sqrt(np.pi))) ** 2 * 4 * np.pi / (4 * np.pi * 4 * 0.2**2)
+    peaks = (energy == ndimage.maximum_filter(energy, 9)) & (energy > least)
+    inner = np.zeros(shape, bool)
+    inner[9:-9, 9:-9] = True
+    expected = np.argwhere(peaks & inner)
+    expected = expected[np.argsort(-energy[tuple(expected.T)])]
+    assert len(expected) > 1
+    structure = Structure.of(light, noise)
+    np.testing.assert_array_equal(structure.places_px, expected)
+    taken = np.add(expected[:1], (9.4, -9.4))
+    near = (np.abs(expected - np.rint(taken)) <= 9).all(axis=1)
+    places = structure.places(taken, 3)
+    np.testing.assert_array_equal(places, expected[~near][:3])
+
+
+@pytest.mark.parametrize("shape", [(1, 30), (18, 40)])
+def test_a_field_too_small_for_a_patch_has_no_places(shape):
+    assert Structure.of(np.ones(shape, np.float32), 1.0).places(np.zeros((0, 2)), 5).shape == (0, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float64])
+def test_light_is_counts_less_dark_and_none_where_they_are_not_known(dtype):
+    counts = np.random.default_rng(0).integers(100, 4000, (3, 40, 50)).astype(dtype)
+    dark = np.random.default_rng(1).uniform(80, 120, (40, 50))
+    expected = counts - dark.astype(np.float32)
+    if dtype is np.float64:
+        counts[1, 5, 6], expected[1, 5, 6] = np.nan, 0
+    views = FrameViews(recording_of(counts, dark_counts=dark), 2)
+    first, second = views.of(0), views.of(1)
+    np.testing.assert_allclose(first.light, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(second.light, expected[1], rtol=1e-6)
+    assert views.of(2).light is first.light
+
+
+@pytest.mark.parametrize(("shape", "scale"), [((90, 120), 1), ((700, 1030), 3)])
+def test_jumps_are_found_in_a_frame_made_small(shape, scale):
+    scene = dotted(shape, n=shape[0] * shape[1] // 150)
+    moved = np.roll(scene, (9, -12), axis=(0, 1))
+    views = FrameViews(recording_of(np.stack([scene, moved])), 2)
+    before, after = views.of(0).coarse, views.of(1).coarse
+    assert after.scale == scale
+    assert after.jump_from(before).tolist() == [9, -12]
+
+
+def test_the_small_frame_is_squares_of_pixels_less_the_level_around_them():
+    scene = dotted((700, 1030))
+    cells = scene[:699, :1029].reshape(233, 3, 343, 3).mean(axis=(1, 3))
+    smooth = ndimage.uniform_filter(cells, 3, mode="nearest")
+    band = smooth - ndimage.uniform_filter(smooth, 15, mode="nearest")
+    expected = np.fft.rfft2(band * np.outer(np.hanning(233), np.hanning(343)))
+    spectrum = FrameViews(recording_of(scene[None]), 1).of(0).coarse.spectrum
+    np.testing.assert_allclose(spectrum, expected, atol=1e-4 * np.abs(expected).max())
+    assert CoarseView.of(cells.astype(np.float32), 3).shape == (233, 343)
+
+
+def test_samples_between_pixels_are_weighted_as_a_gaussian_cut_at_its_reach():
+    light = dotted((40, 50))
+    places = np.array([[20.3, 30.8], [1.5, 47.25], [39.0, 0.0]])
+    got = sampled(light, places, HALF_PX)
+    padded = np.pad(light.astype(float), 30, mode="edge")
+    for (y, x), patch in zip(places, got, strict=True):
+        taps = np.arange(-REACH_PX, REACH_PX + 1)
+        gy, gx = (np.exp(-0.5 * ((taps - (v - np.rint(v))) / SMOOTHING_PX) ** 2) for v in (y, x))
+        weights = np.outer(gy, gx) / gy.sum() / gx.sum()
+        for i in (-HALF_PX, 0, 3):
+            for j in (-2, HALF_PX):
+                top, left = (int(np.rint(v)) + k + 30 - REACH_PX for v, k in ((y, i), (x, j)))
+                block = padded[top : top + len(taps), left : left + len(taps)]
+                expected = (weights * block).sum()
+                assert patch[i + HALF_PX, j + HALF_PX] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("step", [(0, 0), (17, -20), (-24, 5)])
+def test_lost_patches_are_sought_where_they_are_most_alike(step):
+    light = dotted((120, 150), n=200)
+    places = np.array([[60.0, 70.0], [40.0, 90.0], [30.2, 50.0]])
+    looks = sampled(light, places, HALF_PX)
+    moved = np.roll(light, step, axis=(0, 1))
+    assert likeliest_step(moved, places, looks).tolist() == list(step)
+    smooth = ndimage.gaussian_filter(moved, SMOOTHING_PX)
+    padded = np.pad(smooth, SEARCH_PX + HALF_PX, mode="reflect")
+    side = 2 * (SEARCH_PX + HALF_PX) + 1
+    likeness = sum(
+        match_template(padded[y : y + side, x : x + side], look)
+        for (y, x), look in zip(np.rint(places).astype(int), looks, strict=True)
+    )
+    expected = np.array(np.unravel_index(likeness.argmax(), likeness.shape)) - SEARCH_PX
+    assert expected.tolist() == list(step)
+
+
+def test_results_ahead_come_in_order_and_no_more_than_asked_are_made():
+    made = []
+
+    def square(i):
+        made.append(i)
+        return i * i
+
+    use_threads(2)
+    try:
+        results = ahead(square, 20, most=3)
+        assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+        results.close()
+        assert max(made) <= 4 + 3
+        assert list(ahead(square, 2, most=3)) == [0, 1]
+        assert list(ahead(square, 0, most=3)) == []
+    finally:
+        use_threads(None)
+
+
+def test_an_error_ahead_is_raised_in_its_turn():
+    def fail(i):
+        if i == 2:
+            raise ValueError("third")
+        return i
+
+    results = ahead(fail, 10, most=4)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="third"):
+        next(results)
