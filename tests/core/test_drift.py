@@ -12,6 +12,7 @@ from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_featur
 from napari_lithium_alloy.core.frame_views import Structure
 from napari_lithium_alloy.core.patches import Looks, pixel_noise, sampled
 from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.track_table import less_certain, sums_of
 
 
 def tracks_of(paths, sd_px=0.03, seed=0, sds=None):
@@ -197,3 +198,18 @@ def test_samples_between_pixels_are_those_of_the_smoothed_picture():
 def test_noise_is_told_beside_structure(sd):
     noisy = dots() + 1000 + np.random.default_rng(1).normal(0, sd, (96, 96))
     assert pixel_noise(noisy.astype(np.float32)) == pytest.approx(sd, rel=0.2)
+
+
+def test_sums_and_information_of_groups_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    group, values = rng.integers(0, 5, 40), rng.normal(size=(40, 2, 2))
+    expected = np.zeros((7, 2, 2))
+    np.add.at(expected, group, values)
+    np.testing.assert_allclose(sums_of(group, values, 7), expected, atol=1e-12)
+    information = values @ values.transpose(0, 2, 1)
+    information[0] = np.diag([0.0, 4.0])
+    variance = np.r_[0.5, rng.uniform(0, 2, 38), 0.0]
+    expected = np.linalg.inv(np.linalg.inv(information[1:]) + variance[1:, None, None] * np.eye(2))
+    left = less_certain(information, variance)
+    np.testing.assert_allclose(left[1:], expected, rtol=1e-6)
+    np.testing.assert_allclose(left[0], np.diag([0.0, 4 / 3]), atol=1e-12)

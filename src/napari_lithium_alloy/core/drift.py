@@ -23,6 +23,7 @@ from napari_lithium_alloy.core.track_table import (
     STRICT,
     Agreement,
     TrackTable,
+    sums_of,
 )
 
 ROUNDS = 8
@@ -164,11 +165,9 @@ def _right_side(
     n: int,
     places: int,
 ) -> FloatArray:
-    right = np.zeros((n + places, 2))
     moved = np.einsum("rij,rj->ri", information, position)
-    np.add.at(right, frame, moved)
-    np.add.at(right, n + number, moved)
-    return right.ravel()
+    sums = sums_of(frame, moved, n), sums_of(number, moved, places)
+    return np.concatenate(sums).ravel()
 
 
 def _tied(stiffness: FloatArray, places: int) -> sparse.coo_matrix:
@@ -199,8 +198,7 @@ def _stiffness(path: FloatArray, variance: float) -> FloatArray:
 
 def _variances(frame: IntArray, information: FloatArray, n: int) -> tuple[FloatArray, BoolArray]:
     """(T,) variance of either shift, and where patches hold it in both directions."""
-    total = np.zeros((n, 2, 2))
-    np.add.at(total, frame, information)
+    total = sums_of(frame, information, n)
     least = np.linalg.eigvalsh(total)[:, 0]
     known = least > 1 / LOOSE_SD_PX**2
     away = ndimage.distance_transform_edt(~known) if known.any() else np.full(n, n)
