@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,11 +90,14 @@ class CoarseView:
     @staticmethod
     def of(cells: Float32Array, scale: int) -> CoarseView:
         """Of a frame's means over squares of `scale` pixels."""
-        smooth = _less_or_mean(cells, 3, subtract=False)
-        band = _less_or_mean(smooth, 15, subtract=True)
-        taper = np.outer(*(np.hanning(n) for n in band.shape)).astype(np.float32)
+        from napari_lithium_alloy.core.kernels.structure import box_mean
+
+        smooth, band = np.empty_like(cells), np.empty_like(cells)
+        box_mean(cells, 3, False, smooth)
+        box_mean(smooth, 15, True, band)
         shape = (band.shape[0], band.shape[1])
-        return CoarseView(spectrum=fft.rfft2(band * taper), shape=shape, scale=scale)
+        band *= _taper(*shape)
+        return CoarseView(spectrum=fft.rfft2(band), shape=shape, scale=scale)
 
     def jump_from(self, before: CoarseView) -> FloatArray:
         """(2,) step of the whole picture since the frame before, to a pixel or so."""
@@ -104,13 +108,9 @@ class CoarseView:
         return np.asarray(np.where(at > size // 2, at - size, at) * float(self.scale))
 
 
-def _less_or_mean(image: Float32Array, side: int, *, subtract: bool) -> Float32Array:
-    """Means over squares, or a picture less these."""
-    from napari_lithium_alloy.core.kernels.structure import box_mean
-
-    out = np.empty_like(image)
-    box_mean(image, side, subtract, out)
-    return out
+@functools.lru_cache(maxsize=2)
+def _taper(rows: int, columns: int) -> Float32Array:
+    return np.outer(np.hanning(rows), np.hanning(columns)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,15 +128,20 @@ class Structure:
     @staticmethod
     def of(light: Float32Array, noise: float) -> Structure:
         """Where patches of a picture with this noise of a pixel can be held well enough."""
-        from napari_lithium_alloy.core.kernels.structure import gradient_energy, peaks_above
+        from napari_lithium_alloy.core.kernels.structure import (
+            box_mean,
+            gradient_energy,
+            peaks_above,
+        )
 
         border = HALF_PX + BORDER_PX
         if min(light.shape) < 2 * border + 1:
             return Structure(places_px=np.zeros((0, 2), dtype=int))
-        smooth = _blurred(light, SMOOTHING_PX)
-        detail = _less_or_mean(smooth, 4 * HALF_PX + 1, subtract=True)
-        gradient_energy(detail, smooth)
-        energy = _blurred(smooth, WINDOW_PX / 2)
+        smooth, energy = np.empty_like(light), np.empty_like(light)
+        _blur(light, SMOOTHING_PX, smooth)
+        box_mean(smooth, 4 * HALF_PX + 1, True, energy)
+        gradient_energy(energy, smooth)
+        _blur(smooth, WINDOW_PX / 2, energy)
         least = (noise * noise_left(SMOOTHING_PX)) ** 2 * NOISE_AREA_PX
         least /= 4 * np.pi * (WINDOW_PX / 2) ** 2 * WORST_SD_PX**2
         where = peaks_above(energy, least, border, NEAREST_PX // 2)
@@ -145,17 +150,16 @@ class Structure:
 
     def places(self, taken: FloatArray, most: int) -> FloatArray:
         """(N, 2) at most so many of them, none near those already taken."""
-        away = np.abs(self.places_px[:, None] - np.rint(taken)[None]).max(axis=2)
-        free = (away > NEAREST_PX).all(axis=1)
-        return np.asarray(self.places_px[free][:most], dtype=float)
+        from napari_lithium_alloy.core.kernels.structure import far_from
+
+        free = far_from(self.places_px, taken, NEAREST_PX, most)
+        return np.asarray(free, dtype=float)
 
 
-def _blurred(image: Float32Array, sigma_px: float) -> Float32Array:
-    """As `smoothing.blurred`, in the thread that asks."""
+def _blur(image: Float32Array, sigma_px: float, out: Float32Array) -> None:
+    """As `smoothing.blurred`, in the thread that asks, into a given array."""
     from napari_lithium_alloy.core.kernels.images import blur
 
     half = int(np.ceil(CUT * sigma_px))
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
-    out = np.empty_like(image)
     blur(image, (weights / weights.sum()).astype(np.float32), False, (0, len(image)), out)
-    return out

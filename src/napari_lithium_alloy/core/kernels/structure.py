@@ -49,10 +49,16 @@ def _cells_of_strip(strip: NDArray[np.float32], side: int, cells: NDArray[np.flo
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _sums_along(line: NDArray[np.float32], size: int, out: NDArray[np.float32]) -> None:
+def _sums_along(
+    line: NDArray[np.float32],
+    other: NDArray[np.float32],
+    size: int,
+    out: NDArray[np.float32],
+) -> None:
     """Sums of `size` neighbours to the right, from sums of 1, 2, 4 ... of them.
 
-    `line` is overwritten.
+    `line` and `other`, which is as long, are overwritten in turn: a loop over one array that
+    reads what it writes is not made vectors.
     """
     width = out.shape[0]
     out[:] = 0
@@ -65,7 +71,8 @@ def _sums_along(line: NDArray[np.float32], size: int, out: NDArray[np.float32]) 
             done += power
         longer = line[power:]
         for x in range(longer.shape[0]):
-            line[x] += longer[x]
+            other[x] = line[x] + longer[x]
+        line, other = other, line
         power *= 2
 
 
@@ -78,6 +85,7 @@ def box_mean(
     half = size // 2
     columns = np.zeros(width, dtype=np.float64)
     padded = np.empty(width + size - 1, dtype=np.float32)
+    other = np.zeros_like(padded)
     share = 1 / (size * size)
     for j in range(-half, half):
         row = image[min(max(j, 0), height - 1)]
@@ -91,7 +99,7 @@ def box_mean(
             padded[half + x] = columns[x] * share
         padded[:half] = padded[half]
         padded[half + width :] = padded[half + width - 1]
-        _sums_along(padded, size, out[y])
+        _sums_along(padded, other, size, out[y])
         if subtract:
             line, own = image[y], out[y]
             for x in range(width):
@@ -136,15 +144,41 @@ def peaks_above(energy: NDArray[np.float32], least: float, border: int, reach: i
     """(N, 2) rows and columns of pixels off the border that none within `reach` exceeds."""
     height, width = energy.shape
     found = []
+    may_be = np.zeros(width, dtype=np.uint8)
+    floor = np.float32(least)
     for y in range(border, height - border):
         above, line, below = energy[y - 1], energy[y], energy[y + 1]
+        left, middle, right = line[: width - 2], line[1 : width - 1], line[2:]
+        inner, upper, lower = may_be[1:], above[1:], below[1:]
+        for x in range(width - 2):
+            # All compared, as without a branch the loop is vectors.
+            value = middle[x]
+            along = (value >= left[x]) & (value >= right[x])
+            inner[x] = (value > floor) & along & (value >= upper[x]) & (value >= lower[x])
         for x in range(border, width - border):
-            value = line[x]
-            if value <= least or value < line[x - 1] or value < line[x + 1]:
-                continue
-            if value >= above[x] and value >= below[x] and _is_peak(energy, y, x, reach):
+            if may_be[x] and _is_peak(energy, y, x, reach):
                 found.append((y, x))
     out = np.empty((len(found), 2), dtype=np.int64)
     for i, place in enumerate(found):
         out[i, 0], out[i, 1] = place
     return out
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def far_from(
+    places: NDArray[np.int64], taken: NDArray[np.float64], reach: int, most: int
+) -> NDArray[np.int64]:
+    """The first so many places further than `reach` rows or columns from all that are taken."""
+    out = np.empty((min(most, places.shape[0]), 2), dtype=np.int64)
+    n = 0
+    for i in range(places.shape[0]):
+        if n == out.shape[0]:
+            break
+        free = True
+        for k in range(taken.shape[0]):
+            down = abs(places[i, 0] - np.rint(taken[k, 0]))
+            free &= max(down, abs(places[i, 1] - np.rint(taken[k, 1]))) > reach
+        if free:
+            out[n] = places[i]
+            n += 1
+    return out[:n]
