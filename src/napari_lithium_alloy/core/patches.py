@@ -77,20 +77,32 @@ class Looks:
         (N, 6, P) derivative of a patch's pixels by shift (2), contrast, level and slope (2).
     inverse : numpy.ndarray
         (N, 6, 6) inverse of its weighted normal matrix.
-    covariance : numpy.ndarray
-        (N, 6, 6) of those six for noise of 1 in independent pixels.
+    variances, directions : numpy.ndarray
+        (N, 2) of the shift along its best and worst direction, for noise of 1 in independent
+        pixels, and (N, 2, 2) those directions, as columns.
     """
 
     design: FloatArray
     inverse: FloatArray
-    covariance: FloatArray
+    variances: FloatArray
+    directions: FloatArray
 
     @staticmethod
     def none() -> Looks:
         """Of no patches."""
-        side = 2 * HALF_PX + 1
-        square = np.zeros((0, 6, 6))
-        return Looks(design=np.zeros((0, 6, side**2)), inverse=square, covariance=square)
+        sizes = (6, (2 * HALF_PX + 1) ** 2), (6, 6), (2,), (2, 2)
+        return Looks.of(*(np.zeros((0, *size)) for size in sizes))
+
+    @staticmethod
+    def of(*columns: FloatArray) -> Looks:
+        """Of columns in the order above."""
+        names = (f.name for f in dataclasses.fields(Looks))
+        return Looks(**dict(zip(names, columns, strict=True)))
+
+    @property
+    def columns(self) -> tuple[FloatArray, ...]:
+        """All of it."""
+        return self.design, self.inverse, self.variances, self.directions
 
     @staticmethod
     def at(light: Float32Array, positions: FloatArray) -> Looks:
@@ -108,15 +120,12 @@ class Looks:
         across = design.transpose(0, 2, 1)
         normal, spread = ((design * w) @ across for w in (window, window**2))
         inverse = np.linalg.pinv(normal, hermitian=True)
-        return Looks(design=design, inverse=inverse, covariance=inverse @ spread @ inverse)
+        covariance = (inverse @ spread @ inverse)[:, :2, :2]
+        return Looks.of(design, inverse, *np.linalg.eigh(covariance))
 
     def some(self, which: BoolArray | IntArray) -> Looks:
         """Of some of the patches."""
-        return Looks(
-            design=self.design[which],
-            inverse=self.inverse[which],
-            covariance=self.covariance[which],
-        )
+        return Looks.of(*(column[which] for column in self.columns))
 
     def picture(self, number: int) -> FloatArray:
         """(P, P) of one patch."""
@@ -124,10 +133,8 @@ class Looks:
 
     def joined(self, other: Looks) -> Looks:
         """Of these patches and others."""
-        return Looks(
-            design=np.concatenate([self.design, other.design]),
-            inverse=np.concatenate([self.inverse, other.inverse]),
-            covariance=np.concatenate([self.covariance, other.covariance]),
+        return Looks.of(
+            *(np.concatenate(both) for both in zip(self.columns, other.columns, strict=True))
         )
 
     def fit(self, light: Float32Array, guess: FloatArray, noise: float) -> PatchFit:
@@ -136,40 +143,44 @@ class Looks:
 
         window = _window().ravel()
         smooth = (noise * noise_left(SMOOTHING_PX)) ** 2
-        held = _held(self.covariance[:, :2, :2], NOISE_AREA_PX * smooth)
+        told = self._told(NOISE_AREA_PX * smooth)
+        held = self._along(told.astype(float))
         position, found, step, variance = _room_for(guess)
         looks = self.design, self.inverse, held
         blur = SMOOTHING_PX, REACH_PX
         fit_patches(light, looks, window, blur, FIT_STEPS, position, found, step, variance)
         contrast = found[:, 2]
         signal = contrast**2 * (self.design[:, 2] ** 2 @ window) / window.sum()
-        good = (
-            (contrast > LEAST_CONTRAST)
-            & (contrast < MOST_CONTRAST)
-            & (np.abs(step).max(axis=1) < 0.1)
-        )
-        good &= variance < np.maximum(9 * smooth, RESIDUAL_SHARE * signal)
-        good &= inside(position, light.shape)
+        clear = variance < np.maximum(9 * smooth, RESIDUAL_SHARE * signal)
         # The look has noise of its own, but that does not change from frame to frame.
         changing = np.maximum(variance / (1 + contrast**2), smooth)
         scale = NOISE_AREA_PX * changing / np.maximum(contrast, 0.1) ** 2
-        covariance = self.covariance[:, :2, :2] * scale[:, None, None]
-        information = held @ np.linalg.pinv(covariance, hermitian=True) @ held
+        variances = self.variances * scale[:, None]
+        certain = np.where(told & (variances > 0), 1 / np.maximum(variances, 1e-30), 0.0)
         return PatchFit(
             position_px=position,
-            information=information,
+            information=self._along(certain),
             contrast=contrast,
-            good=good,
-            corner=np.trace(held, axis1=1, axis2=2) > 1.5,
+            good=clear & _settled(contrast, step) & inside(position, light.shape),
+            corner=np.asarray(told.all(axis=1)),
         )
 
+    def _told(self, noise_variance: float) -> BoolArray:
+        """(N, 2) directions in which a patch's shift can be told; the best one always."""
+        told = self.variances * noise_variance < MOST_SD_PX**2
+        told[:, 0] = True
+        return np.asarray(told)
 
-def _held(covariance: FloatArray, noise_variance: float) -> FloatArray:
-    """(N, 2, 2) projections onto the directions in which a patch's shift can be told."""
-    variances, directions = np.linalg.eigh(covariance)
-    told = variances * noise_variance < MOST_SD_PX**2
-    told[:, 0] = True
-    return np.asarray(np.einsum("nik,nk,njk->nij", directions, told.astype(float), directions))
+    def _along(self, values: FloatArray) -> FloatArray:
+        """(N, 2, 2) matrices with these values along each patch's directions."""
+        across = self.directions.transpose(0, 2, 1)
+        return np.asarray((self.directions * values[:, None, :]) @ across)
+
+
+def _settled(contrast: FloatArray, step: FloatArray) -> BoolArray:
+    """(N,) True where the contrast is still the patch's, and the last step was small."""
+    usual = (contrast > LEAST_CONTRAST) & (contrast < MOST_CONTRAST)
+    return np.asarray(usual & (np.abs(step).max(axis=1) < 0.1))
 
 
 def _room_for(guess: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
