@@ -13,11 +13,12 @@ from scipy import ndimage
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
 from napari_lithium_alloy.core.kept_windows import kept_reader
-from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
 from napari_lithium_alloy.core.photometry import Reference
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region, Window
+from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import conform
 
@@ -81,11 +82,14 @@ def region_curves(
         kept = kept_reader(recording, [a.window for a in apertures if a.n_pixels])
         read = yield from part(kept, 0, n, 2 * n)
     values = np.full((n, len(names), 4), np.nan)
-    for t in range(n):
-        for i, aperture in enumerate(apertures):
-            if aperture.n_pixels:
-                values[t, i] = aperture.means(read(t, *aperture.window))
-        yield n + t + 1, 2 * n
+
+    def look(frames: tuple[int, int]) -> None:
+        for t in range(*frames):
+            for i, aperture in enumerate(apertures):
+                if aperture.n_pixels:
+                    values[t, i] = aperture.means(read(t, *aperture.window))
+
+    yield from part(by_rows(look, n, most=16), n, 2 * n, 2 * n)
     epi = recording.mode == "epi"
     unknown = np.full(values.shape[:2], np.nan)
     columns = {
@@ -134,10 +138,8 @@ class _Aperture:
         """Mean counts, ratio to the reference and absorbance, and SD of the ratio's logarithm."""
         from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 
-        if counts.dtype not in COMPILED_FOR:
-            counts = counts.astype(np.float32)
-        counts = np.ascontiguousarray(counts)
-        light, weighted, logarithm, squares, n_lit = aperture_sums(counts, self._dark, self._weight)
+        sums = aperture_sums(compilable(counts), self._dark, self._weight)
+        light, weighted, logarithm, squares, n_lit = sums
         nan = float("nan")
         mean = logarithm / n_lit if n_lit else nan
         variance = max(squares / n_lit - mean**2, 0.0) if n_lit else nan
