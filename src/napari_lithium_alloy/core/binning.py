@@ -5,10 +5,11 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 
-from napari_lithium_alloy.core.onset_light import scratch, window_light
+from napari_lithium_alloy.core.onset_light import window_light
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.scratch import scratch
 from napari_lithium_alloy.core.smoothing import cell_means
 
 MOSTLY = 0.5

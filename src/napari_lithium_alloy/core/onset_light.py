@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +20,9 @@ from napari_lithium_alloy.core.recording import (
     Recording,
 )
 from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.scratch import scratch
 from napari_lithium_alloy.core.smoothing import common_noise, frame_noise
 
-IN_MEMORY_BYTES = 128 * 2**20
-"""Larger copies of frames that cannot be mapped lie in a temporary file."""
 NOISE_ROWS = 32
 """Rows of the field, evenly spread, that are enough to measure noise."""
 
@@ -184,14 +182,6 @@ def window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
 
     yield from by_rows(copy, len(frames), most=4)
     return counts
-
-
-def scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array in memory or, if it is large, in a file that vanishes with it."""
-    if math.prod(shape) * dtype.itemsize <= IN_MEMORY_BYTES:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="lithium-alloy-") as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 
 def measured_levels(
