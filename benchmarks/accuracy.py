@@ -17,7 +17,8 @@ from napari_lithium_alloy.core.synthetic import (
     au_parameters,
     make_recording,
 )
-from napari_lithium_alloy.pipeline import AnalysisResult, analyze
+from napari_lithium_alloy.pipeline import analyze
+from napari_lithium_alloy.result import AnalysisResult
 
 SITE_TOLERANCE_UM = 0.3
 CASES: dict[str, dict[str, Any]] = {

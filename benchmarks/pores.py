@@ -19,7 +19,7 @@ from napari_lithium_alloy.core.synthetic import (
     au_parameters,
     make_recording,
 )
-from napari_lithium_alloy.pipeline import pore_windows
+from napari_lithium_alloy.parts import pore_windows
 
 FWHM = 2.3548
 SHORT: dict[str, Any] = {"sei_s": 3.0, "deposition_s": 8.0, "frame_interval_s": 4.0}

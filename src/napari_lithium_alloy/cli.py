@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -19,14 +20,17 @@ from napari_lithium_alloy.core.progress import Result, Work
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.io.figures.page import check_figures_out, checked_formats
 from napari_lithium_alloy.io.recording_file import open_experiment
-from napari_lithium_alloy.io.results import check_out
 from napari_lithium_alloy.io.tables import read_csv
-from napari_lithium_alloy.pipeline import analyze, stage_tables, write_result
+from napari_lithium_alloy.parts import stage_tables
+from napari_lithium_alloy.pipeline import analyze
 from napari_lithium_alloy.report import save_figures, save_movie, with_stages
+from napari_lithium_alloy.runs import analyze_into, told_before
 from napari_lithium_alloy.study import check_study_out, study_cells, write_study
 
 DONE, FAILED = 0, 1
 BAR_WIDTH = 30
+LEAST_SHARE, LEAST_SECONDS = 0.03, 2.0
+"""Done, from which on the time left is told."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"lithium-alloy: {error}", sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        _say("lithium-alloy: stopped; nothing was written.", sys.stderr)
+        _say("lithium-alloy: stopped; results are written whole or not at all.", sys.stderr)
         return FAILED
 
 
@@ -54,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     _takes_recording(run, chosen=True)
     _takes_out(run, "results")
     _takes_pore_edits(run)
+    run.add_argument(
+        "--memory", type=float, metavar="GB",
+        help="most to be used, beside mapped files (default: a quarter of the machine's)",
+    )  # fmt: skip
     run.set_defaults(run=_analyze)
 
     figures = commands.add_parser("figures", help="save the figures of a paper of a recording")
@@ -140,12 +148,18 @@ def _edits(options: argparse.Namespace) -> list[PoreEdit]:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    check_out(options.out, overwrite=options.overwrite)
     experiment = _with_mode(open_experiment(options.recording), options.mode)
-    edits = _edits(options)
-    work = analyze(experiment, recording_name=options.recording_name, pore_edits=edits)
-    result = _with_progress(work, sys.stderr)
-    written = write_result(result, options.out, overwrite=options.overwrite)
+    memory = None if options.memory is None else options.memory * 1e9
+    _say(told_before(experiment, options.recording_name, memory), sys.stderr)
+    work = analyze_into(
+        experiment,
+        options.out,
+        recording_name=options.recording_name,
+        pore_edits=_edits(options),
+        overwrite=options.overwrite,
+        memory_bytes=memory,
+    )
+    result, written = _with_progress(work, sys.stderr)
     for note in result.notes:
         _say(f"note: {note}", sys.stderr)
     _say(f"{len(written)} files in {options.out}")
@@ -219,21 +233,30 @@ def _with_mode(experiment: Experiment, mode: str | None) -> Experiment:
 
 def _with_progress(work: Work[Result], stream: TextIO) -> Result:
     """Run work to its end, with a progress line where somebody can see it."""
-    shown = -1
+    shown, began = "", time.monotonic()
     while True:
         try:
             done, total = next(work)
         except StopIteration as stop:
             if stream.isatty():
-                stream.write("\r" + " " * (BAR_WIDTH + 8) + "\r")
+                stream.write("\r" + " " * len(shown) + "\r")
             result: Result = stop.value
             return result
-        percent = 100 * done // max(total, 1)
-        if stream.isatty() and percent != shown:
-            bar = "#" * (BAR_WIDTH * percent // 100)
-            stream.write(f"\r[{bar:<{BAR_WIDTH}}] {percent:3d} %")
+        share = done / max(total, 1)
+        line = f"[{'#' * int(BAR_WIDTH * share):<{BAR_WIDTH}}] {100 * share:3.0f} %"
+        line += _left(share, time.monotonic() - began)
+        if stream.isatty() and line != shown:
+            stream.write(f"\r{line:<{len(shown)}}")
             stream.flush()
-            shown = percent
+            shown = line
+
+
+def _left(share: float, seconds: float) -> str:
+    """About how long work still takes that has done a share in so many seconds."""
+    if share < LEAST_SHARE or seconds < LEAST_SECONDS:
+        return ""
+    left = seconds * (1 - share) / share
+    return f"  {left / 60:.0f} min left" if left > 90 else f"  {left:.0f} s left"
 
 
 def _info(options: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ from napari_lithium_alloy.io.figures.pairs import (
     pairs_figure,
     regions_figure,
 )
-from napari_lithium_alloy.pipeline import AnalysisResult
+from napari_lithium_alloy.result import AnalysisResult
 
 Drawing = tuple[str, Callable[[], Any]]
 """A figure's name and what draws it."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from napari_lithium_alloy.io.figures.site_places import ranks_figure, spacing_figure
 from napari_lithium_alloy.pair_drawings import Drawing
-from napari_lithium_alloy.pipeline import AnalysisResult
+from napari_lithium_alloy.result import AnalysisResult
 
 
 def placement_drawings(result: AnalysisResult) -> Iterator[Drawing]:

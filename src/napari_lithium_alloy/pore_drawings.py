@@ -23,7 +23,8 @@ from napari_lithium_alloy.io.figures.pores import (
     sizes_figure,
 )
 from napari_lithium_alloy.pair_drawings import Drawing
-from napari_lithium_alloy.pipeline import AnalysisResult, pore_windows
+from napari_lithium_alloy.parts import pore_windows
+from napari_lithium_alloy.result import AnalysisResult
 
 
 def pore_drawings(result: AnalysisResult) -> Iterator[Drawing]:

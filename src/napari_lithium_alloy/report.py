@@ -39,14 +39,12 @@ from napari_lithium_alloy.io.figures.page import (
     checked_formats,
     save_figure,
 )
+from napari_lithium_alloy.measured import steadied
 from napari_lithium_alloy.pair_drawings import Drawing, pair_drawings
-from napari_lithium_alloy.pipeline import (
-    AnalysisResult,
-    found_stages,
-    steadied,
-)
+from napari_lithium_alloy.pipeline import found_stages
 from napari_lithium_alloy.placement_drawings import placement_drawings
 from napari_lithium_alloy.pore_drawings import pore_drawings
+from napari_lithium_alloy.result import AnalysisResult
 from napari_lithium_alloy.site_drawings import site_drawings
 
 LEAST_RESOLVED = 0.02

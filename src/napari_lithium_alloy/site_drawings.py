@@ -18,7 +18,8 @@ from napari_lithium_alloy.core.site_growth import PORE, SiteTimes
 from napari_lithium_alloy.core.site_montage import HALF_UM, SiteMontage, site_montage
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
 from napari_lithium_alloy.io.figures.sites import dendrite_figure, growth_figure
-from napari_lithium_alloy.pipeline import AnalysisResult, steadied
+from napari_lithium_alloy.measured import steadied
+from napari_lithium_alloy.result import AnalysisResult
 
 Drawing = tuple[str, Callable[[], Any]]
 SHOWN_SITES = 5

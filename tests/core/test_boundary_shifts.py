@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from planted import planted
+from planted import planted, recording_of
 
+from napari_lithium_alloy.core.binning import binned
 from napari_lithium_alloy.core.boundary_shifts import boundary_shifts, moved
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.progress import finish
@@ -58,3 +59,36 @@ def test_without_two_steps_or_room_for_the_shift_there_is_no_r(film):
     assert np.isnan(table.loc[300.0, "pearson_r"])
     assert "fewer than 4 frames" in table.loc[300.0, "reason"]
     assert table["n_px"].isna().sum() == 4
+
+
+def test_large_fields_are_looked_at_in_squares(film, monkeypatch):
+    recording, steps = film
+    whole = finish(boundary_shifts(recording, steps))
+    monkeypatch.setattr("napari_lithium_alloy.core.boundary_shifts.SIDE_PX", 48)
+    squares = finish(boundary_shifts(recording, steps))
+    assert squares["shift_s"].tolist() == [-4, -2, 0, 2, 4]
+    np.testing.assert_allclose(squares["pearson_r"], whole["pearson_r"], atol=0.05)
+    assert (squares["n_px"] < whole["n_px"] / 3.5).all()
+    assert (squares["pearson_r"] < squares["null_low"]).all()
+
+
+def test_a_recording_in_squares_is_the_mean_light_of_their_field():
+    rng = np.random.default_rng(1)
+    counts = rng.integers(100, 4000, (6, 9, 11)).astype(np.uint16)
+    valid = rng.random((9, 11)) < 0.7
+    valid[:3, :3] = False
+    recording = recording_of(counts, np.arange(6.0) ** 1.1, dark_counts=90.0)
+    small, field = finish(binned(recording, np.arange(1, 5), 3, dark=90.0, valid=valid))
+    assert small.pixel_size_um == pytest.approx(0.195)
+    assert small.times_s.tolist() == recording.times_s[1:5].tolist()
+    for y, x in np.ndindex(3, 3):
+        square = np.s_[3 * y : 3 * y + 3, 3 * x : (11 if x == 2 else 3 * x + 3)]
+        inside = valid[square]
+        assert field[y, x] == (inside.mean() > 0.5)
+        expected = (counts[1:5] - 90.0)[:, *square][:, inside]
+        seen = np.array([small.read(t, slice(y, y + 1), slice(x, x + 1)) for t in range(4)])
+        if inside.any():
+            np.testing.assert_allclose(seen.ravel(), expected.mean(axis=1), rtol=1e-5)
+            np.testing.assert_array_equal(np.asarray(small.frames)[:, y, x], seen.ravel())
+        else:
+            assert np.isnan(seen).all()

@@ -25,6 +25,7 @@ def crossing_of(traces, times, threshold=0.5, sustained=3):
         level,
         sustained,
         dark=np.zeros_like(level),
+        factor=np.ones(len(times), np.float32),
         least=1e-6,
         falls=False,
     )

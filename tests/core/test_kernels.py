@@ -130,12 +130,13 @@ def test_light_of_cells_is_the_mean_of_their_valid_pixels(dtype):
     valid = rng.random((11, 14)) < 0.6
     valid[:4, :4] = False
     edges = [0, 4, 11], [0, 4, 8, 14]
+    factor = rng.uniform(0.5, 2, 5).astype(np.float32)
     for row in range(2):
         found = np.empty((5, 3), np.float32)
-        light_of_cells(counts, dark, valid, 4, row, found)
+        light_of_cells(counts, factor, dark, valid, 4, row, found)
         for t, c in np.ndindex(5, 3):
             window = slice(*edges[0][row : row + 2]), slice(*edges[1][c : c + 2])
-            inside = (counts[t] - dark)[window][valid[window]]
+            inside = factor[t] * (counts[t] - dark)[window][valid[window]]
             expected = inside.mean() if inside.size else np.nan
             assert found[t, c] == pytest.approx(expected, rel=1e-5, nan_ok=True)
 
@@ -148,9 +149,11 @@ def test_means_over_own_frames_are_numpys(falls):
     begin = rng.integers(0, 11, (6, 7)).astype(np.int32)
     end = np.minimum(begin + rng.integers(1, 5, (6, 7)), 12).astype(np.int32)
     log, mean = (np.empty((6, 7), np.float32) for _ in range(2))
-    mean_of_own_frames(counts, dark, (0.5, falls), (begin, end), (0, 6), log, mean)
+    factor = rng.uniform(0.5, 2, 12).astype(np.float32)
+    mean_of_own_frames(counts, factor, dark, (0.5, falls), (begin, end), (0, 6), log, mean)
     for y, x in np.ndindex(6, 7):
-        own = counts[begin[y, x] : end[y, x], y, x] - 50.0
+        frames = slice(begin[y, x], end[y, x])
+        own = factor[frames] * (counts[frames, y, x] - 50.0)
         assert mean[y, x] == pytest.approx(own.mean(), rel=1e-5)
         sign = -1 if falls else 1
         assert log[y, x] == pytest.approx(sign * np.log(np.maximum(own, 0.5)).mean(), rel=1e-5)
@@ -176,7 +179,8 @@ def test_crossings_among_own_frames_are_the_naive_ones(falls):
     run, frame = (np.zeros((8, 9), np.int32) for _ in range(2))
     before, after = (np.zeros((8, 9), np.float32) for _ in range(2))
     first_crossings(
-        *(counts, level, 1, falls, 3, (0, 8), (begin, end)), *(run, frame, before, after)
+        *(counts, np.ones(30, np.float32), (level, 0 * level), 1, falls, 3, (0, 8), (begin, end)),
+        *(run, frame, before, after),
     )
     for y, x in np.ndindex(8, 9):
         trace = counts[:, y, x]
@@ -197,19 +201,22 @@ def naive_line(light, times, at, sigma):
 
 
 @pytest.mark.parametrize("falls", [True, False])
-@pytest.mark.parametrize("sigma", [0.8, 2.0])
-def test_the_line_of_a_pixel_is_numpys(falls, sigma):
+@pytest.mark.parametrize(("sigma", "flicker"), [(0.8, 0.0), (2.0, 0.0), (2.0, 0.2)])
+def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker):
     rng = np.random.default_rng(9)
     times = np.cumsum(rng.uniform(0.5, 1.5, 60))
     times -= times[0]
     onset = times[-1] / 2 + np.linspace(-3, 3, 13 * 18).reshape(13, 18)
     level = 1 / (1 + np.exp(-(times[:, None, None] - onset) / 1.2))
-    counts = rng.poisson(50 + 2000 * np.exp((-0.5 if falls else 0.5) * level)).astype(np.uint16)
+    factor = np.exp(flicker * rng.standard_normal(60)).astype(np.float32)
+    lamp = 2000 / factor[:, None, None]
+    counts = rng.poisson(50 + lamp * np.exp((-0.5 if falls else 0.5) * level)).astype(np.uint16)
     sign = -1 if falls else 1
-    light = sign * np.log(counts - 50.0)
+    light = sign * np.log((counts - 50.0) * factor[:, None, None])
+    gain = (factor, sign * np.log(factor))
     flat = np.ones((13, 18), np.float32)
     threshold = (0.25 + sign * np.log(2000)) * flat
-    cell_level = 16 * (50 + 2000 * np.exp(sign * 0.25))
+    cell_level = 16 * 2000 * np.exp(sign * 0.25)
     areas = np.multiply.outer([1, 1, 1.25], [1, 1, 1, 1.5])
     levels = (50 * flat, threshold, 0.5 * flat)
     cells = ((cell_level * areas).astype(np.float32), (800 * areas).astype(np.float32))
@@ -217,7 +224,7 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma):
     time, missing, slope = (np.zeros_like(flat) for _ in range(3))
     own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
-        *(counts, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
+        *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
         *((0, 3), cell_time, (time, missing, slope)),
     )
     assert np.abs(cell_time - cell_means(onset, 4)).max() < 1
@@ -240,11 +247,19 @@ def test_a_line_sees_its_pixels_own_frames_only():
     threshold = np.float32(0.25 - np.log(2000))
     cell_levels = (16 * 2000 * np.exp(-0.25) * cells).astype(np.float32), 0 * cells
     spans = [np.full(shape, n, np.int32) for shape in ((8, 8), (2, 2)) for n in (14, 26)]
+    gain = (np.ones(40, np.float32), np.zeros(40, np.float32))
     found = []
     for light in (counts, spoiled):
         lines = tuple(np.zeros_like(flat) for _ in range(3))
         lines_from_cells(
-            *(light, times, cell_levels, (0 * flat, threshold * flat, 0.5 * flat), tuple(spans)),
+            *(
+                light,
+                gain,
+                times,
+                cell_levels,
+                (0 * flat, threshold * flat, 0.5 * flat),
+                tuple(spans),
+            ),
             *((0.5, True), (3.0, 0.03), (4, 3), (0, 2), np.zeros_like(cells), lines),
         )
         found.append(lines)

@@ -1,12 +1,18 @@
 """Onset maps: a naive oracle, the reasons, and planted truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted import onset_error_s, planted, recording_of
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
+from napari_lithium_alloy.core.correction import CorrectionParameters, corrected
+from napari_lithium_alloy.core.correction_measurement import measure_correction
+from napari_lithium_alloy.core.curves import region_curves
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.illumination import LampGain
 from napari_lithium_alloy.core.onset import (
     OnsetParameters,
     OnsetReason,
@@ -14,12 +20,14 @@ from napari_lithium_alloy.core.onset import (
     onset_map,
     onset_summary,
 )
+from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.synthetic import au_parameters
 from napari_lithium_alloy.core.synthetic.fields import gaussian_field, stream
 from napari_lithium_alloy.core.tables import TABLES
 
+OFF = CorrectionParameters(drift=False, lamp="none", flat_field="none", bad_pixels=False)
 AS_IT_IS = {"smoothing_px": 0.0, "smoothing_frames": 0.0, "level_frames": 2}
 TIMES = np.array([0, 1, 2, 3.5, 4, 5, 6, 9, 10, 11, 12, 12.5, 13, 14, 15, 16, 17, 18, 19.5, 20.0])
 
@@ -378,6 +386,29 @@ def test_each_kind_of_counts_gives_the_same_map():
         np.testing.assert_allclose(other.onset_s, maps[0].onset_s, atol=0.02)
         np.testing.assert_allclose(other.onset_sd_s, maps[0].onset_sd_s, rtol=0.05)
     assert np.abs(maps[0].onset_s - onset).mean() < 0.2
+
+
+def test_a_map_of_a_flickering_lamp_is_that_of_its_light():
+    """The lamp is taken out of the mapped counts as they are looked at, not of a copy."""
+    rng = np.random.default_rng(2)
+    onset = 20 + 4 * gaussian_field(stream(3, "onset"), (40, 44), 8.0)
+    gain = np.exp(0.05 * rng.standard_normal(40))
+    counts = 100 + steps(onset, rise_s=4.0) * gain[:, None, None]
+    lit = recording_of(rng.poisson(counts).astype(np.uint16), dark_counts=100.0)
+    lamp = LampGain(gain=gain, source="reference", note="")
+    correction = replace(finish(measure_correction(lit, OFF)), lamp=lamp)
+    copied = corrected(lit, correction)
+    seen = corrected(lit.replace(mapped=np.stack([lit.read(t) for t in range(40)])), correction)
+    assert copied.steadied is None
+    assert seen.steadied is not None
+    maps = [finish(onset_map(cell, 2, 39)) for cell in (copied, seen)]
+    np.testing.assert_allclose(maps[1].onset_s, maps[0].onset_s, atol=0.01)
+    assert np.abs(maps[1].onset_s - onset).mean() < 0.2
+    curves = [finish(region_curves(c, reference_frame(c))) for c in (copied, seen)]
+    for name in ("mean_counts", "transmittance", "absorbance"):
+        np.testing.assert_allclose(curves[1][name], curves[0][name], rtol=1e-5, atol=1e-6)
+    spoiled = finish(onset_map(lit, 2, 39))
+    assert np.abs(spoiled.onset_s - onset).mean() > 2 * np.abs(maps[1].onset_s - onset).mean()
 
 
 def test_a_place_that_alloys_far_from_its_surroundings_in_time_is_found():

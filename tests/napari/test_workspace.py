@@ -6,7 +6,7 @@ from napari_lithium_alloy._napari.layers import kind_of
 from napari_lithium_alloy._napari.results import take_result
 from napari_lithium_alloy._napari.session import session_of
 from napari_lithium_alloy._napari.widgets.workspace import DOCKS, OWN_KEY, Workspace
-from napari_lithium_alloy.pipeline import write_result
+from napari_lithium_alloy.result import write_result
 
 
 @pytest.fixture

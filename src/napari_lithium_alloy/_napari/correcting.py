@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.frame_quality import frame_quality
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import Recording, Region
-from napari_lithium_alloy.pipeline import as_measured, measured_correction
+from napari_lithium_alloy.measured import as_measured, measured_correction
 
 if TYPE_CHECKING:
     from napari_lithium_alloy._napari.opened import Opened

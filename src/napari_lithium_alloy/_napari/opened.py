@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_lithium_alloy.core.onset import OnsetMap
     from napari_lithium_alloy.core.pore_edits import PoreEdit
     from napari_lithium_alloy.core.pore_tracking import PoreTracks
-    from napari_lithium_alloy.pipeline import AnalysisResult
+    from napari_lithium_alloy.result import AnalysisResult
 
 
 @dataclass(eq=False)

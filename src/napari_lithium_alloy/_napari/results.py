@@ -22,7 +22,7 @@ from napari_lithium_alloy._napari.site_work import take_sites
 from napari_lithium_alloy.core.stages import stages_of
 
 if TYPE_CHECKING:
-    from napari_lithium_alloy.pipeline import AnalysisResult
+    from napari_lithium_alloy.result import AnalysisResult
 
 
 def take_result(session: Session, opened: Opened, result: AnalysisResult) -> None:

@@ -23,8 +23,9 @@ from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import Recording, Region
 from napari_lithium_alloy.core.stages import StageKind, cycles_of, stage_at, stages_of
 from napari_lithium_alloy.io.figures.images import montage_picture
-from napari_lithium_alloy.pipeline import AnalysisResult, analyze
+from napari_lithium_alloy.pipeline import analyze
 from napari_lithium_alloy.report import save_figures, save_movie
+from napari_lithium_alloy.result import AnalysisResult
 
 if TYPE_CHECKING:
     from napari_lithium_alloy._napari.session import Session

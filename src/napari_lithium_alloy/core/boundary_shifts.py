@@ -11,9 +11,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.alloyed_images import is_uniform
+from napari_lithium_alloy.core.binning import binned
 from napari_lithium_alloy.core.complementarity import (
     UNIFORM,
     ComplementarityParameters,
@@ -22,6 +24,7 @@ from napari_lithium_alloy.core.complementarity import (
 )
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, OnsetParameters
+from napari_lithium_alloy.core.photometry import dark_level
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.stages import Stage
@@ -31,6 +34,8 @@ from napari_lithium_alloy.core.tables import conform
 SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Of the largest shift."""
 NO_ROOM = f"with this shift a step holds fewer than {LEAST_FRAMES} frames"
+SIDE_PX = 512
+"""Of a field, shorter side; larger ones are looked at in squares of pixels, about so many."""
 COLUMNS = ("pearson_r", "null_low", "null_high", "p_value", "reason")
 
 
@@ -67,6 +72,9 @@ def boundary_shifts(
 ) -> Work[pd.DataFrame]:
     """The table `boundary_shifts`: r of the onsets of every two steps against the shift.
 
+    In fields of more than `SIDE_PX` pixels a side all maps are of the mean light of squares of
+    pixels, as r is of structures much larger than them.
+
     Parameters
     ----------
     recording : Recording
@@ -86,22 +94,63 @@ def boundary_shifts(
     """
     comparison = comparison or ComplementarityParameters()
     steps = sorted(steps, key=lambda s: s.start_s)
-    shares = SHARES if len(steps) > 1 and comparison.boundary_shift_s > 0 else ()
+    if len(steps) < 2 or comparison.boundary_shift_s <= 0:
+        return conform("boundary_shifts", pd.DataFrame())
+    parameters = parameters or OnsetParameters()
+    side = min(recording.field_shape) // SIDE_PX
+    if side > 1 and recording.frames_between(steps[0].start_s, steps[-1].end_s).size:
+        known = None
+        work = _in_squares(recording, steps, parameters, side, dark, valid)
+        recording, parameters, valid = yield from part(work, 0, 100, 600)
+        dark = 0.0
     rows: list[dict[str, object]] = []
-    for i, share in enumerate(shares):
+    for i, share in enumerate(SHARES, start=1):
         shift = share * comparison.boundary_shift_s
         maps: Mapping[str, OnsetMap] | str = known or {}
         if shift or not maps:
-            work = _maps(recording, moved(steps, shift), parameters, dark, valid)
-            maps = yield from part(work, 100 * i, 100 * (i + 1), 100 * len(shares))
+            made = _maps(recording, moved(steps, shift), parameters, dark, valid)
+            maps = yield from part(made, 100 * i, 100 * (i + 1), 600)
         for pair in combinations(steps, 2):
             if isinstance(maps, str):
                 found = Correlation(pearson_r=float("nan"), reason=maps)
             else:
                 found = _correlated(maps, pair, comparison, valid)
             rows.append(_named(pair, shift, found))
-        yield 100 * (i + 1), 100 * len(shares)
+        yield 100 * (i + 1), 600
     return conform("boundary_shifts", pd.DataFrame(rows))
+
+
+def _in_squares(
+    recording: Recording,
+    steps: Sequence[Stage],
+    parameters: OnsetParameters,
+    side: int,
+    dark: float | FloatArray | None,
+    valid: BoolArray | None,
+) -> Work[tuple[Recording, OnsetParameters, BoolArray]]:
+    """The frames around the steps in squares of pixels, and lengths in pixels for them."""
+    inside = recording.frames_between(steps[0].start_s, steps[-1].end_s)
+    more = parameters.level_frames
+    frames = np.arange(
+        max(int(inside[0]) - more, 0), min(int(inside[-1]) + more + 1, recording.n_frames)
+    )
+    small, field = yield from binned(
+        recording,
+        frames,
+        side,
+        dark=dark_level(recording) if dark is None else dark,
+        valid=np.ones(recording.field_shape, dtype=bool) if valid is None else valid,
+    )
+    psf, smooth = parameters.psf_sigma_px, parameters.smoothing_px
+    return (
+        small,
+        dataclasses.replace(
+            parameters,
+            psf_sigma_px=None if psf is None else psf / side,
+            smoothing_px=None if smooth is None else smooth / side,
+        ),
+        field,
+    )
 
 
 def _maps(

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.drift import Shifts
 from napari_lithium_alloy.core.illumination import LampGain
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
-from napari_lithium_alloy.core.recording import EVERYTHING, BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.recording import (
+    EVERYTHING,
+    BoolArray,
+    FloatArray,
+    MappedLight,
+    Recording,
+)
 from napari_lithium_alloy.core.steadying import REACH_PX, Sensor, light_at
 
 Lamp = Literal["auto", "flicker", "none"]
@@ -125,12 +131,21 @@ def corrected(recording: Recording, correction: Correction) -> Recording:
     return recording.replace(
         frames=frames,
         window=steady.window,
+        steadied=_mapped_light(recording, correction),
         dark_counts=None if recording.dark_counts is None else 0.0,
         saturation_counts=steady.ceiling,
         flat=None,
         common=correction.common,
         corrections=correction.done,
     )
+
+
+def _mapped_light(recording: Recording, correction: Correction) -> MappedLight | None:
+    """The light as a map of the counts as they were read, where the lamp alone is corrected."""
+    if recording.mapped is None or correction.done != ("lamp",):
+        return None
+    factor = np.asarray(1 / correction.lamp.gain, np.float32)
+    return MappedLight(counts=recording.mapped, dark=dark_level(recording), factor=factor)
 
 
 class SteadyFrames:

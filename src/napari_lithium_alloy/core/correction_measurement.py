@@ -29,13 +29,16 @@ from napari_lithium_alloy.core.illumination import (
     sampled_frames,
     smooth_illumination,
 )
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import (
+    Float32Array,
     Reference,
     dark_level,
     reference_frame,
 )
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording, Region
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 LEAST_DRIFT_PX, LEAST_DRIFT_SIGMAS = 0.1, 4.0
 LEAST_GAIN_CHANGE = 3e-4
@@ -43,6 +46,8 @@ TILES, LEAST_TILES = 5, 6
 """Parts of the field along each side whose light is compared, and how many that takes."""
 KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.7
 LEAST_COMMON = 0.2
+ENOUGH_PX = 2**19
+"""Pixels of a frame that tell the lamp's gain to a ten-thousandth."""
 TRIMMED = (0.1, 0.9)
 """Quantiles of a region's light between which it is averaged; a median would be whole counts."""
 BLURRED_CONTRAST = 0.75
@@ -192,28 +197,16 @@ def _lamp(
     flat = steady.flat
     if flat is None:
         flat = smooth_illumination(reference.image, film)
-    plain = dataclasses.replace(steady, shift_px=np.zeros_like(steady.shift_px), flat=flat)
-    light = corrected(recording, plain)
-    levels = np.full(recording.n_frames, np.nan)
-    tile = _tiles(recording.field_shape)
-    tiles = np.full((recording.n_frames, TILES**2), np.nan)
-    for t in range(recording.n_frames):
-        seen = light.read(t)
-        moved = moved_mask(film if region is None else region, steady.shift_px[t])
-        lit = moved & np.isfinite(seen)
-        if region is None:
-            lit &= seen > 0
-            logs = np.log(seen[lit])
-            levels[t] = float(logs.mean()) if logs.size else np.nan
-            count = np.bincount(tile[lit], minlength=TILES**2)
-            total = np.bincount(tile[lit], logs, TILES**2)
-            tiles[t] = np.where(count >= LEAST_REFERENCE_PX, total / np.maximum(count, 1), np.nan)
-        elif (inside := seen[lit]).size >= LEAST_REFERENCE_PX:
-            low, high = np.quantile(inside, TRIMMED)
-            levels[t] = float(inside[(inside >= low) & (inside <= high)].mean())
-        yield t + 1, recording.n_frames
     if region is not None:
+        light = corrected(recording, _in_place(steady, flat))
+        levels = yield from _levels_of_region(light, region, steady.shift_px)
         return gain_of_region(levels, reference.frames, name)
+    logs, pixels = yield from _tile_logs(recording, steady, flat, film)
+    count = pixels.sum(axis=1)
+    levels = np.where(count > 0, logs.sum(axis=1) / np.maximum(count, 1), np.nan)
+    tiles = np.where(
+        pixels * _row_step(film) >= LEAST_REFERENCE_PX, logs / np.maximum(pixels, 1), np.nan
+    )
     return gain_without_region(
         recording.times_s,
         levels,
@@ -223,10 +216,68 @@ def _lamp(
     )
 
 
-def _tiles(shape: tuple[int, int]) -> IntArray:
-    """(Y, X) the tile each pixel lies in, 0 to TILES squared less 1."""
-    rows, columns = (np.arange(n) * TILES // n for n in shape)
-    return np.asarray(rows[:, None] * TILES + columns[None, :])
+def _in_place(steady: Correction, flat: Float32Array) -> Correction:
+    """The correction without drift, as the lamp is the sensor's."""
+    return dataclasses.replace(steady, shift_px=np.zeros_like(steady.shift_px), flat=flat)
+
+
+def _levels_of_region(
+    light: Recording, region: BoolArray, shift_px: FloatArray
+) -> Work[FloatArray]:
+    """(T,) mean light of a region that moves with the sample, without its extremes."""
+    levels = np.full(light.n_frames, np.nan)
+
+    def look(frames: tuple[int, int]) -> None:
+        for t in range(*frames):
+            moved = moved_mask(region, shift_px[t])
+            window = _box(moved)
+            seen = light.read(t, *window)
+            inside = seen[moved[window] & np.isfinite(seen)]
+            if inside.size >= LEAST_REFERENCE_PX:
+                low, high = np.quantile(inside, TRIMMED)
+                levels[t] = float(inside[(inside >= low) & (inside <= high)].mean())
+
+    yield from by_rows(look, light.n_frames, most=4)
+    return levels
+
+
+def _box(mask: BoolArray) -> tuple[slice, slice]:
+    """Rows and columns that hold a mask; nothing of an empty one."""
+    spans = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    rows, columns = (slice(int(s[0]), int(s[-1]) + 1) if s.size else slice(0, 0) for s in spans)
+    return rows, columns
+
+
+def _tile_logs(
+    recording: Recording, steady: Correction, flat: Float32Array, film: BoolArray
+) -> Work[tuple[FloatArray, FloatArray]]:
+    """(T, K) sums of the logarithm of the film's light in tiles, and pixels they are of.
+
+    Of a large field some rows are enough.
+    """
+    from napari_lithium_alloy.core.kernels.frame_sums import tile_logs
+
+    n, shape = recording.n_frames, recording.field_shape
+    dark = np.zeros(shape, np.float32) + np.asarray(dark_level(recording), np.float32)
+    weight = np.where(steady.bad, np.float32(0), 1 / flat).astype(np.float32)
+    edges = [-(-np.arange(TILES + 1) * side // TILES) for side in shape]
+    sums, pixels = np.zeros((2, n, TILES, TILES))
+    whole = np.rint(steady.shift_px).astype(int)
+
+    def look(frames: tuple[int, int]) -> None:
+        for t in range(*frames):
+            counts = compilable(recording.read(t))
+            shift = (int(whole[t, 0]), int(whole[t, 1]))
+            where = (film, shift, _row_step(film), (edges[0], edges[1]))
+            tile_logs(counts, dark, weight, *where, sums[t], pixels[t])
+
+    yield from by_rows(look, n, most=4)
+    return sums.reshape(n, -1), pixels.reshape(n, -1)
+
+
+def _row_step(film: BoolArray) -> int:
+    """Each so manieth row of a field holds pixels enough for the lamp's gain."""
+    return max(1, film.size // ENOUGH_PX)
 
 
 def _whole(tiles: FloatArray, lit: BoolArray) -> FloatArray | None:

@@ -55,6 +55,7 @@ def first_crossing(
     sustained: int,
     *,
     dark: Float32Array,
+    factor: Float32Array,
     least: float,
     falls: bool,
     own: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None,
@@ -66,7 +67,9 @@ def first_crossing(
     counts : (T, Y, X) array
     times_s : (T,) array
     threshold, dark : (Y, X) float32 arrays
-        Counts; the threshold with the dark counts in it.
+        Of the light, and counts without light.
+    factor : (T,) float32 array
+        Light is counts less dark times it.
     sustained : int
         Frames a pixel has to stay beyond its threshold; fewer do at the end.
     least : float
@@ -88,14 +91,14 @@ def first_crossing(
     def cross(rows: tuple[int, int]) -> None:
         own = slice(*rows)
         first_crossings(
-            *(counts, threshold, 1, falls, needed, rows, spans),
+            *(counts, factor, (threshold, dark), 1, falls, needed, rows, spans),
             *(run[own], frame[own], before[own], after[own]),
         )
-        slopes_around(counts, times_s, frame, dark, (least, falls), rows, slope)
+        slopes_around(counts, factor, times_s, frame, dark, (least, falls), rows, slope)
 
     yield from by_rows(cross, shape[0], most=32)
     low, high, level = (
-        np.log(np.maximum(part.astype(float) - dark, least)) for part in (before, after, threshold)
+        np.log(np.maximum(part.astype(float), least)) for part in (before, after, threshold)
     )
     crossed = run > 0
     from_start = crossed & (frame == spans[0])

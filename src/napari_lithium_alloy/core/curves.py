@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,11 +14,12 @@ from scipy import ndimage
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
 from napari_lithium_alloy.core.kept_windows import kept_reader
-from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
 from napari_lithium_alloy.core.photometry import Reference
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording, Region, Window
+from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.stages import Stage, stage_at, stages_of
 from napari_lithium_alloy.core.tables import conform
 
@@ -76,16 +78,18 @@ def region_curves(
         window = region.window(shape)
         apertures.append(_Aperture(reference, window, region.inside(window) & field[window]))
     n = recording.n_frames
-    read: Window = recording.read
-    if not with_field and recording.mapped is None:
-        kept = kept_reader(recording, [a.window for a in apertures if a.n_pixels])
-        read = yield from part(kept, 0, n, 2 * n)
+    read, factor = yield from part(
+        _source(recording, reference, apertures, with_field), 0, n, 2 * n
+    )
     values = np.full((n, len(names), 4), np.nan)
-    for t in range(n):
-        for i, aperture in enumerate(apertures):
-            if aperture.n_pixels:
-                values[t, i] = aperture.means(read(t, *aperture.window))
-        yield n + t + 1, 2 * n
+
+    def look(frames: tuple[int, int]) -> None:
+        for t in range(*frames):
+            for i, aperture in enumerate(apertures):
+                if aperture.n_pixels:
+                    values[t, i] = aperture.means(read(t, *aperture.window), factor[t])
+
+    yield from part(by_rows(look, n, most=16), n, 2 * n, 2 * n)
     epi = recording.mode == "epi"
     unknown = np.full(values.shape[:2], np.nan)
     columns = {
@@ -106,6 +110,24 @@ def region_curves(
     )
 
 
+def _source(
+    recording: Recording, reference: Reference, apertures: Sequence[_Aperture], with_field: bool
+) -> Work[tuple[Window, FloatArray]]:
+    """What reads windows of a frame, and (T,) by what their light is multiplied."""
+    same: FloatArray = np.ones(recording.n_frames)
+    if recording.mapped is not None:
+        return recording.read, same
+    light = recording.light(reference.dark)
+    if light is not None:
+        for aperture in apertures:
+            aperture.see(light.dark)
+        return (lambda t, y, x: light.counts[t, y, x]), light.factor.astype(float)
+    if with_field:
+        return recording.read, same
+    kept = yield from kept_reader(recording, [a.window for a in apertures if a.n_pixels])
+    return kept, same
+
+
 class _Aperture:
     """One region's pixels with what is the same in every frame.
 
@@ -121,30 +143,36 @@ class _Aperture:
     ) -> None:
         self.window = window
         self.n_pixels = int(inside.sum())
-        image, dark = reference.image[window], reference.dark
-        self._dark = np.full(image.shape, 0, dtype=np.float32)
-        self._dark += dark[window] if isinstance(dark, np.ndarray) else dark
+        image = reference.image[window]
+        self.see(reference.dark)
         known = inside & np.isfinite(image)
         self._n_known = int(known.sum())
         self._mean_dark = float(self._dark[inside].mean(dtype=float)) if self.n_pixels else 0.0
         weight = 1 / np.where(known, image, 1)
         self._weight = np.where(known, weight, np.where(inside, -1, 0)).astype(np.float32)
 
-    def means(self, counts: NDArray[Any]) -> tuple[float, float, float, float]:
-        """Mean counts, ratio to the reference and absorbance, and SD of the ratio's logarithm."""
+    def see(self, dark: float | FloatArray) -> None:
+        """Take counts over this dark level for light from now on."""
+        rows, columns = self.window
+        self._dark = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+        self._dark += dark[self.window] if isinstance(dark, np.ndarray) else dark
+
+    def means(self, counts: NDArray[Any], factor: float) -> tuple[float, float, float, float]:
+        """Mean counts, ratio to the reference and absorbance, and SD of the ratio's logarithm.
+
+        Light is what exceeds the dark counts times the factor.
+        """
         from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 
-        if counts.dtype not in COMPILED_FOR:
-            counts = counts.astype(np.float32)
-        counts = np.ascontiguousarray(counts)
-        light, weighted, logarithm, squares, n_lit = aperture_sums(counts, self._dark, self._weight)
+        sums = aperture_sums(compilable(counts), self._dark, self._weight)
+        light, weighted, logarithm, squares, n_lit = sums
         nan = float("nan")
         mean = logarithm / n_lit if n_lit else nan
         variance = max(squares / n_lit - mean**2, 0.0) if n_lit else nan
         return (
-            light / self.n_pixels + self._mean_dark,
-            weighted / self._n_known if self._n_known else nan,
-            -mean / LN_10,
+            factor * light / self.n_pixels + self._mean_dark,
+            factor * weighted / self._n_known if self._n_known else nan,
+            -(mean + math.log(factor)) / LN_10,
             variance**0.5,
         )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.correction import Correction
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.tables import conform
 
 LEAST_CLIPPED_PX = 10
@@ -45,22 +48,26 @@ def frame_quality(recording: Recording, correction: Correction | None = None) ->
         As it was read.
     correction : Correction, optional
     """
-    limit = recording.saturation_counts
-    rows = []
-    for t, time in enumerate(recording.times_s):
-        counts = recording.read(t)
-        light = counts.astype(np.float32)
-        mean = float(light.mean())
-        steps = float(((light[2:] - light[:-2]) ** 2).mean()) if len(light) > 2 else np.nan
-        rows.append(
-            {
-                "time_s": time,
-                "sharpness": steps / mean**2 if mean else np.nan,
-                "saturated_fraction": np.nan if limit is None else float((counts >= limit).mean()),
-            }
-        )
-        yield t + 1, recording.n_frames
-    table = pd.DataFrame(rows)
+    from napari_lithium_alloy.core.kernels.frame_sums import quality_sums
+
+    limit, n = recording.saturation_counts, recording.n_frames
+    sharpness, saturated = np.full((2, n), np.nan)
+    pixels = math.prod(recording.field_shape)
+    compared = pixels - 2 * recording.field_shape[1]
+
+    def look(frames: tuple[int, int]) -> None:
+        for t in range(*frames):
+            counts = compilable(recording.read(t))
+            total, squares, clipped = quality_sums(counts, math.inf if limit is None else limit)
+            if compared > 0 and total:
+                sharpness[t] = squares / compared / (total / pixels) ** 2
+            if limit is not None:
+                saturated[t] = clipped / pixels
+
+    yield from by_rows(look, n, most=4)
+    table = pd.DataFrame(
+        {"time_s": recording.times_s, "sharpness": sharpness, "saturated_fraction": saturated}
+    )
     if correction is not None:
         table = table.assign(**_correction_columns(correction, recording.pixel_size_um))
     return conform("corrections", table)

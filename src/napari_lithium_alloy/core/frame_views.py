@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.patches import (
     BORDER_PX,
     HALF_PX,
@@ -69,9 +69,7 @@ class FrameViews:
         """View of one frame."""
         from napari_lithium_alloy.core.kernels.structure import light_and_cells
 
-        counts = np.ascontiguousarray(self.recording.read(t))
-        if counts.dtype not in COMPILED_FOR:
-            counts = counts.astype(np.float32)
+        counts = compilable(self.recording.read(t))
         scale = max(1, -(-max(counts.shape) // COARSE_PX))
         light = self.light[t % len(self.light)]
         cells = np.empty([n // scale for n in counts.shape], np.float32)

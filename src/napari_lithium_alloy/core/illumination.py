@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,9 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
 
 SAMPLED_FRAMES = 16
@@ -27,7 +30,9 @@ UNUSUAL, NEAR_FRAMES = 4.0, 3
 DOUBTS = 2.0
 """Standard errors of the tiles' common departure that it must exceed to be the lamp's."""
 """Of a region's usual light: with less the lamp was off or covered."""
-TILE_PX = 16
+TILE_PX, MOST_TILES = 16, 64
+"""Side of a tile, and how many along a side of the field tell its illumination."""
+NOISE_ROWS = 64
 
 GainSource = Literal["reference", "rest", "flicker", "none"]
 
@@ -50,15 +55,21 @@ def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     dark : float or numpy.ndarray
         Dark level, counts.
     """
+    from napari_lithium_alloy.core.kernels.neighbours import add_odd, away_in_rows
+
     frames = sampled_frames(recording)
-    odd = np.zeros(recording.field_shape, dtype=int)
+    odd = np.zeros(recording.field_shape, dtype=np.uint8)
+    some = np.arange(0, len(odd), max(1, len(odd) // NOISE_ROWS))
+    away = np.empty((len(some), odd.shape[1]), dtype=np.float32)
     for t in frames:
         light = recording.read(t).astype(np.float32) - np.asarray(dark, dtype=np.float32)
-        around = _median_of_neighbours(np.where(np.isfinite(light), light, 0))
-        away = light - around
-        noise = robust_sd(away[np.isfinite(away)])
-        least = np.maximum(BAD_SIGMAS * noise, BAD_SHARE * np.abs(around))
-        odd += np.isfinite(light) & (np.abs(away) > least)
+        known = np.isfinite(light)
+        light[~known] = 0
+        away_in_rows(light, some, away)
+        least = (BAD_SIGMAS * robust_sd(away[known[some]]), BAD_SHARE)
+        found = np.zeros_like(odd)
+        finish(by_rows(partial(add_odd, light, least, odd=found), len(odd)))
+        odd += found * known
     return np.asarray(odd >= 0.9 * len(frames))
 
 
@@ -74,12 +85,6 @@ def without_bad(light: Float32Array, bad: BoolArray) -> Float32Array:
     some = np.isfinite(around).any(axis=0)
     repaired[y[some], x[some]] = np.nanmedian(around[:, some], axis=0)
     return repaired
-
-
-def _median_of_neighbours(light: Float32Array) -> Float32Array:
-    ring = np.ones((3, 3), dtype=bool)
-    ring[1, 1] = False
-    return np.asarray(ndimage.median_filter(light, footprint=ring, mode="reflect"))
 
 
 def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:
@@ -113,8 +118,9 @@ def _tile_levels(light: FloatArray, film: BoolArray) -> tuple[FloatArray, FloatA
     """Centres of tiles that are mostly film, and the logarithm of their median light."""
     rows, columns, levels = [], [], []
     tile = max(4, min(TILE_PX, min(light.shape) // 6))
-    for y in range(0, light.shape[0] - tile + 1, tile):
-        for x in range(0, light.shape[1] - tile + 1, tile):
+    down, across = (tile * max(1, n // (MOST_TILES * tile)) for n in light.shape)
+    for y in range(0, light.shape[0] - tile + 1, down):
+        for x in range(0, light.shape[1] - tile + 1, across):
             window = slice(y, y + tile), slice(x, x + tile)
             known = light[window][film[window] & (light[window] > 0)]
             if known.size > tile**2 / 2:

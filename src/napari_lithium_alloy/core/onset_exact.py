@@ -38,6 +38,7 @@ def exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
         _aim(scene),
         scene.parameters.sustained_frames,
         dark=light.dark,
+        factor=light.factor,
         least=light.least,
         falls=light.falls,
         own=scene.span,
@@ -70,10 +71,10 @@ def exact(scene: Scene, psf_px: float) -> Work[tuple[float, Estimate]]:
 
 
 def _aim(scene: Scene) -> Float32Array:
-    """Counts of each pixel at the fraction of its rise."""
+    """Light of each pixel at the fraction of its rise."""
     light = scene.light
     sign = -1 if light.falls else 1
-    aim = np.exp(np.where(light.valid, sign * scene.threshold, 0)) + light.dark
+    aim = np.exp(np.where(light.valid, sign * scene.threshold, 0))
     return np.asarray(aim, dtype=np.float32)
 
 

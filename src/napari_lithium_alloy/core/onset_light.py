@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +12,17 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array, least_light
 from napari_lithium_alloy.core.progress import Work, finish
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.recording import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    MappedLight,
+    Recording,
+)
 from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.scratch import scratch
 from napari_lithium_alloy.core.smoothing import common_noise, frame_noise
 
-IN_MEMORY_BYTES = 128 * 2**20
-"""Larger copies of frames that cannot be mapped lie in a temporary file."""
 NOISE_ROWS = 32
 """Rows of the field, evenly spread, that are enough to measure noise."""
 
@@ -31,6 +35,8 @@ class WindowLight:
     ----------
     counts : numpy.ndarray
         (T, Y, X).
+    factor : numpy.ndarray
+        (T,) float32; light is counts less dark times it.
     times : numpy.ndarray
         (T,) seconds after the first of them.
     first : int
@@ -46,6 +52,7 @@ class WindowLight:
     """
 
     counts: NDArray[Any]
+    factor: Float32Array
     times: FloatArray
     first: int
     dark: Float32Array
@@ -58,12 +65,20 @@ class WindowLight:
         """Median time between frames, seconds."""
         return float(np.median(np.diff(self.times)))
 
-    def logarithm(self, counts: NDArray[Any], dark: Float32Array) -> Float32Array:
+    @property
+    def gain(self) -> tuple[Float32Array, Float32Array]:
+        """The factors, and their logarithms, positive the way looked for."""
+        log = np.log(self.factor)
+        return self.factor, -log if self.falls else log
+
+    def logarithm(self, light: Float32Array) -> Float32Array:
         """Of the light, positive the way looked for."""
-        log = np.log(np.maximum(counts.astype(np.float32) - dark, np.float32(self.least)))
+        log = np.log(np.maximum(light, np.float32(self.least)))
         return np.asarray(-log if self.falls else log)
 
 
+Picture = tuple[NDArray[Any], np.float32]
+"""Counts of one frame, and the factor that makes light of what exceeds dark."""
 Span = tuple[NDArray[np.int32], NDArray[np.int32]]
 """(Y, X) first frame of each pixel, and that after its last."""
 
@@ -128,18 +143,25 @@ def window_light(
     falls: bool,
     valid: BoolArray,
 ) -> Work[WindowLight]:
-    """The window's counts: a memory map, else each frame is read once and copied."""
-    counts = yield from window_counts(recording, frames)
+    """The window's light: a memory map, else each frame is read once and copied."""
+    first, stop = int(frames[0]), int(frames[-1]) + 1
+    light = recording.light(dark)
+    if light is None or light.counts.dtype not in COMPILED_FOR:
+        counts = yield from window_counts(recording, frames)
+        light = MappedLight(counts=counts, dark=dark, factor=np.ones(len(counts), np.float32))
+    else:
+        light = light.frames(first, stop)
     plane = np.zeros(recording.field_shape, dtype=np.float32)
-    plane += dark
+    plane += light.dark
     times = recording.times_s[frames]
-    first = counts[0].astype(np.float32) - plane
+    start = (light.counts[0].astype(np.float32) - plane) * light.factor[0]
     return WindowLight(
-        counts=counts,
+        counts=light.counts,
+        factor=light.factor,
         times=times - times[0],
-        first=int(frames[0]),
+        first=first,
         dark=plane,
-        least=least_light(first, recording.frames.dtype),
+        least=least_light(start, light.counts.dtype),
         falls=falls,
         valid=valid,
     )
@@ -152,7 +174,7 @@ def window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
         return recording.mapped[window]
     dtype = recording.frames.dtype
     dtype = dtype if dtype in COMPILED_FOR else np.dtype(np.float32)
-    counts = _scratch((len(frames), *recording.field_shape), dtype)
+    counts = scratch((len(frames), *recording.field_shape), dtype)
 
     def copy(block: tuple[int, int]) -> None:
         for i in range(*block):
@@ -160,14 +182,6 @@ def window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
 
     yield from by_rows(copy, len(frames), most=4)
     return counts
-
-
-def _scratch(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array in memory or, if it is large, in a file that vanishes with it."""
-    if math.prod(shape) * dtype.itemsize <= IN_MEMORY_BYTES:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="lithium-alloy-") as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 
 def measured_levels(
@@ -192,18 +206,15 @@ def measured_levels(
     """
     ends = level_frame_indices(recording, frames, level_frames)
     plateaus = (None, None) if own is None else (own.base, own.top)
-    dtype = light.counts.dtype
     means, spread, common = [], [], []
     some = slice(None, None, max(1, recording.field_shape[0] // NOISE_ROWS))
     for indices, plateau in zip(ends, plateaus, strict=True):
-        pictures = [
-            light.counts[t - light.first]
-            if 0 <= t - light.first < len(light.counts)
-            else np.ascontiguousarray(recording.read(int(t)), dtype=dtype)
-            for t in indices
-        ]
+        pictures = [_picture(recording, light, int(t)) for t in indices]
         means.append(_means(light, pictures) if plateau is None else _means_of_own(light, plateau))
-        rows = [light.logarithm(picture[some], light.dark[some]) for picture in pictures]
+        rows = [
+            light.logarithm((p[some].astype(np.float32) - light.dark[some]) * f)
+            for p, f in pictures
+        ]
         spread.append(frame_noise(rows, light.valid[some]))
         common.append(common_noise(rows, light.valid[some]))
     (base, base_light), (top, top_light) = means
@@ -221,7 +232,19 @@ def measured_levels(
     )
 
 
-def _means(light: WindowLight, pictures: list[NDArray[Any]]) -> tuple[Float32Array, Float32Array]:
+def _picture(recording: Recording, light: WindowLight, t: int) -> Picture:
+    """Counts of a frame of the window or beside it, and the factor that makes light of them."""
+    k = t - light.first
+    if 0 <= k < len(light.counts):
+        return light.counts[k], light.factor[k]
+    steadied = recording.steadied
+    if steadied is not None and steadied.counts.dtype == light.counts.dtype:
+        return steadied.counts[t], steadied.factor[t]
+    counts = np.ascontiguousarray(recording.read(t), dtype=light.counts.dtype)
+    return counts, np.float32(1)
+
+
+def _means(light: WindowLight, pictures: list[Picture]) -> tuple[Float32Array, Float32Array]:
     """Mean logarithm of light, and mean light."""
     from napari_lithium_alloy.core.kernels.images import add_frame
 
@@ -230,8 +253,8 @@ def _means(light: WindowLight, pictures: list[NDArray[Any]]) -> tuple[Float32Arr
     def add(rows: tuple[int, int]) -> None:
         own = slice(*rows)
         how = (light.least, light.falls)
-        for picture in pictures:
-            add_frame(picture[own], light.dark[own], how, sum_log[own], sum_light[own])
+        for picture, factor in pictures:
+            add_frame(picture[own], factor, light.dark[own], how, sum_log[own], sum_light[own])
 
     finish(by_rows(add, len(sum_log)))
     n = np.float32(len(pictures))
@@ -245,14 +268,13 @@ def _means_of_own(light: WindowLight, own: Span) -> tuple[Float32Array, Float32A
     begin, end = (np.asarray(part - light.first, dtype=np.int32) for part in own)
     log, mean = (np.empty(light.dark.shape, np.float32) for _ in range(2))
     how = (light.least, light.falls)
-    finish(
-        by_rows(
-            lambda rows: mean_of_own_frames(
-                light.counts, light.dark, how, (begin, end), rows, log, mean
-            ),
-            len(log),
+
+    def average(rows: tuple[int, int]) -> None:
+        mean_of_own_frames(
+            light.counts, light.factor, light.dark, how, (begin, end), rows, log, mean
         )
-    )
+
+    finish(by_rows(average, len(log)))
     return log, mean
 
 

@@ -115,7 +115,7 @@ def fitted_lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = Non
     def fit(rows: Rows) -> None:
         how = (light.least, light.falls)
         lines_from_cells(
-            *(light.counts, light.times, scene.cell_levels, levels, own, how),
+            *(light.counts, light.gain, light.times, scene.cell_levels, levels, own, how),
             *((sigma, noise), (cell, needed), rows, cells, (time, missing, slope)),
         )
 

@@ -34,7 +34,7 @@ class Scene:
     rising : numpy.ndarray
         (Y, X) True where something happens.
     cell_levels : tuple of numpy.ndarray
-        Threshold (with the dark counts in it) and dark counts, summed over each cell.
+        Threshold of the light and dark counts, summed over each cell.
     span, cell_span : tuple of numpy.ndarray
         First frame of the light that is looked at, and that after the last, of pixels and cells.
     earliest, latest : numpy.ndarray
@@ -99,7 +99,7 @@ def _of_cells(span: Span) -> Span:
 def _cell_levels(
     light: WindowLight, levels: Levels, fraction: float
 ) -> tuple[Float32Array, Float32Array]:
-    """Threshold (with the dark counts in it) and dark counts, summed over each cell."""
+    """Threshold of the light and dark counts, summed over each cell."""
     shape = light.dark.shape
     cell = cell_side(shape)
     sizes = [np.diff(np.arange(max(n // cell, 1)) * cell, append=n) for n in shape]
@@ -110,6 +110,6 @@ def _cell_levels(
     least = light.least
     level = np.maximum(base, least) ** (1 - fraction) * np.maximum(top, least) ** fraction
     return (
-        np.asarray(area * (level + dark), dtype=np.float32),
+        np.asarray(area * level, dtype=np.float32),
         np.asarray(area * dark, dtype=np.float32),
     )

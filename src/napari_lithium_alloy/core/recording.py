@@ -25,6 +25,30 @@ EVERYTHING = slice(None)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class MappedLight:
+    """Light of all frames as a memory map of counts, with what makes light of them.
+
+    Attributes
+    ----------
+    counts : numpy.ndarray
+        (T, Y, X).
+    dark : float or numpy.ndarray
+        Counts without light.
+    factor : numpy.ndarray
+        (T,) float32; light is what exceeds the dark counts times it.
+    """
+
+    counts: NDArray[Any]
+    dark: float | FloatArray
+    factor: NDArray[np.float32]
+
+    def frames(self, first: int, stop: int) -> MappedLight:
+        """Of successive frames."""
+        window = slice(first, stop)
+        return MappedLight(counts=self.counts[window], dark=self.dark, factor=self.factor[window])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Recording:
     """One field of view: (T, Y, X) counts with its clock and pixel size.
 
@@ -56,6 +80,8 @@ class Recording:
     mapped : numpy.ndarray or None
         (T, Y, X) the same counts as a memory map, where the file allows; None: reading part of a
         frame may cost the decoding of all of it.
+    steadied : MappedLight or None
+        Of corrected frames: their light as a memory map; None: there is none.
     source : str
         The file or folder it came from.
     times_source : str
@@ -84,6 +110,7 @@ class Recording:
     corrections: tuple[str, ...] = ()
     window: Window | None = None
     mapped: NDArray[Any] | None = None
+    steadied: MappedLight | None = None
     source: str = ""
     times_source: str = ""
     first_frame_at: datetime | None = None
@@ -143,10 +170,18 @@ class Recording:
             return self.window(t, y, x)
         return np.asarray(self.frames[t, y, x])
 
+    def light(self, dark: float | FloatArray) -> MappedLight | None:
+        """Counts less this dark level, mapped; None where they are not."""
+        if self.mapped is not None:
+            same = np.ones(self.n_frames, np.float32)
+            return MappedLight(counts=self.mapped, dark=dark, factor=same)
+        return self.steadied if np.all(np.asarray(dark) == 0) else None
+
     def replace(self, **changes: Any) -> Self:
         """The same recording with some attributes changed; other frames have no memory map."""
         if changes.keys() & {"frames", "window"}:
             changes.setdefault("mapped", None)
+            changes.setdefault("steadied", None)
         return dataclasses.replace(self, **changes)
 
 

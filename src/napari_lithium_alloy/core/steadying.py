@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 
@@ -97,9 +97,7 @@ def light_at(
     """
     from napari_lithium_alloy.core.kernels.steadying import light_of_rows, moved_rows
 
-    counts = np.ascontiguousarray(counts)
-    if counts.dtype not in COMPILED_FOR:
-        counts = counts.astype(np.float32)
+    counts = compilable(counts)
     top = np.float32(np.nan if ceiling is None else ceiling)
     levels = np.float32(1 / gain), np.float32(sensor.limit), top
     whole = int(start[0]), int(start[1])

@@ -131,7 +131,7 @@ def _told_apart(
     """The frames around successive steps as a recording, and each step's in each pixel."""
     for stage in stages:
         stage_frames(recording, stage.start_s, stage.end_s)
-    around = yield from part(_around(recording, stages, parameters.level_frames), 0, 1, 2)
+    around = yield from part(_around(recording, stages, parameters.level_frames, dark), 0, 1, 2)
     light = yield from window_light(
         around,
         np.arange(around.n_frames),
@@ -143,14 +143,19 @@ def _told_apart(
     return around, (yield from part(step_frames(chain), 1, 2, 2))
 
 
-def _around(recording: Recording, stages: Sequence[Stage], more: int) -> Work[Recording]:
+def _around(
+    recording: Recording, stages: Sequence[Stage], more: int, dark: float | FloatArray
+) -> Work[Recording]:
     """The frames of successive stages, and as many more on both sides, each read once."""
     inside = recording.frames_between(stages[0].start_s, stages[-1].end_s)
     first, last = max(int(inside[0]) - more, 0), min(int(inside[-1]) + more + 1, recording.n_frames)
+    part_of = {"frames": recording.frames[first:last], "times_s": recording.times_s[first:last]}
+    if recording.mapped is None and recording.light(dark) is not None:
+        light = recording.steadied
+        return recording.replace(
+            **part_of,
+            window=lambda t, y, x: recording.read(t + first, y, x),
+            steadied=None if light is None else light.frames(first, last),
+        )
     counts = yield from window_counts(recording, np.arange(first, last))
-    return recording.replace(
-        frames=recording.frames[first:last],
-        times_s=recording.times_s[first:last],
-        window=lambda t, y, x: counts[t, y, x],
-        mapped=counts,
-    )
+    return recording.replace(**part_of, window=lambda t, y, x: counts[t, y, x], mapped=counts)

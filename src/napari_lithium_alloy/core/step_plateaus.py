@@ -148,9 +148,9 @@ def _cell_light(chain: Chain, rows: Sequence[int]) -> Float32Array:
     means = []
     for row in rows:
         mean = np.empty((len(light.times), max(light.dark.shape[1] // cell, 1)), np.float32)
-        light_of_cells(light.counts, light.dark, light.valid, cell, row, mean)
+        light_of_cells(light.counts, light.factor, light.dark, light.valid, cell, row, mean)
         means.append(mean)
-    return light.logarithm(np.concatenate(means, axis=1), np.zeros(1, np.float32))
+    return light.logarithm(np.concatenate(means, axis=1))
 
 
 def field_steps(chain: Chain) -> Work[FieldSteps]:

@@ -57,11 +57,27 @@ def write_results(
     inputs: Sequence[Path],
     pixel_size_um: float | None = None,
     overwrite: bool = False,
+    hashes: Mapping[Path, str] | None = None,
+    room: Path | None = None,
 ) -> list[Path]:
     """Write tables (CSV), maps (float32 TIFF) and provenance.json into a folder.
 
     All is written beside the folder first and moved in at the end; of earlier results none is
     left, and files of other names are not touched. Where something fails, the folder is as it was.
+
+    Parameters
+    ----------
+    out : Path
+    tables, maps : mapping
+        By the stems of their files.
+    steps : sequence of Step
+    inputs : sequence of Path
+    pixel_size_um : float, optional
+    overwrite : bool
+    hashes : mapping, optional
+        SHA-256 of inputs, where they are known already.
+    room : Path, optional
+        Folder on the same disk in which they are first written; None: that of `out`.
 
     Raises
     ------
@@ -71,7 +87,8 @@ def write_results(
     check_out(out, overwrite=overwrite)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        room = out.parent if room is None else room
+        with tempfile.TemporaryDirectory(dir=room, prefix=f".{out.name}-") as folder:
             new, old = Path(folder) / "new", Path(folder) / "old"
             new.mkdir()
             old.mkdir()
@@ -79,7 +96,9 @@ def write_results(
                 write_csv(new / f"{name}.csv", table, steps)
             for name, image in maps.items():
                 write_map(new / f"{name}.tif", image, pixel_size_um=pixel_size_um)
-            (new / PROVENANCE).write_text(_provenance(steps, inputs), encoding="utf-8")
+            (new / PROVENANCE).write_text(
+                _provenance(steps, inputs, hashes or {}), encoding="utf-8"
+            )
             written = [out / p.name for p in sorted(new.iterdir())]
             out.mkdir(exist_ok=True)
             _exchange(new, out, old)
@@ -105,10 +124,11 @@ def _exchange(new: Path, out: Path, old: Path) -> None:
         raise
 
 
-def _provenance(steps: Sequence[Step], inputs: Sequence[Path]) -> str:
+def _provenance(steps: Sequence[Step], inputs: Sequence[Path], hashes: Mapping[Path, str]) -> str:
+    there = [p for p in inputs if p in hashes or p.exists()]
     record = {
         "version": __version__,
-        "inputs": [{"path": str(p), "sha256": sha256_of(p)} for p in inputs if p.exists()],
+        "inputs": [{"path": str(p), "sha256": hashes.get(p) or sha256_of(p)} for p in there],
         "steps": [step.to_json() for step in steps],
     }
     return json.dumps(to_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

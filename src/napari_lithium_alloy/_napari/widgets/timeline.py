@@ -32,7 +32,7 @@ from napari_lithium_alloy._napari.timeline_files import TimelineFiles
 from napari_lithium_alloy._napari.timeline_plot import TIME, TimelinePlot
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.stages import Bound, Stage, merge_detected, move_bound
-from napari_lithium_alloy.pipeline import stage_tables
+from napari_lithium_alloy.parts import stage_tables
 
 SIDE_PX = 330
 

@@ -29,7 +29,7 @@ from napari_lithium_alloy._napari.whole_work import analysed
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.io.cyclers import ColumnsNotToldError
 from napari_lithium_alloy.io.recording_file import recording_file_in
-from napari_lithium_alloy.pipeline import AnalysisResult, write_result
+from napari_lithium_alloy.result import AnalysisResult, write_result
 
 OWN_KEY = "Lithium alloy workspace"
 DOCKS = {

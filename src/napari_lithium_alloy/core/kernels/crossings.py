@@ -40,7 +40,8 @@ def _cell_row(
 @njit(nogil=True, cache=True, error_model="numpy")
 def first_crossings(
     counts: NDArray[Any],
-    threshold: NDArray[np.float32],
+    factor: NDArray[np.float32],
+    levels: tuple[NDArray[np.float32], NDArray[np.float32]],
     cell: int,
     falls: bool,
     needed: int,
@@ -58,8 +59,10 @@ def first_crossings(
     Parameters
     ----------
     counts : (T, Y, X) array
-    threshold : (Y // cell, X // cell) float32 array
-        Of the counts summed over a cell.
+    factor : (T,) float32 array
+        Light is counts less dark times it.
+    levels : two (Y // cell, X // cell) float32 arrays
+        Threshold of the light, and dark counts, summed over a cell.
     cell : int
         Side of a cell, pixels; a last cell takes the rows and columns that are left over.
     falls : bool
@@ -75,25 +78,25 @@ def first_crossings(
     frame : (rows, X // cell) int32 array
         Out: the first frame beyond the threshold.
     before, after : (rows, X // cell) float32 arrays
-        Out: the sums of the frame before it and of that frame.
+        Out: the sums of light of the frame before it and of that frame.
     """
-    n_rows, n_columns = threshold.shape
+    n_rows, n_columns = levels[0].shape
     sign = np.float32(-1) if falls else np.float32(1)
     enough = np.int32(needed)
     strip = np.empty(counts.shape[2], dtype=np.float32)
     totals = np.empty(n_columns, dtype=np.float32)
     last = np.zeros((rows[1] - rows[0], n_columns), dtype=np.float32)
     for t in range(counts.shape[0]):
-        now = np.int32(t)
+        now, gain = np.int32(t), factor[t]
         for r in range(rows[0], rows[1]):
             bottom = counts.shape[1] if r == n_rows - 1 else (r + 1) * cell
             _cell_row(counts[t], r * cell, bottom, cell, strip, totals)
             i = r - rows[0]
-            level, previous = threshold[r], last[i]
+            level, under, previous = levels[0][r], levels[1][r], last[i]
             runs, frames, lows, highs = run[i], frame[i], before[i], after[i]
             begin, end = own[0][r], own[1][r]
             for c in range(n_columns):
-                total, length = totals[c], runs[c]
+                total, length = gain * (totals[c] - under[c]), runs[c]
                 beyond = (sign * total >= sign * level[c]) & (now >= begin[c])
                 ended = (length >= enough) | (now >= end[c])
                 beyond &= now < end[c]
@@ -109,6 +112,7 @@ def first_crossings(
 @njit(nogil=True, cache=True, error_model="numpy")
 def cell_times(
     counts: NDArray[Any],
+    factor: NDArray[np.float32],
     times: NDArray[np.float64],
     levels: tuple[NDArray[np.float32], NDArray[np.float32]],
     own: tuple[NDArray[np.int32], NDArray[np.int32]],
@@ -120,8 +124,8 @@ def cell_times(
     """When the cells of one row first cross, the logarithm of light straight between frames.
 
     The first time where a cell starts beyond its threshold; NaN where it never crosses.
-    `levels` are the threshold and the dark counts summed over a cell, `own` its first frame and
-    that after its last, `crossing` the side of a cell and the frames it has to stay.
+    `levels` are the threshold of light and the dark counts summed over a cell, `own` its first
+    frame and that after its last, `crossing` the side of a cell and the frames it has to stay.
     """
     n = out.shape[0]
     run = np.zeros((1, n), dtype=np.int32)
@@ -130,8 +134,9 @@ def cell_times(
     after = np.zeros((1, n), dtype=np.float32)
     rows = (row, row + 1)
     first_crossings(
-        counts, levels[0], crossing[0], falls, crossing[1], rows, own, run, frame, before, after
-    )
+        counts, factor, levels, crossing[0], falls, crossing[1], rows, own, run, frame, before,
+        after,
+    )  # fmt: skip
     for c in range(n):
         t = frame[0, c]
         if run[0, c] == 0:
@@ -139,16 +144,16 @@ def cell_times(
         elif t == own[0][row, c]:
             out[c] = times[t]
         else:
-            dark = levels[1][row, c]
-            low = math.log(max(before[0, c] - dark, LEAST))
-            high = math.log(max(after[0, c] - dark, LEAST))
-            level = math.log(max(levels[0][row, c] - dark, LEAST))
+            low = math.log(max(before[0, c], LEAST))
+            high = math.log(max(after[0, c], LEAST))
+            level = math.log(max(levels[0][row, c], LEAST))
             out[c] = times[t - 1] + (times[t] - times[t - 1]) * (level - low) / (high - low)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def slopes_around(
     counts: NDArray[Any],
+    factor: NDArray[np.float32],
     times: NDArray[np.float64],
     frame: NDArray[np.int32],
     dark: NDArray[np.float32],
@@ -166,6 +171,7 @@ def slopes_around(
     for y in range(rows[0], rows[1]):
         for x in range(counts.shape[2]):
             first, last = max(frame[y, x] - 2, 0), min(frame[y, x] + 1, n - 1)
-            low = math.log(max(np.float32(counts[first, y, x]) - dark[y, x], light[0]))
-            high = math.log(max(np.float32(counts[last, y, x]) - dark[y, x], light[0]))
-            out[y, x] = sign * (high - low) / (times[last] - times[first])
+            low = factor[first] * (np.float32(counts[first, y, x]) - dark[y, x])
+            high = factor[last] * (np.float32(counts[last, y, x]) - dark[y, x])
+            change = math.log(max(high, light[0])) - math.log(max(low, light[0]))
+            out[y, x] = sign * change / (times[last] - times[first])

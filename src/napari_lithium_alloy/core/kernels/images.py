@@ -107,6 +107,7 @@ def blur(
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def add_frame(
     counts: NDArray[Any],
+    factor: np.float32,
     dark: NDArray[np.float32],
     light: tuple[float, bool],
     sum_log: NDArray[np.float32],
@@ -117,7 +118,7 @@ def add_frame(
     sign = np.float32(-1) if light[1] else np.float32(1)
     for y in range(counts.shape[0]):
         for x in range(counts.shape[1]):
-            value = np.float32(counts[y, x]) - dark[y, x]
+            value = (np.float32(counts[y, x]) - dark[y, x]) * factor
             sum_light[y, x] += value
             sum_log[y, x] += sign * log32(max(value, least))
 
@@ -125,6 +126,7 @@ def add_frame(
 @njit(nogil=True, cache=True, error_model="numpy")
 def mean_of_own_frames(
     counts: NDArray[Any],
+    factor: NDArray[np.float32],
     dark: NDArray[np.float32],
     light: tuple[float, bool],
     own: tuple[NDArray[np.int32], NDArray[np.int32]],
@@ -142,7 +144,7 @@ def mean_of_own_frames(
         for x in range(counts.shape[2]):
             sum_log = sum_light = np.float32(0)
             for t in range(own[0][y, x], own[1][y, x]):
-                value = np.float32(counts[t, y, x]) - dark[y, x]
+                value = (np.float32(counts[t, y, x]) - dark[y, x]) * factor[t]
                 sum_light += value
                 sum_log += sign * log32(max(value, least))
             n = np.float32(own[1][y, x] - own[0][y, x])
@@ -153,6 +155,7 @@ def mean_of_own_frames(
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def light_of_cells(
     counts: NDArray[Any],
+    factor: NDArray[np.float32],
     dark: NDArray[np.float32],
     valid: NDArray[np.bool_],
     cell: int,
@@ -164,6 +167,8 @@ def light_of_cells(
     Parameters
     ----------
     counts : (T, Y, X) array
+    factor : (T,) float32 array
+        Light is counts less dark times it.
     dark : (Y, X) float32 array
     valid : (Y, X) bool array
     cell : int
@@ -190,7 +195,7 @@ def light_of_cells(
             total = np.float32(0)
             for x in range(c * cell, width if c == n - 1 else (c + 1) * cell):
                 total += strip[x]
-            out[t, c] = total / pixels[c] if pixels[c] > 0 else np.float32(np.nan)
+            out[t, c] = factor[t] * total / pixels[c] if pixels[c] > 0 else np.float32(np.nan)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

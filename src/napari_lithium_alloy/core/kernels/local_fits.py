@@ -22,6 +22,8 @@ LEAST_SPREAD = 1e-3
 FAR = 0.45
 """A level further from the threshold than this share of the rise is not on the slope."""
 
+Gain = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""(T,) by which what exceeds the dark counts is multiplied, and its signed logarithm."""
 Light = tuple[np.float32, np.float32, np.float32]
 """Dark counts, the least light of which a logarithm is taken, and -1 where light falls, else 1."""
 Span = tuple[int, int]
@@ -36,6 +38,7 @@ def _log_light(count: Any, light: Light) -> np.float32:
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def _line(
     counts: NDArray[Any],
+    gain: NDArray[np.float32],
     times: NDArray[np.float64],
     pixel: tuple[int, int],
     span: Span,
@@ -62,7 +65,7 @@ def _line(
     while t < n and times[t] <= at + reach:
         d = times[t] - at
         weight = _WEIGHTS[int(abs(d) * scale + 0.5)]
-        value = weight * _log_light(counts[t, y, x], light)
+        value = weight * (_log_light(counts[t, y, x], light) + gain[t])
         s0 += weight
         s1 += weight * d
         s2 += weight * d * d
@@ -76,14 +79,15 @@ def _line(
     t = min(max(start, first + 1), n - 1)
     while t < n - 1 and times[t] < at:
         t += 1
-    low = _log_light(counts[t - 1, y, x], light)
-    slope = (_log_light(counts[t, y, x], light) - low) / (times[t] - times[t - 1])
+    low = _log_light(counts[t - 1, y, x], light) + gain[t - 1]
+    slope = (_log_light(counts[t, y, x], light) + gain[t] - low) / (times[t] - times[t - 1])
     return low + slope * (at - times[t - 1]), slope, start
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _nearest_line(
     counts: NDArray[Any],
+    gain: NDArray[np.float32],
     times: NDArray[np.float64],
     pixel: tuple[int, int],
     span: Span,
@@ -97,18 +101,18 @@ def _nearest_line(
 
     A pixel whose light is far from its threshold walks along time until it comes near, or has
     passed it: its surroundings alloyed at another time. `aim` is the threshold and how far is
-    far.
+    far, `gain` the logarithm of what light is multiplied by in each frame.
     """
     first, last = times[span[0]], times[span[1] - 1]
     start = min(max(start, span[0]), span[1] - 1)
-    level, slope, start = _line(counts, times, pixel, span, at, start, sigma, light)
+    level, slope, start = _line(counts, gain, times, pixel, span, at, start, sigma, light)
     gap = aim[0] - level
     was = gap
     way = max(sigma, (last - first) / (span[1] - span[0] - 1))
     way = way if gap > 0 else -way
     while abs(gap) > aim[1] and gap * was > 0 and first <= at + way <= last:
         at += way
-        level, slope, start = _line(counts, times, pixel, span, at, start, sigma, light)
+        level, slope, start = _line(counts, gain, times, pixel, span, at, start, sigma, light)
         was, gap = gap, aim[0] - level
     return at, gap, slope, start
 
@@ -126,6 +130,7 @@ def _mix(one: float, other: float, share: float) -> float:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _lines_of_row(
     counts: NDArray[Any],
+    gain: NDArray[np.float32],
     times: NDArray[np.float64],
     levels: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
     own: tuple[NDArray[np.int32], NDArray[np.int32]],
@@ -160,7 +165,7 @@ def _lines_of_row(
             if math.isnan(at):
                 at = (times[span[0]] + times[span[1] - 1]) / 2
             here, gap, rate, start = _nearest_line(
-                counts, times, (y, x), span, at, start, weights[0], of_pixel, aim
+                counts, gain, times, (y, x), span, at, start, weights[0], of_pixel, aim
             )
             time[y, x], missing[y, x], slope[y, x] = here, gap, rate
 
@@ -168,6 +173,7 @@ def _lines_of_row(
 @njit(nogil=True, cache=True, error_model="numpy")
 def lines_from_cells(
     counts: NDArray[Any],
+    gain: Gain,
     times: NDArray[np.float64],
     cell_levels: tuple[NDArray[np.float32], NDArray[np.float32]],
     levels: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
@@ -186,9 +192,10 @@ def lines_from_cells(
     Parameters
     ----------
     counts : (T, Y, X) array
+    gain : Gain
     times : (T,) array
     cell_levels : two (Y // cell, X // cell) float32 arrays
-        Threshold and dark counts, summed over a cell, the dark counts in the threshold.
+        Threshold of light and dark counts, summed over a cell.
     levels : three (Y, X) float32 arrays
         Dark counts; threshold and rise, in logarithms of light and positive the way looked for.
     own : four int32 arrays
@@ -214,9 +221,13 @@ def lines_from_cells(
         cells[0], cells[1] = cells[1], cells[2]
         cells[2] = np.nan
         if r < n_rows:
-            cell_times(counts, times, cell_levels, own[2:], crossing, light[1], r, cells[2])
+            cell_times(
+                counts, gain[0], times, cell_levels, own[2:], crossing, light[1], r, cells[2]
+            )
         if rows[0] <= r < rows[1]:
             cell_time[r] = cells[2]
         if r > rows[0]:
             place = (r - 1, crossing[0])
-            _lines_of_row(counts, times, levels, own[:2], light, weights, cells, place, found)
+            _lines_of_row(
+                counts, gain[1], times, levels, own[:2], light, weights, cells, place, found
+            )

@@ -1,0 +1,470 @@
+"""The parts of an analysis: what each measures, and where that goes in the result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
+from napari_lithium_alloy.core.alloyed_images import is_uniform
+from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
+from napari_lithium_alloy.core.complementarity import colocalization
+from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
+from napari_lithium_alloy.core.cycles import LEAVING, cycles_table
+from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.frame_quality import frame_quality
+from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
+from napari_lithium_alloy.core.galvanostatic import li_content
+from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
+from napari_lithium_alloy.core.pair_images import pair_images
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pieces import Piece
+from napari_lithium_alloy.core.placements import site_placements
+from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
+from napari_lithium_alloy.core.pore_tracking import LabelMaker, PoreTracks, PoreWindow, track_pores
+from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve
+from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
+from napari_lithium_alloy.core.site_places import sites_and_steps
+from napari_lithium_alloy.core.site_statistics import site_tables
+from napari_lithium_alloy.core.site_study import site_charge
+from napari_lithium_alloy.core.spot_masks import spot_masks
+from napari_lithium_alloy.core.stages import (
+    Stage,
+    StageKind,
+    cycles_of,
+    stage_lags,
+    stages_of,
+    stages_table,
+)
+from napari_lithium_alloy.core.step_onsets import STEPS, neighbours, onset_maps
+from napari_lithium_alloy.core.tables import conform, empty
+from napari_lithium_alloy.result import AnalysisResult, alloying_maps
+
+Tables = dict[str, pd.DataFrame]
+HUNDRED = 100
+APPENDED = ("sites", "site_growth", "site_thresholds", "boundary_shifts", *PORE_TABLES)
+"""Tables that may stay without rows."""
+
+
+def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[AnalysisResult]]:
+    """What is left to do once a recording is steadied and its stages are known.
+
+    Onset maps, sites and pores need nothing of each other; all else needs those.
+    """
+    result.tables |= {name: empty(name) for name in APPENDED}
+    onsets = [
+        Piece(
+            name=f"onsets_{group[0].key}",
+            make=partial(_group_onsets, stages=group),
+            take=_take_onsets,
+            weight=len(group),
+        )
+        for group in _onset_groups(result)
+    ]
+    depositions = _depositions(result)
+    sites = [
+        Piece(
+            name=f"sites_{stage.key}",
+            make=partial(_stage_sites, stage=stage),
+            take=partial(_take_sites, stage=stage),
+        )
+        for stage in depositions
+    ]
+    maps = tuple(p.name for p in onsets)
+    spots = tuple(p.name for p in sites)
+    return [
+        *onsets,
+        *sites,
+        Piece(name="pores", make=partial(_pores, make_labels=make_labels), take=_take_pores),
+        Piece(name="fronts", make=_fronts, take=_take_fronts, needs=maps, keep=False),
+        Piece(name="curves", make=_curves, take=_take_curves, needs=("fronts",)),
+        Piece(
+            name="spots", make=_spot_tables, take=_take_spots, needs=("pores", *spots), keep=False
+        ),
+        Piece(name="pairs", make=_pairs, take=_take_pairs, needs=("fronts", "spots")),
+        Piece(name="places", make=_places, take=_take_places, needs=("fronts", "spots")),
+        *(
+            Piece(
+                name=f"boundaries_cycle{cycle}",
+                make=partial(_boundaries, cycle=cycle),
+                take=_take_boundaries,
+                needs=("fronts",),
+            )
+            for cycle in cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
+        ),
+        Piece(name="cycles", make=_cycles, take=_take, needs=("spots",), keep=False),
+    ]
+
+
+def independent(pieces: Sequence[Piece[AnalysisResult]]) -> list[str]:
+    """Names of the pieces that need no other, and are worth making elsewhere."""
+    return [p.name for p in pieces if p.keep and not p.needs]
+
+
+def _take(result: AnalysisResult, tables: Tables) -> None:
+    result.tables |= tables
+
+
+def _append(result: AnalysisResult, name: str, table: pd.DataFrame) -> None:
+    """Put a table's rows after those that are there."""
+    result.tables[name] = _joined(name, [result.tables.get(name, empty(name)), table])
+
+
+def _onset_groups(result: AnalysisResult) -> list[list[Stage]]:
+    """Stages with onset maps; those told apart from each other together."""
+    mapped = stages_of(result.experiment.stages, *STEPS, StageKind.DISSOLUTION)
+    return neighbours([s for s in mapped if not _too_short(result, s)])
+
+
+def _group_onsets(result: AnalysisResult, *, stages: list[Stage]) -> Work[dict[str, OnsetMap]]:
+    maps = yield from onset_maps(
+        result.recording,
+        stages,
+        result.config.onset,
+        dark=result.reference.dark,
+        valid=result.film,
+    )
+    return {stage.key: onset for stage, onset in maps.items()}
+
+
+def _take_onsets(result: AnalysisResult, maps: dict[str, OnsetMap]) -> None:
+    for key, onset in maps.items():
+        result.onset_maps[key] = onset
+        result.did("onset_map", onset.parameters, stage=key)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Fronts:
+    """Onset maps in the order of their stages, what follows from them, and its tables."""
+
+    maps: dict[str, OnsetMap]
+    fronts: dict[str, FrontMap]
+    tables: Tables
+
+
+def _fronts(result: AnalysisResult) -> Work[_Fronts]:
+    """What follows from the onset maps: speeds of fronts, and the area alloyed against time."""
+    recording, experiment = result.recording, result.experiment
+    stages = stages_of(experiment.stages, *STEPS, StageKind.DISSOLUTION)
+    maps = {s: result.onset_maps[s.key] for s in stages if s.key in result.onset_maps}
+    steps = {s: onset for s, onset in maps.items() if s.kind in STEPS}
+    fronts: dict[Stage, FrontMap] = {}
+    for i, (stage, onset) in enumerate(steps.items()):
+        yield i, len(steps)
+        if recording.pixel_size_um is None:
+            break
+        fronts[stage] = front_map(
+            onset,
+            recording.pixel_size_um,
+            result.config.front,
+            frame_interval_s=recording.frame_interval_s,
+        )
+    tables = {
+        "onset_summary": with_fronts(onset_summary(maps), fronts),
+        "alloyed_fraction": alloyed_fraction_table(
+            steps, recording.times_s, experiment.li_content_at
+        ),
+    }
+    return _Fronts(
+        maps={s.key: onset for s, onset in maps.items()},
+        fronts={s.key: front for s, front in fronts.items()},
+        tables=tables,
+    )
+
+
+def _take_fronts(result: AnalysisResult, found: _Fronts) -> None:
+    result.onset_maps = found.maps
+    result.front_maps = found.fronts
+    result.tables |= found.tables
+    for key, front in found.fronts.items():
+        result.did("front_map", front.parameters, stage=key)
+
+
+def _too_short(
+    result: AnalysisResult, stage: Stage, least: int = LEAST_FRAMES, what: str = "an onset map"
+) -> bool:
+    """Whether a stage that was found, not given, holds too few frames for something; noted."""
+    n = len(result.recording.frames_between(stage.start_s, stage.end_s))
+    if stage.source == "given" or n >= least:
+        return False
+    result.notes.append(f"{stage.label} of cycle {stage.cycle} is too short for {what}.")
+    return True
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Curves:
+    """Regions, which of them are suggested from which map, and tables of curves and frames."""
+
+    regions: list[Region]
+    suggested: str
+    tables: Tables
+
+
+def _curves(result: AnalysisResult) -> Work[_Curves]:
+    experiment, recording = result.experiment, result.recording
+    lamps = [r for r in experiment.regions if r.name == result.config.correction.reference_region]
+    drawn = [r for r in experiment.regions if r not in lamps]
+    key, suggested = ("", []) if drawn else _suggested(result)
+    regions = [*(drawn or suggested), *lamps]
+    work = region_curves(recording, result.reference, regions, valid=result.film)
+    curves = yield from part(work, 0, HUNDRED, 2 * HUNDRED)
+    table = complete_curves(
+        curves,
+        experiment.stages,
+        experiment.potential,
+        experiment.film,
+        experiment.origins_s(),
+        level_frames=result.config.normalization.level_frames,
+    )
+    work = frame_quality(result.as_read, result.correction)
+    quality = yield from part(work, HUNDRED, 2 * HUNDRED, 2 * HUNDRED)
+    return _Curves(
+        regions=regions,
+        suggested=key if suggested else "",
+        tables={"curves": table, "corrections": quality},
+    )
+
+
+def _take_curves(result: AnalysisResult, found: _Curves) -> None:
+    result.regions = found.regions
+    result.tables |= found.tables
+    if found.suggested:
+        result.notes.append(
+            f"Area Init and Area Fnl are suggested: the squares that alloyed first and last in "
+            f"{found.suggested}."
+        )
+    regions = {r.name: r.vertices_px for r in found.regions}
+    result.did("region_curves", result.config.normalization, regions=regions)
+
+
+def _suggested(result: AnalysisResult) -> tuple[str, list[Region]]:
+    """Area Init and Area Fnl of the first step that is not uniform, else of the first."""
+    maps = list(result.onset_maps.items())
+    if not maps:
+        return "", []
+    key, onset = next((m for m in maps if not is_uniform(m[1])), maps[0])
+    return key, suggest_regions(onset)
+
+
+def _depositions(result: AnalysisResult) -> list[Stage]:
+    """Those in which sites are looked for."""
+    stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
+    long = [s for s in stages if not _too_short(result, s, 2, "sites")]
+    return [] if result.recording.pixel_size_um is None else long
+
+
+def _stage_sites(result: AnalysisResult, *, stage: Stage) -> Work[Tables]:
+    recording, parameters = result.recording, result.config.nucleation
+    search = find_candidates(
+        recording,
+        stage.start_s,
+        stage.end_s,
+        parameters,
+        valid=result.film,
+        cycle=stage.cycle,
+        dark=result.reference.dark,
+    )
+    candidates = yield from part(search, 0, HUNDRED, 2 * HUNDRED)
+    accepted = candidates.accepted(parameters)
+    if result.keep_sites is not None:
+        accepted = result.keep_sites(stage.cycle, accepted)
+    work = measure_sites(
+        recording,
+        accepted,
+        stage.start_s,
+        stage.end_s,
+        result.reference,
+        parameters,
+        times=SiteTimes.of(stage, result.experiment.stages),
+    )
+    sites, growth = yield from part(work, HUNDRED, 2 * HUNDRED, 2 * HUNDRED)
+    return {
+        "sites": sites,
+        "site_growth": growth,
+        "site_thresholds": threshold_curve(candidates),
+    }
+
+
+def _take_sites(result: AnalysisResult, tables: Tables, *, stage: Stage) -> None:
+    for name, table in tables.items():
+        _append(result, name, table)
+    result.did("detect_sites", result.config.nucleation, stage=stage.key)
+
+
+def _joined(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    filled = [t for t in tables if len(t)]
+    return conform(name, pd.concat(filled, ignore_index=True)) if filled else empty(name)
+
+
+def pore_windows(stages: Sequence[Stage]) -> list[PoreWindow]:
+    """From the start of each cycle's dissolution to the end of its dealloying."""
+    windows = []
+    for cycle in cycles_of(stages):
+        own = stages_of(stages, *LEAVING, cycle=cycle)
+        if own:
+            end = max(s.end_s for s in own)
+            windows.append(PoreWindow(cycle=cycle, start_s=own[0].start_s, end_s=end))
+    return windows
+
+
+def _pores(result: AnalysisResult, *, make_labels: LabelMaker) -> Work[PoreTracks | None]:
+    recording, optics = result.recording, result.experiment.optics
+    windows = pore_windows(result.experiment.stages)
+    if recording.pixel_size_um is None or not windows:
+        return None
+    return (
+        yield from track_pores(
+            recording,
+            windows,
+            result.reference,
+            result.config.pores,
+            film=result.film,
+            psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
+            substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
+            edits=result.pore_edits,
+            make_labels=make_labels,
+        )
+    )
+
+
+def _take_pores(result: AnalysisResult, tracks: PoreTracks | None) -> None:
+    result.pore_tracks = tracks
+
+
+def _spot_tables(result: AnalysisResult) -> Work[Tables]:
+    """The tables of pores, for which their sites are known."""
+    yield 0, 1
+    tracks, windows = result.pore_tracks, pore_windows(result.experiment.stages)
+    if tracks is None:
+        return {}
+    return pore_tables(
+        tracks,
+        windows,
+        result.tables["sites"],
+        result.film,
+        result.recording.pixel_size("Measuring pores"),
+        result.pore_edits,
+    )
+
+
+def _take_spots(result: AnalysisResult, tables: Tables) -> None:
+    tracks = result.pore_tracks
+    if tracks is None:
+        return
+    result.tables |= tables
+    result.notes.append(tracks.optics.note)
+    edits = tables["pore_edits"].to_dict("records")
+    optics = {"substrate": tracks.optics.substrate, "psf_sigma_px": tracks.optics.psf_sigma_px}
+    result.did("track_pores", result.config.pores, **optics, edits=edits)
+
+
+def _pairs(result: AnalysisResult) -> Work[pd.DataFrame]:
+    """Every step with every later one, and with sites and pores of its cycle."""
+    steps, parameters = alloying_maps(result), result.config.complementarity
+    found = pair_images(steps, _spots(result), parameters)
+    size, sites = result.recording.pixel_size_um, result.tables["sites"]
+    placements = None
+    if size is not None:
+        placements = site_placements(sites, result.film, size, seed=parameters.seed)
+    return (
+        yield from colocalization(
+            found.images,
+            found.pairs,
+            parameters,
+            uniform=found.uniform,
+            valid=result.film,
+            placements=placements,
+        )
+    )
+
+
+def _take_pairs(result: AnalysisResult, table: pd.DataFrame) -> None:
+    result.tables["colocalization"] = table
+    result.did("colocalization", result.config.complementarity)
+
+
+def _places(result: AnalysisResult) -> Work[Tables]:
+    """Where sites sit: their spacing, and the ranks of alloying at them."""
+    config, recording = result.config, result.recording
+    sites = result.tables["sites"]
+    found = yield from sites_and_steps(
+        recording,
+        result.experiment.stages,
+        sites,
+        result.onset_maps,
+        result.film,
+        config.nucleation,
+        config.site_statistics,
+        dark=result.reference.dark,
+    )
+    tables = site_tables(found)
+    charge = site_charge(sites, result.experiment, recording, tables["site_field"])
+    return tables | {"site_charge": charge}
+
+
+def _take_places(result: AnalysisResult, tables: Tables) -> None:
+    result.tables |= tables
+    result.did("site_statistics", result.config.site_statistics)
+
+
+def _boundaries(result: AnalysisResult, *, cycle: int) -> Work[pd.DataFrame]:
+    """What r between steps of a cycle owes to where the boundary between them is set."""
+    steps = stages_of(result.experiment.stages, StageKind.ALLOYING, cycle=cycle)
+    return (
+        yield from boundary_shifts(
+            result.recording,
+            [s for s in steps if s.key in result.onset_maps],
+            result.config.onset,
+            result.config.complementarity,
+            dark=result.reference.dark,
+            valid=result.film,
+            known=result.onset_maps,
+        )
+    )
+
+
+def _take_boundaries(result: AnalysisResult, table: pd.DataFrame) -> None:
+    _append(result, "boundary_shifts", table)
+
+
+def _spots(result: AnalysisResult) -> dict[str, Float32Array]:
+    """(Y, X) masks of each cycle's sites and pores."""
+    recording, sites, tracks = result.recording, result.tables["sites"], result.pore_tracks
+    ends_s = {w.cycle: w.end_s for w in pore_windows(result.experiment.stages)}
+    return spot_masks(sites, tracks, ends_s, recording.field_shape, recording.pixel_size_um)
+
+
+def stage_tables(experiment: Experiment) -> dict[str, pd.DataFrame]:
+    """The tables `stages` and `stage_lags`."""
+    x_at: dict[float, float] = {}
+    if experiment.potential is not None and experiment.film is not None:
+        bounds = np.unique([t for s in experiment.stages for t in (s.start_s, s.end_s)])
+        x = li_content(
+            experiment.potential, experiment.film, bounds, origins_s=experiment.origins_s()
+        )
+        x_at = dict(zip(bounds.tolist(), x.tolist(), strict=True))
+    return {
+        "stages": stages_table(experiment.stages, x_at),
+        "stage_lags": stage_lags(experiment.stages),
+    }
+
+
+def _cycles(result: AnalysisResult) -> Work[Tables]:
+    yield 0, 1
+    experiment, size = result.experiment, result.recording.pixel_size_um
+    cycles = cycles_table(
+        experiment.stages,
+        result.tables["sites"],
+        result.pore_tracks,
+        potential=experiment.potential,
+        film=experiment.film,
+        film_um2=float(result.film.sum()) * (math.nan if size is None else size) ** 2,
+    )
+    return stage_tables(experiment) | {"cycles": cycles}

@@ -1,0 +1,152 @@
+"""Analyses that write their results, and go on where an earlier one was interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_lithium_alloy import __version__
+from napari_lithium_alloy.config import config_of
+from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.memory import needed_memory, parts_at_once
+from napari_lithium_alloy.core.pieces import made
+from napari_lithium_alloy.core.pore_edits import PoreEdit
+from napari_lithium_alloy.core.pore_tracking import zeros
+from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.steady_copy import copied_bytes
+from napari_lithium_alloy.io.hashes import Hashes
+from napari_lithium_alloy.io.recording_file import inputs_of
+from napari_lithium_alloy.io.results import check_out
+from napari_lithium_alloy.io.unfinished import Unfinished, state_of, was_left
+from napari_lithium_alloy.parts import independent, pieces_of
+from napari_lithium_alloy.pipeline import analyze, begun
+from napari_lithium_alloy.result import AnalysisResult, write_result
+
+HUNDRED = 100
+
+
+def analyze_into(
+    experiment: Experiment,
+    out: Path,
+    *,
+    recording_name: str | None = None,
+    pore_edits: Sequence[PoreEdit] = (),
+    overwrite: bool = False,
+    memory_bytes: float | None = None,
+) -> Work[tuple[AnalysisResult, list[Path]]]:
+    """Analyse a recording and write the results; what an interrupted run left is not made again.
+
+    Until the results are written, pieces of them lie in a folder `.unfinished` in `out`.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    out : Path
+    recording_name : str, optional
+    pore_edits : sequence of PoreEdit
+    overwrite : bool
+        Whether results that are there may be replaced.
+    memory_bytes : float, optional
+        As of `analyze`.
+
+    Raises
+    ------
+    AlloyError
+        If the recording cannot be analysed, or the folder not written.
+    """
+    made_from = _made_from(experiment, recording_name, pore_edits)
+    check_out(out, overwrite=overwrite or was_left(out, made_from))
+    kept = Unfinished(out, made_from)
+    with Hashes(inputs_of(experiment)) as hashes:
+        work = analyze(
+            experiment,
+            recording_name=recording_name,
+            pore_edits=pore_edits,
+            kept=kept,
+            memory_bytes=memory_bytes,
+        )
+        result = yield from part(work, 0, 99, HUNDRED)
+        written = write_result(result, out, overwrite=True, hashes=hashes.all(), room=kept.folder)
+    kept.clear()
+    yield HUNDRED, HUNDRED
+    return result, written
+
+
+def begin_run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    recording_name: str | None = None,
+    overwrite: bool = False,
+) -> Work[list[str]]:
+    """Do what all of an analysis needs; names of the pieces that need nothing of each other.
+
+    Any process that sees the same files can then make them with `make_piece`, before
+    `analyze_into` does the rest.
+
+    Raises
+    ------
+    AlloyError
+        As of `analyze_into`.
+    """
+    made_from = _made_from(experiment, recording_name, ())
+    check_out(out, overwrite=overwrite or was_left(out, made_from))
+    kept = Unfinished(out, made_from)
+    result = yield from begun(experiment, recording_name=recording_name, kept=kept)
+    return [name for name in independent(pieces_of(result, zeros)) if not kept.has(name)]
+
+
+def make_piece(
+    experiment: Experiment, out: Path, name: str, *, recording_name: str | None = None
+) -> Work[None]:
+    """Make a piece of an analysis that `begin_run` began, and keep it."""
+    kept = Unfinished(out, _made_from(experiment, recording_name, ()))
+    result = yield from part(
+        begun(experiment, recording_name=recording_name, kept=kept), 0, 20, HUNDRED
+    )
+    piece = next((p for p in pieces_of(result, zeros) if p.name == name), None)
+    if piece is not None:
+        yield from part(made(piece, result, kept), 20, HUNDRED, HUNDRED)
+
+
+def _made_from(
+    experiment: Experiment, recording_name: str | None, pore_edits: Sequence[PoreEdit]
+) -> dict[str, Any]:
+    """All that an analysis depends on."""
+    recording = experiment.recording(recording_name)
+    told = {f.name: getattr(recording, f.name) for f in dataclasses.fields(recording)}
+    return {
+        "version": __version__,
+        "files": state_of(inputs_of(experiment)),
+        "recording": {
+            name: value
+            for name, value in told.items()
+            if isinstance(value, str | float | tuple | None)
+        },
+        "shape": recording.frames.shape,
+        "config": config_of(experiment, recording),
+        "regions": experiment.regions,
+        "stages": experiment.stages,
+        "film": experiment.film,
+        "optics": experiment.optics,
+        "pore_edits": tuple(pore_edits),
+    }
+
+
+def told_before(
+    experiment: Experiment, recording_name: str | None = None, memory_bytes: float | None = None
+) -> str:
+    """What an analysis will read and need, in a sentence."""
+    recording = experiment.recording(recording_name)
+    n, rows, columns = recording.frames.shape
+    read = math.prod(recording.frames.shape) * recording.frames.dtype.itemsize
+    copy = copied_bytes(recording)
+    memory = needed_memory(recording, memory_bytes)
+    return (
+        f"{recording.name}: {n} frames of {rows} x {columns} px ({read / 1e9:.1f} GB); about "
+        f"{memory / 1e9:.1f} GB of memory in {parts_at_once(recording, memory_bytes)} threads, and "
+        f"up to {copy / 1e9:.1f} GB of disk while it runs."
+    )

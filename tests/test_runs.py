@@ -1,0 +1,187 @@
+"""Analyses that write their results, interrupted and not."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from napari_lithium_alloy import runs
+from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.onset_result import OnsetReason
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.io import results
+from napari_lithium_alloy.io.plain_pickle import Refused, from_bytes, to_bytes
+from napari_lithium_alloy.io.recording_file import open_experiment
+from napari_lithium_alloy.io.unfinished import Unfinished
+from napari_lithium_alloy.runs import analyze_into, begin_run, make_piece
+from napari_lithium_alloy.sample_data import sample_parameters, write_sample
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cell")
+    parameters = sample_parameters("au_one_cycle").change(
+        shape=(64, 64), count=3, spacing_um=0.8, frame_interval_s=4.0, epi_interval_s=6.0
+    )
+    write_sample(parameters, folder)
+    return folder / "recording.toml"
+
+
+@pytest.fixture(scope="module")
+def whole(cell, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "results"
+    finish(analyze_into(open_experiment(cell), out))
+    return out
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+
+
+def test_nothing_but_results_is_left(whole):
+    assert all(results.is_ours(p) for p in whole.iterdir())
+
+
+@pytest.mark.parametrize("done", [0.02, 0.2, 0.45, 0.7, 0.9])
+def test_given_up_anywhere_it_goes_on_to_the_same_bytes(cell, whole, tmp_path, done):
+    out = tmp_path / "results"
+    work = analyze_into(open_experiment(cell), out)
+    while (at := next(work))[0] / at[1] < done:
+        pass
+    work.close()
+    assert not [p for p in out.iterdir() if results.is_ours(p)]
+    assert (out / ".unfinished").is_dir()
+    finish(analyze_into(open_experiment(cell), out))
+    assert contents(out) == contents(whole)
+
+
+def test_what_was_kept_is_not_made_again(cell, whole, tmp_path, monkeypatch):
+    out = tmp_path / "results"
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "write_result", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            finish(analyze_into(open_experiment(cell), out))
+    for name in ("find_candidates", "track_pores", "onset_maps", "colocalization"):
+        monkeypatch.setattr(f"napari_lithium_alloy.parts.{name}", stopped)
+    monkeypatch.setattr("napari_lithium_alloy.measured.measure_correction", stopped)
+    finish(analyze_into(open_experiment(cell), out))
+    assert contents(out) == contents(whole)
+
+
+def stopped(*args, **more):
+    raise KeyboardInterrupt
+
+
+def test_pieces_made_elsewhere_are_used(cell, whole, tmp_path, monkeypatch):
+    out, experiment = tmp_path / "results", open_experiment(cell)
+    names = finish(begin_run(experiment, out))
+    assert names[0].startswith("onsets_")
+    assert "pores" in names
+    for name in names:
+        finish(make_piece(experiment, out, name))
+    assert finish(begin_run(experiment, out)) == []
+    monkeypatch.setattr("napari_lithium_alloy.parts.track_pores", stopped)
+    finish(analyze_into(experiment, out))
+    assert contents(out) == contents(whole)
+
+
+def test_of_another_recording_or_settings_nothing_is_used(cell, whole, tmp_path):
+    out = tmp_path / "results"
+    finish(begin_run(open_experiment(cell), out))
+    (out / ".unfinished" / "pores.piece").write_bytes(to_bytes("not the pores of this analysis"))
+    other = tmp_path / "cell"
+    shutil.copytree(cell.parent, other)
+    text = (other / "recording.toml").read_text()
+    (other / "recording.toml").write_text(text + "\n[analysis.pores]\nmin_area_um2 = 0.02\n")
+    finish(analyze_into(open_experiment(other / "recording.toml"), out))
+    assert (out / "pores.csv").is_file()
+
+
+def test_damaged_pieces_are_made_again(cell, whole, tmp_path):
+    out, experiment = tmp_path / "results", open_experiment(cell)
+    finish(begin_run(experiment, out))
+    correction = out / ".unfinished" / "correction.piece"
+    correction.write_bytes(correction.read_bytes()[:200])
+    finish(analyze_into(experiment, out))
+    assert contents(out) == contents(whole)
+
+
+def test_results_that_are_there_are_kept_unless_told(cell, whole):
+    before = contents(whole)
+    with pytest.raises(AlloyError, match="already holds results"):
+        finish(analyze_into(open_experiment(cell), whole))
+    assert contents(whole) == before
+    finish(analyze_into(open_experiment(cell), whole, overwrite=True))
+    assert contents(whole) == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
+def test_killed_at_ten_random_points_it_goes_on_to_the_same_bytes(cell, tmp_path):
+    command = [sys.executable, str(Path(__file__).with_name("interrupted.py"))]
+    done = subprocess.run(
+        [*command, str(cell), str(tmp_path), "1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["problems"] == []
+    assert found["killed"] >= 7  # some may be done a moment before
+    assert len(set(found["kept"])) > 2
+
+
+def test_a_file_for_the_copy_must_fit_on_the_disk(tmp_path):
+    kept = Unfinished(tmp_path / "out", {"a": 1})
+    with pytest.raises(AlloyError, match="make room"):
+        kept.array("light", (10**6, 10**5, 10**5), np.dtype(np.uint16))
+    array, done = kept.array("light", (3, 4), np.dtype(np.uint16))
+    assert not done
+    array[:] = 7
+    kept.finished("light")
+    again, done = Unfinished(tmp_path / "out", {"a": 1}).array("light", (3, 4), array.dtype)
+    assert done
+    assert (again == 7).all()
+    assert not Unfinished(tmp_path / "out", {"a": 2}).array("light", (3, 4), array.dtype)[1]
+
+
+def test_plain_values_come_back_as_they_were():
+    table = pd.DataFrame(
+        {
+            "x": [1.0, np.nan],
+            "name": ["a", None],
+            "n": pd.array([1, None], dtype="Int64"),
+            "is": pd.array([True, None], dtype="boolean"),
+        }
+    )
+    value = {
+        "table": table,
+        "empty": table.iloc[:0],
+        "reason": OnsetReason.REACHED,
+        "region": Region(name="Area Init", vertices_px=np.eye(3, 2)),
+        "numbers": (1, 2.5, None, "text", np.float32(3)),
+        "image": np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::-1],
+    }
+    back = from_bytes(to_bytes(value))
+    for name in ("table", "empty"):
+        pd.testing.assert_frame_equal(back[name], value[name])
+    assert back["reason"] is OnsetReason.REACHED
+    assert back["region"].name == "Area Init"
+    assert (back["region"].vertices_px == np.eye(3, 2)).all()
+    assert back["numbers"] == value["numbers"]
+    assert (back["image"] == value["image"]).all()
+
+
+class Evil:
+    def __reduce__(self):
+        return eval, ("1 + 1",)
+
+
+@pytest.mark.parametrize("value", [Evil(), print, np.load, AlloyError])
+def test_bytes_that_ask_for_more_are_refused(value):
+    with pytest.raises(Refused, match="not a plain value"):
+        from_bytes(to_bytes([value]))
