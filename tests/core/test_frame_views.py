@@ -152,3 +152,16 @@ def test_an_error_ahead_is_raised_in_its_turn():
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="third"):
         next(results)
+
+
+def test_what_is_as_much_alike_all_along_an_edge_is_sought_nearest():
+    edge = ndimage.gaussian_filter(np.where(np.arange(150) < 70, 4000.0, 1000.0), 1.5)
+    light = np.tile(edge, (120, 1)).astype(np.float32)
+    light += np.random.default_rng(0).normal(0, 3, light.shape).astype(np.float32)
+    places = np.array([[40.0, 70.0], [60.0, 69.0], [80.0, 71.0]])
+    looks = sampled(light, places, HALF_PX)
+    moved = np.roll(light, (0, 9), axis=(0, 1))
+    moved += np.random.default_rng(1).normal(0, 3, light.shape).astype(np.float32)
+    along, across = likeliest_step(moved, places, looks)
+    assert abs(along) <= 2
+    assert across == 9

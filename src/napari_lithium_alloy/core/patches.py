@@ -26,6 +26,8 @@ WORST_SD_PX, MOST_SD_PX = 0.2, 0.35
 """Of a new patch along its best direction; along a direction in which a patch is held."""
 SEARCH_PX = 24
 """How far lost patches are sought."""
+FAR_COST = 0.001
+"""How much more alike a patch must be so far away: along an edge it is so everywhere."""
 FIT_STEPS = 4
 LEAST_CONTRAST, MOST_CONTRAST = 0.3, 3.5
 RESIDUAL_SHARE = 0.12
@@ -222,7 +224,8 @@ def likeliest_step(
     """(2,) step at which looks at these positions together are most like what is seen."""
     from napari_lithium_alloy.core.kernels.patch_fits import add_likeness
 
-    likeness = np.zeros((2 * SEARCH_PX + 1,) * 2)
+    steps = np.arange(-SEARCH_PX, SEARCH_PX + 1) / SEARCH_PX
+    likeness = -FAR_COST * len(looks) * np.add.outer(steps**2, steps**2)
     for position, look in zip(positions, looks, strict=True):
         add_likeness(_seen_around(light, position), look, likeness)
     peak = np.unravel_index(np.argmax(likeness), likeness.shape)
