@@ -69,3 +69,16 @@ def test_work_uses_the_threads_it_may(n):
 def test_all_processors_are_used_that_the_process_may_use():
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert thread_count() == allowed
+
+
+def test_blocks_of_blocks_do_not_wait_for_each_other():
+    done = np.zeros((12, 9), int)
+
+    def outer(rows):
+        def inner(columns):
+            done[slice(*rows), slice(*columns)] += 1
+
+        finish(by_rows(inner, 9, most=2))
+
+    finish(by_rows(outer, 12, most=1))
+    assert (done == 1).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -16,10 +17,16 @@ Rows = tuple[int, int]
 def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128) -> Work[None]:
     """Call a function that lets other threads run for blocks of at most `most` rows.
 
-    When the work is given up, blocks that were not begun are not.
+    When the work is given up, blocks that were not begun are not. Called in one of the threads it
+    uses, it does all blocks there: they would wait for each other.
     """
     size = max(1, min(most, -(-n_rows // thread_count())))
     blocks = [(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
+    if threading.current_thread().name.startswith(_NAME):
+        for done, block in enumerate(blocks, start=1):
+            function(block)
+            yield done, len(blocks)
+        return
     threads = _threads(os.getpid(), thread_count())
     tasks = [threads.submit(function, block) for block in blocks]
     try:
@@ -33,6 +40,7 @@ def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128)
 
 
 _limit: int | None = None
+_NAME = "rows-"
 
 
 def use_threads(n: int | None) -> None:
@@ -59,4 +67,4 @@ def _processors() -> int:
 @functools.cache
 def _threads(process: int, n: int) -> ThreadPoolExecutor:
     """One pool a process: a forked one would wait for threads it does not have."""
-    return ThreadPoolExecutor(n, thread_name_prefix=f"rows-{process}")
+    return ThreadPoolExecutor(n, thread_name_prefix=f"{_NAME}{process}")
