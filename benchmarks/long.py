@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def write_long(folder: Path, frames: int, *, side: int = SIDE, drift: bool = Fal
     ).flush()  # fmt: skip
     workers = os.cpu_count() or 1
     with ProcessPoolExecutor(workers) as pool:
-        list(pool.map(_render, *zip(*[(path, parameters, i, workers) for i in range(workers)])))
+        every = range(workers)
+        list(pool.map(partial(_render, path, parameters, workers), every))
     curve = made.experiment.potential
     assert curve is not None
     rows = np.column_stack([curve.times_s, curve.potential_v, curve.current_ma])
@@ -77,7 +79,7 @@ def write_long(folder: Path, frames: int, *, side: int = SIDE, drift: bool = Fal
     return file
 
 
-def _render(path: Path, parameters: SyntheticParameters, first: int, step: int) -> None:
+def _render(path: Path, parameters: SyntheticParameters, step: int, first: int) -> None:
     recording, stack = make_recording(parameters).trans, tifffile.memmap(path, mode="r+")
     for t in range(first, recording.n_frames, step):
         stack[t] = recording.read(t)
