@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_lithium_alloy import __version__
-from napari_lithium_alloy.config import config_of
+from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.memory import needed_memory, parts_at_once
 from napari_lithium_alloy.core.pieces import made
@@ -32,6 +32,7 @@ def analyze_into(
     experiment: Experiment,
     out: Path,
     *,
+    config: AnalysisConfig | None = None,
     recording_name: str | None = None,
     pore_edits: Sequence[PoreEdit] = (),
     overwrite: bool = False,
@@ -45,6 +46,8 @@ def analyze_into(
     ----------
     experiment : Experiment
     out : Path
+    config : AnalysisConfig, optional
+        None: what recording.toml says, else defaults.
     recording_name : str, optional
     pore_edits : sequence of PoreEdit
     overwrite : bool
@@ -57,12 +60,13 @@ def analyze_into(
     AlloyError
         If the recording cannot be analysed, or the folder not written.
     """
-    made_from = _made_from(experiment, recording_name, pore_edits)
+    made_from = _made_from(experiment, config, recording_name, pore_edits)
     check_out(out, overwrite=overwrite or was_left(out, made_from))
     kept = Unfinished(out, made_from)
     with Hashes(inputs_of(experiment)) as hashes:
         work = analyze(
             experiment,
+            config,
             recording_name=recording_name,
             pore_edits=pore_edits,
             kept=kept,
@@ -92,7 +96,7 @@ def begin_run(
     AlloyError
         As of `analyze_into`.
     """
-    made_from = _made_from(experiment, recording_name, ())
+    made_from = _made_from(experiment, None, recording_name, ())
     check_out(out, overwrite=overwrite or was_left(out, made_from))
     kept = Unfinished(out, made_from)
     result = yield from begun(experiment, recording_name=recording_name, kept=kept)
@@ -103,7 +107,7 @@ def make_piece(
     experiment: Experiment, out: Path, name: str, *, recording_name: str | None = None
 ) -> Work[None]:
     """Make a piece of an analysis that `begin_run` began, and keep it."""
-    kept = Unfinished(out, _made_from(experiment, recording_name, ()))
+    kept = Unfinished(out, _made_from(experiment, None, recording_name, ()))
     result = yield from part(
         begun(experiment, recording_name=recording_name, kept=kept), 0, 20, HUNDRED
     )
@@ -113,7 +117,10 @@ def make_piece(
 
 
 def _made_from(
-    experiment: Experiment, recording_name: str | None, pore_edits: Sequence[PoreEdit]
+    experiment: Experiment,
+    config: AnalysisConfig | None,
+    recording_name: str | None,
+    pore_edits: Sequence[PoreEdit],
 ) -> dict[str, Any]:
     """All that an analysis depends on."""
     recording = experiment.recording(recording_name)
@@ -127,7 +134,7 @@ def _made_from(
             if isinstance(value, str | float | tuple | None)
         },
         "shape": recording.frames.shape,
-        "config": config_of(experiment, recording),
+        "config": config_of(experiment, recording) if config is None else config,
         "regions": experiment.regions,
         "stages": experiment.stages,
         "film": experiment.film,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_lithium_alloy.core.field import film_mask, tile_medians
+from napari_lithium_alloy.core.field import _without_specks, film_mask, tile_medians
 from napari_lithium_alloy.core.synthetic import au_parameters, make_recording
 
 Y, X = np.mgrid[:120, :140]
@@ -76,3 +76,19 @@ def test_tile_medians_of_little_are_their_median():
     one = np.full((30, 30), np.nan)
     one[3, 3] = 5
     assert np.array_equal(tile_medians(one, 10), np.full((30, 30), 5))
+
+
+def test_medians_in_strips_are_those_of_the_whole_picture():
+    image = np.random.default_rng(0).random((300, 41)).astype(np.float32)
+    np.testing.assert_array_equal(_without_specks(image), ndimage.median_filter(image, 5))
+
+
+@pytest.mark.parametrize("brightness", [1.15, 1.6, 3.0])
+def test_glass_of_a_large_field_is_told_as_in_a_small_one(brightness):
+    """Some of the pixels tell that there is none; all are looked at where there may be."""
+    rng = np.random.default_rng(1)
+    image = rng.normal(1000, 30, (1100, 1050)).astype(np.float32)
+    image[:, 1000:] *= brightness
+    film = film_mask(image)
+    assert film[:, :990].all()
+    assert film[:, 1005:].any() == (brightness < 1.3)

@@ -15,7 +15,6 @@ from napari_lithium_alloy.core.patches import (
     likeliest_step,
     sampled,
 )
-from napari_lithium_alloy.core.row_blocks import ahead, use_threads
 
 
 def dotted(shape, seed=0, n=90):
@@ -121,37 +120,6 @@ def test_lost_patches_are_sought_where_they_are_most_alike(step):
     )
     expected = np.array(np.unravel_index(likeness.argmax(), likeness.shape)) - SEARCH_PX
     assert expected.tolist() == list(step)
-
-
-def test_results_ahead_come_in_order_and_no_more_than_asked_are_made():
-    made = []
-
-    def square(i):
-        made.append(i)
-        return i * i
-
-    use_threads(2)
-    try:
-        results = ahead(square, 20, most=3)
-        assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
-        results.close()
-        assert max(made) <= 4 + 3
-        assert list(ahead(square, 2, most=3)) == [0, 1]
-        assert list(ahead(square, 0, most=3)) == []
-    finally:
-        use_threads(None)
-
-
-def test_an_error_ahead_is_raised_in_its_turn():
-    def fail(i):
-        if i == 2:
-            raise ValueError("third")
-        return i
-
-    results = ahead(fail, 10, most=4)
-    assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(ValueError, match="third"):
-        next(results)
 
 
 def test_what_is_as_much_alike_all_along_an_edge_is_sought_nearest():

@@ -225,7 +225,7 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker):
     own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
         *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
-        *((0, 3), cell_time, (time, missing, slope)),
+        *(np.ones(areas.shape, bool), (0, 3), cell_time, (time, missing, slope)),
     )
     assert np.abs(cell_time - cell_means(onset, 4)).max() < 1
     assert np.abs(time - onset).max() < 2
@@ -260,7 +260,7 @@ def test_a_line_sees_its_pixels_own_frames_only():
                 (0 * flat, threshold * flat, 0.5 * flat),
                 tuple(spans),
             ),
-            *((0.5, True), (3.0, 0.03), (4, 3), (0, 2), np.zeros_like(cells), lines),
+            *((0.5, True), (3.0, 0.03), (4, 3), cells > 0, (0, 2), np.zeros_like(cells), lines),
         )
         found.append(lines)
     np.testing.assert_array_equal(found[0], found[1])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.row_blocks import by_rows, thread_count, use_threads
+from napari_lithium_alloy.core.row_blocks import ahead, by_rows, thread_count, use_threads
 
 
 @pytest.mark.parametrize("n_rows", [1, 7, 128, 1000])
@@ -69,3 +69,57 @@ def test_work_uses_the_threads_it_may(n):
 def test_all_processors_are_used_that_the_process_may_use():
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert thread_count() == allowed
+
+
+def test_blocks_of_blocks_do_not_wait_for_each_other():
+    done = np.zeros((12, 9), int)
+
+    def outer(rows):
+        def inner(columns):
+            done[slice(*rows), slice(*columns)] += 1
+
+        finish(by_rows(inner, 9, most=2))
+
+    finish(by_rows(outer, 12, most=1))
+    assert (done == 1).all()
+
+
+def test_results_ahead_come_in_order_and_no_more_than_asked_are_made():
+    made = []
+
+    def square(i):
+        made.append(i)
+        return i * i
+
+    use_threads(2)
+    try:
+        results = ahead(square, 20, most=3)
+        assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+        results.close()
+        assert max(made) <= 4 + 3
+        assert list(ahead(square, 2, most=3)) == [0, 1]
+        assert list(ahead(square, 0, most=3)) == []
+    finally:
+        use_threads(None)
+
+
+def test_an_error_ahead_is_raised_in_its_turn():
+    def fail(i):
+        if i == 2:
+            raise ValueError("third")
+        return i
+
+    results = ahead(fail, 10, most=4)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="third"):
+        next(results)
+
+
+def test_results_ahead_in_one_of_the_threads_do_not_wait_for_each_other():
+    found = []
+    use_threads(1)
+    try:
+        finish(by_rows(lambda rows: found.extend(ahead(abs, 3, most=2)), 1))
+    finally:
+        use_threads(None)
+    assert found == [0, 1, 2]

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_lithium_alloy.core.kernels.steadying import whole_numbers
 from napari_lithium_alloy.core.steadying import Sensor, light_at, spline_taps
 
 SHAPE = (44, 53)
@@ -111,3 +112,13 @@ def test_taps_keep_a_level_and_a_straight_line():
         assert weights.sum() == pytest.approx(1, abs=1e-6)
         assert weights @ places == pytest.approx(position, abs=1e-5)
         assert part == pytest.approx(position - np.floor(position))
+
+
+def test_light_as_whole_numbers():
+    light = np.array([[0.0, 10.4, -99.0, 700.0, 800.0, np.nan, 620.0]], np.float32)
+    out = np.empty(light.shape, np.uint16)
+    ends = np.float32(5), np.float32(300)
+    whole_numbers(light, np.float32(2), ends, np.float32(800), out)
+    assert out.tolist() == [[5, 10, 0, 299, 300, 0, 299]]
+    whole_numbers(light, np.float32(2), ends, np.float32(np.nan), out)
+    assert out.tolist() == [[5, 10, 0, 299, 299, 0, 299]]

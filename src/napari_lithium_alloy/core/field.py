@@ -7,10 +7,15 @@ from scipy import ndimage
 from skimage import filters
 
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 LEAST_GLASS_STEP = 1.3
 """Smallest ratio of bare glass to film brightness that tells them apart."""
+SURELY_NO_STEP = 1.2
+"""The same, under which some of the pixels tell that there is none."""
+SAMPLED_SIDE_PX = 512
 LEAST_GLASS_SHARE = 0.005
 LEAST_GLASS_WIDTH_PX = 5
 
@@ -43,7 +48,10 @@ def film_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:
     """
     known = np.isfinite(reference_image)
     film = known.copy()
-    light = ndimage.median_filter(np.where(known, reference_image, 0).astype(np.float32), 5)
+    image = np.where(known, reference_image, 0).astype(np.float32)
+    if _is_surely_even(image, known):
+        return film
+    light = _without_specks(image)
     positive = light[known & (light > 0)]
     if positive.size < 100:
         return film
@@ -57,6 +65,34 @@ def film_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:
         return film
     glass = _edge_regions(bright)
     return film & ~ndimage.binary_dilation(glass, iterations=margin_px) if glass.any() else film
+
+
+def _is_surely_even(image: Float32Array, known: BoolArray) -> bool:
+    """Whether every n-th pixel of a large field shows that no part of it is as bright as glass."""
+    every = min(image.shape) // SAMPLED_SIDE_PX
+    if every < 2:
+        return False
+    light = ndimage.median_filter(image[::every, ::every], 5)
+    positive = light[known[::every, ::every] & (light > 0)]
+    if positive.size < 100:
+        return False
+    bright = positive > np.exp(filters.threshold_otsu(np.log(positive)))
+    if bright.all() or not bright.any():
+        return False
+    return bool(np.median(positive[bright]) < SURELY_NO_STEP * np.median(positive[~bright]))
+
+
+def _without_specks(image: Float32Array) -> Float32Array:
+    """Medians over 5 x 5 pixels."""
+    light = np.empty_like(image)
+
+    def filtered(rows: tuple[int, int]) -> None:
+        first, last = max(rows[0] - 2, 0), rows[1] + 2
+        strip = ndimage.median_filter(image[first:last], 5)
+        light[slice(*rows)] = strip[rows[0] - first : rows[1] - first]
+
+    finish(by_rows(filtered, len(image)))
+    return light
 
 
 def _edge_regions(bright: BoolArray) -> BoolArray:

@@ -108,10 +108,11 @@ def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:
         found = np.linalg.lstsq(design * root, level * root[:, 0], rcond=None)[0]
         left = level - design @ found
         weight = 1 / (1 + (left / max(3 * robust_sd(left), 1e-6)) ** 2)
-    rows, columns = (np.arange(n) / n - 0.5 for n in shape)
-    grid = np.meshgrid(rows, columns, indexing="ij")
-    surface = np.exp(_second_order(*grid) @ found)
-    return np.asarray(surface / surface.mean(), dtype=np.float32)
+    one, b_y, b_x, b_yy, b_yx, b_xx = found
+    y, x = np.ix_(*(np.arange(n) / n - 0.5 for n in shape))
+    bent = b_yy * y**2 + b_y * y + one + (b_xx * x**2 + b_x * x) + b_yx * y * x
+    surface = np.exp(bent.astype(np.float32))
+    return np.asarray(surface / surface.mean(dtype=float), dtype=np.float32)
 
 
 def _tile_levels(light: FloatArray, film: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:

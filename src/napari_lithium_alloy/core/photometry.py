@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import dask.array as da
@@ -11,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.kernels import compilable
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Mode, Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 Float32Array = NDArray[np.float32]
 Quantity = Literal["transmittance", "absorbance", "relative_reflectance", "normalized_absorbance"]
@@ -64,6 +68,13 @@ class Reference:
     frames: IntArray
     dark: float | FloatArray
     note: str
+
+    @cached_property
+    def dark_plane(self) -> Float32Array:
+        """(Y, X) dark level, counts."""
+        plane = np.zeros(self.image.shape, dtype=np.float32)
+        plane += np.asarray(self.dark, dtype=np.float32)
+        return plane
 
 
 def dark_level(recording: Recording, dark_counts: float | None = None) -> float | FloatArray:
@@ -206,15 +217,33 @@ def _ratio(recording: Recording, reference: Reference) -> da.Array:
 
 def ratio_of(counts: NDArray[Any], reference: Reference) -> Float32Array:
     """(I - dark)/(I_ref - dark) of counts whose last axes are the field's."""
-    light = counts.astype(np.float32) - np.asarray(reference.dark, dtype=np.float32)
-    return np.asarray(light / reference.image, dtype=np.float32)
+    from napari_lithium_alloy.core.kernels.ratios import ratios
+
+    return _of_frames(ratios, counts, reference)
 
 
 def absorbance_of(counts: NDArray[Any], reference: Reference) -> Float32Array:
     """-log10 of `ratio_of`, NaN where no light is left."""
-    ratio = ratio_of(counts, reference)
-    ratio[ratio <= 0] = np.nan
-    return np.asarray(-np.log10(ratio), dtype=np.float32)
+    from napari_lithium_alloy.core.kernels.ratios import absorbances
+
+    return _of_frames(absorbances, counts, reference)
+
+
+def _of_frames(
+    loop: Callable[..., None], counts: NDArray[Any], reference: Reference
+) -> Float32Array:
+    """What a compiled loop makes of each frame, a block of its rows after the other."""
+    out = np.empty(counts.shape, dtype=np.float32)
+    image = np.ascontiguousarray(reference.image, dtype=np.float32)
+    planes = compilable(counts).reshape(-1, *image.shape)
+    for plane, made in zip(planes, out.reshape(planes.shape), strict=True):
+
+        def block(rows: tuple[int, int], plane: Any = plane, made: Any = made) -> None:
+            own = slice(*rows)
+            loop(plane[own], reference.dark_plane[own], image[own], made[own])
+
+        finish(by_rows(block, len(image)))
+    return out
 
 
 def normalized_absorbance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -19,10 +20,16 @@ Rows = tuple[int, int]
 def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128) -> Work[None]:
     """Call a function that lets other threads run for blocks of at most `most` rows.
 
-    When the work is given up, blocks that were not begun are not.
+    When the work is given up, blocks that were not begun are not. Called in one of the threads it
+    uses, it does all blocks there: they would wait for each other.
     """
     size = max(1, min(most, -(-n_rows // thread_count())))
     blocks = [(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
+    if _is_one_of_them():
+        for done, block in enumerate(blocks, start=1):
+            function(block)
+            yield done, len(blocks)
+        return
     threads = _threads(os.getpid(), thread_count())
     tasks = [threads.submit(function, block) for block in blocks]
     try:
@@ -39,8 +46,12 @@ def ahead(function: Callable[[int], Result], n: int, *, most: int) -> Iterator[R
     """Results of a function that lets other threads run for 0 to n - 1, in this order.
 
     At most `most` are made before they are asked for; with that on hand, work on one result and
-    the making of the next go on at the same time.
+    the making of the next go on at the same time. As `by_rows`, in one of the threads it makes
+    each when it is asked for.
     """
+    if _is_one_of_them():
+        yield from map(function, range(n))
+        return
     threads = _threads(os.getpid(), thread_count())
     waiting: deque[Future[Result]] = deque()
     try:
@@ -56,6 +67,7 @@ def ahead(function: Callable[[int], Result], n: int, *, most: int) -> Iterator[R
 
 
 _limit: int | None = None
+_NAME = "rows-"
 
 
 def use_threads(n: int | None) -> None:
@@ -72,6 +84,10 @@ def thread_count() -> int:
     return _processors() if _limit is None else _limit
 
 
+def _is_one_of_them() -> bool:
+    return threading.current_thread().name.startswith(_NAME)
+
+
 def _processors() -> int:
     """Processors this process may use, which a cluster's scheduler may limit."""
     if hasattr(os, "sched_getaffinity"):
@@ -82,4 +98,4 @@ def _processors() -> int:
 @functools.cache
 def _threads(process: int, n: int) -> ThreadPoolExecutor:
     """One pool a process: a forked one would wait for threads it does not have."""
-    return ThreadPoolExecutor(n, thread_name_prefix=f"rows-{process}")
+    return ThreadPoolExecutor(n, thread_name_prefix=f"{_NAME}{process}")

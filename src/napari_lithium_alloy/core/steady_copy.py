@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.correction import Correction, corrected
+from napari_lithium_alloy.core.correction import Correction, SteadyFrames, corrected
 from napari_lithium_alloy.core.illumination import sampled_frames
 from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -87,13 +87,19 @@ def steady_copy(
     dark = 0 if dtype.kind == "f" else ZERO
     ceiling = steady.saturation_counts
 
+    frames_of = SteadyFrames(recording, correction)
+
     def keep(frames: tuple[int, int]) -> None:
+        light = np.empty(recording.field_shape, np.float32)
         for t in range(*frames):
-            light = steady.read(t)
-            counts[t] = light if dtype.kind == "f" else _whole_numbers(light, scale, ceiling)
+            frames_of.write(t, light)
+            if dtype.kind == "f":
+                counts[t] = light
+            else:
+                _keep_whole(light, scale, ceiling, counts[t])
 
     if not done:
-        yield from by_rows(keep, len(counts), most=2)
+        yield from by_rows(keep, len(counts), most=4)
         arrays.finished("light")
     factor = np.full(len(counts), scale, np.float32)
     if ceiling is not None and dtype.kind != "f":
@@ -147,12 +153,11 @@ def _scale(steady: Recording) -> float:
     return max(most, 1e-6) / (HIGHEST - 1 - ZERO)
 
 
-def _whole_numbers(
-    light: Float32Array, scale: np.float32, ceiling: float | None
-) -> NDArray[np.uint16]:
-    """Whole numbers that stand for light; the highest for what is clipped."""
-    numbers = np.rint(light / scale + ZERO)
-    np.clip(numbers, 0, HIGHEST - 1, out=numbers)
-    if ceiling is not None:
-        numbers[light >= np.float32(ceiling)] = HIGHEST
-    return np.asarray(numbers, dtype=np.uint16)
+def _keep_whole(
+    light: Float32Array, scale: np.float32, ceiling: float | None, out: NDArray[np.uint16]
+) -> None:
+    """Keep whole numbers that stand for light; the highest for what is clipped."""
+    from napari_lithium_alloy.core.kernels.steadying import whole_numbers
+
+    ends = np.float32(ZERO), np.float32(HIGHEST)
+    whole_numbers(light, scale, ends, np.float32(np.nan if ceiling is None else ceiling), out)

@@ -138,6 +138,7 @@ def _lines_of_row(
     weights: tuple[float, float],
     cells: NDArray[np.float32],
     place: tuple[int, int],
+    looked: NDArray[np.bool_],
     found: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     """Lines of one row of cells, whose times and those of its neighbours are `cells`."""
@@ -156,6 +157,10 @@ def _lines_of_row(
             between[c] = _mix(cells[upper, c], cells[upper + 1, c], v + 1 - upper)
         start = 0
         for x in range(counts.shape[2]):
+            if not looked[min(x // cell, last)]:
+                time[y, x] = (times[own[0][y, x]] + times[own[1][y, x] - 1]) / 2
+                missing[y, x], slope[y, x] = 0, 0
+                continue
             u = min(max((x + 0.5) / cell - 0.5, 0.0), float(last))
             j = int(u)
             at = _mix(between[j], between[min(j + 1, last)], u - j)
@@ -181,6 +186,7 @@ def lines_from_cells(
     light: tuple[float, bool],
     weights: tuple[float, float],
     crossing: tuple[int, int],
+    looked: NDArray[np.bool_],
     rows: tuple[int, int],
     cell_time: NDArray[np.float32],
     found: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
@@ -207,6 +213,8 @@ def lines_from_cells(
         Standard deviation of the weights in time, and that of a line's level from noise.
     crossing : (int, int)
         Side of a cell, pixels, and frames it has to stay beyond its threshold.
+    looked : (Y // cell, X // cell) bool array
+        Cells whose pixels get lines; those of others are flat, in the middle of their frames.
     rows : (int, int)
         First row of cells, and that after the last.
     cell_time : (Y // cell, X // cell) float32 array
@@ -229,5 +237,15 @@ def lines_from_cells(
         if r > rows[0]:
             place = (r - 1, crossing[0])
             _lines_of_row(
-                counts, gain[1], times, levels, own[:2], light, weights, cells, place, found
+                counts,
+                gain[1],
+                times,
+                levels,
+                own[:2],
+                light,
+                weights,
+                cells,
+                place,
+                looked[r - 1],
+                found,
             )

@@ -231,3 +231,25 @@ def moved_rows(
         if marked[upper] or marked[lower]:
             parts = down[1], along[1]
             _mark_touched(marks[upper], marks[lower], parts, along[0] + near, levels[2], out[y])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def whole_numbers(
+    light: NDArray[np.float32],
+    scale: np.float32,
+    ends: tuple[np.float32, np.float32],
+    ceiling: np.float32,
+    out: NDArray[np.uint16],
+) -> None:
+    """Light as whole numbers of `scale`; `ends` are those of no light and of a clipped pixel.
+
+    Light from `ceiling` on (NaN: none) is clipped; light that is not known becomes 0.
+    """
+    zero, highest = ends
+    for y in range(light.shape[0]):
+        line, own = light[y], out[y]
+        for x in range(line.shape[0]):
+            number = np.rint(line[x] / scale + zero)
+            number = min(max(number, np.float32(0)), highest - np.float32(1))
+            number = highest if line[x] >= ceiling else number
+            own[x] = np.uint16(number if number == number else np.float32(0))

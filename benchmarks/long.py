@@ -1,0 +1,201 @@
+"""The whole analysis of a long recording, beside one plain pass over its file.
+
+``python -m benchmarks.long FOLDER --gigabytes 6 --drift`` writes the recording, if it is not there
+(about a minute a gigabyte), and analyses it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import tomli_w
+
+from napari_lithium_alloy.core.synthetic import (
+    SyntheticParameters,
+    au_parameters,
+    make_recording,
+)
+
+SIDE = 2048
+SITES = 1000
+DRIFT = {"drift_px_per_min": (1.0, -0.7), "walk_px": 0.03}
+
+
+def long_parameters(frames: int, *, side: int = SIDE, drift: bool = False) -> SyntheticParameters:
+    """Two alloying steps, about a thousand sites at 2048 x 2048, pores, in so many frames."""
+    parameters = au_parameters(
+        seed=7,
+        shape=(side, side),
+        count=SITES * side**2 // SIDE**2,
+        correlation_um=2.0,
+        deposition_s=95.0,
+        dissolution_s=90.0,
+        illumination_falloff=0.25,
+        flicker=0.002,
+        dust=9,
+        **(DRIFT if drift else {}),
+    )
+    seconds = make_recording(parameters.change(shape=(64, 64), count=3)).trans.n_frames
+    return parameters.change(frame_interval_s=seconds / frames)
+
+
+def write_long(folder: Path, frames: int, *, side: int = SIDE, drift: bool = False) -> Path:
+    """Write such a recording as a plain TIFF; the path of its recording.toml."""
+    file = folder / "recording.toml"
+    if file.is_file():
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = long_parameters(frames, side=side, drift=drift)
+    made = make_recording(parameters)
+    path, n = folder / "trans.tif", made.trans.n_frames
+    tifffile.memmap(
+        path, shape=(n, side, side), dtype=np.uint16, bigtiff=True, metadata={"axes": "TYX"},
+        photometric="minisblack",
+    ).flush()  # fmt: skip
+    workers = os.cpu_count() or 1
+    with ProcessPoolExecutor(workers) as pool:
+        every = range(workers)
+        list(pool.map(partial(_render, path, parameters, workers), every))
+    curve = made.experiment.potential
+    assert curve is not None
+    rows = np.column_stack([curve.times_s, curve.potential_v, curve.current_ma])
+    np.savetxt(folder / "potential.csv", rows, "%.5f", ",", header="time/s,Ewe/V,I/mA", comments="")
+    file.write_text(tomli_w.dumps(_told(made, parameters)), encoding="utf-8")
+    return file
+
+
+def _render(path: Path, parameters: SyntheticParameters, step: int, first: int) -> None:
+    recording, stack = make_recording(parameters).trans, tifffile.memmap(path, mode="r+")
+    for t in range(first, recording.n_frames, step):
+        stack[t] = recording.read(t)
+    stack.flush()
+
+
+def _told(made: Any, parameters: SyntheticParameters) -> dict[str, Any]:
+    camera, trans = parameters.camera, made.trans
+    return {
+        "name": "long",
+        "film": {"metal": "Au", "thickness_nm": parameters.film.thickness_nm, "diameter_mm": 3.0},
+        "trans": {
+            "path": "trans.tif",
+            "pixel_size_um": trans.pixel_size_um,
+            "frame_interval_s": float(trans.frame_interval_s),
+            "dark": trans.dark_counts,
+        },
+        "potential": {
+            "path": "potential.csv",
+            "clock_offset_s": parameters.potential.clock_offset_s,
+        },
+        "optics": {
+            "psf_sigma_px": camera.psf_sigma_px,
+            "full_well_counts": camera.saturation_counts,
+        },
+        "stages": [
+            {
+                "kind": str(s.kind),
+                **({} if s.step is None else {"step": s.step}),
+                "cycle": s.cycle,
+                "start_s": s.start_s,
+                "end_s": s.end_s,
+            }
+            for s in made.experiment.stages
+        ],
+    }
+
+
+def measured(file: Path, out: Path, *, correct_drift: bool) -> dict[str, float]:
+    """Analyse a recording in a process of its own; seconds, peak private bytes, a plain pass."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "benchmarks.long", str(file), "--out", str(out), "--run"]
+    run = subprocess.run(
+        [*command, *(["--drift"] if correct_drift else [])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return found
+
+
+def _run(file: Path, out: Path, *, correct_drift: bool) -> dict[str, float]:
+    from napari_lithium_alloy.config import config_of
+    from napari_lithium_alloy.core.progress import finish
+    from napari_lithium_alloy.io.recording_file import open_experiment
+    from napari_lithium_alloy.runs import analyze_into
+
+    stack = tifffile.memmap(file.parent / "trans.tif", mode="r")
+    _plain_s(stack)  # what fits into the page cache is there
+    plain = _plain_s(stack)
+    experiment = open_experiment(str(file))
+    config = config_of(experiment, experiment.recording(None))
+    config = dataclasses.replace(
+        config, correction=dataclasses.replace(config.correction, drift=correct_drift)
+    )
+    peak = _Peak()
+    start = time.perf_counter()
+    finish(analyze_into(experiment, out, config=config))
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "plain": plain, "ratio": seconds / plain, "peak": peak.end()}
+
+
+def _plain_s(stack: np.ndarray) -> float:
+    start = time.perf_counter()
+    stack.sum()
+    return time.perf_counter() - start
+
+
+class _Peak:
+    """Most private memory of this process while it runs, bytes (Linux)."""
+
+    def __init__(self) -> None:
+        self.most, self.on = 0.0, True
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
+
+    def _look(self) -> None:
+        while self.on:
+            found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
+            self.most = max(self.most, 1024.0 * int(found[1]) if found else 0.0)
+            time.sleep(0.02)
+
+    def end(self) -> float:
+        self.on = False
+        self.thread.join()
+        return self.most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path, help="for the recording, or its recording.toml")
+    parser.add_argument("--gigabytes", type=float, default=6.0)
+    parser.add_argument("--side", type=int, default=SIDE)
+    parser.add_argument("--drift", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--run", action="store_true", help="only analyse, in this process")
+    options = parser.parse_args()
+    out = options.out or options.folder / "results"
+    if options.run:
+        print(json.dumps(_run(options.folder, out, correct_drift=options.drift)))
+        return
+    frames = round(options.gigabytes * 1e9 / (2 * options.side**2))
+    file = write_long(options.folder, frames, side=options.side, drift=options.drift)
+    print(json.dumps(measured(file, out, correct_drift=options.drift)))
+
+
+if __name__ == "__main__":
+    main()
