@@ -24,7 +24,7 @@ from benchmarks.pores import pore_table, single_pore_table
 from benchmarks.sites import sites_table
 from benchmarks.speed import Row, onset_megabytes, speed_rows
 from benchmarks.stages import stages_table
-from benchmarks.steadiness import registration_row, steadiness_table
+from benchmarks.steadiness import moving_row, registration_row, steadiness_table
 
 
 def main() -> None:
@@ -34,7 +34,13 @@ def main() -> None:
     )
     print("Speed: median seconds, and the ratio to the baseline in the same run")
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*speed_rows(Path(folder)), registration_row(), front_row(), import_row()]
+        rows = [
+            *speed_rows(Path(folder)),
+            registration_row(),
+            moving_row(),
+            front_row(),
+            import_row(),
+        ]
         rows += lineage_rows()
         megabytes = onset_megabytes(Path(folder))
     for row in rows:

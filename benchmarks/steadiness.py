@@ -23,6 +23,7 @@ from napari_lithium_alloy.core.onset import onset_map
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
+from napari_lithium_alloy.core.steadying import Sensor, light_at
 from napari_lithium_alloy.core.synthetic import (
     Synthetic,
     SyntheticParameters,
@@ -195,3 +196,18 @@ def registration_row() -> Row:
     name = f"drift of {FRAMES} x {SIDE} x {SIDE} (peak {peak_mb:.0f} MB)"
     plain = "phase_cross_correlation to 0.02 px, one pass"
     return Row(name, seconds, seconds / (each * FRAMES), plain)
+
+
+def moving_row() -> Row:
+    """Taking the drift out of a frame, beside scipy's spline of the same light."""
+    counts = np.random.default_rng(0).poisson(9000, (SIDE, SIDE)).astype(np.uint16)
+    sensor = Sensor.of(100.0, None, np.zeros(counts.shape, bool), None)
+    start, out = np.array([2.3, -4.7]), np.empty(counts.shape, np.float32)
+
+    def plain() -> FloatArray:
+        light = counts.astype(np.float32) - np.float32(100)
+        return ndimage.affine_transform(light, np.ones(2), offset=start, mode="nearest")
+
+    seconds = median_s(lambda: light_at(counts, (0, 0), sensor, 1.0, None, start, out))
+    name = f"drift out of a frame of {SIDE} x {SIDE}"
+    return Row(name, seconds, seconds / median_s(plain), "scipy.ndimage.affine_transform, order 3")

@@ -11,7 +11,6 @@ from napari_lithium_alloy.core.illumination import (
     gain_of_region,
     gain_without_region,
     smooth_illumination,
-    without_bad,
 )
 
 
@@ -25,16 +24,6 @@ def test_hot_and_dead_pixels_are_found_and_nothing_that_optics_can_make():
     frames[3, 40, 40] = 4000
     bad = bad_pixels(recording_of(frames), 100.0)
     assert np.argwhere(bad).tolist() == [[10, 12], [30, 5]]
-
-
-def test_a_bad_pixel_becomes_the_median_of_its_good_neighbours():
-    light = np.arange(25, dtype=np.float32).reshape(5, 5)
-    bad = np.zeros((5, 5), dtype=bool)
-    bad[2, 2] = bad[2, 3] = bad[0, 0] = True
-    repaired = without_bad(np.where(bad, 1e6, light).astype(np.float32), bad)
-    assert repaired[2, 2] == np.median([6, 7, 8, 11, 16, 17, 18])
-    assert repaired[0, 0] == np.median([1, 5, 6])
-    assert (repaired[~bad] == light[~bad]).all()
 
 
 def test_a_parabolic_illumination_is_found_beside_holes_and_glass():

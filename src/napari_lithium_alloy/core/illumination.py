@@ -73,20 +73,6 @@ def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     return np.asarray(odd >= 0.9 * len(frames))
 
 
-def without_bad(light: Float32Array, bad: BoolArray) -> Float32Array:
-    """The same picture with bad pixels replaced by the median of their good neighbours."""
-    if not bad.any():
-        return light
-    repaired = light.copy()
-    known = np.where(bad, np.nan, light)
-    padded = np.pad(known, 1, constant_values=np.nan)
-    y, x = np.nonzero(bad)
-    around = np.stack([padded[y + i, x + j] for i in range(3) for j in range(3)])
-    some = np.isfinite(around).any(axis=0)
-    repaired[y[some], x[some]] = np.nanmedian(around[:, some], axis=0)
-    return repaired
-
-
 def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:
     """(Y, X) illumination, mean 1: the second-order surface that fits an even film's light.
 
