@@ -6,6 +6,7 @@ from planted import recording_of
 from scipy import ndimage
 from skimage.feature import match_template
 
+from napari_lithium_alloy.core.feature_tracks import track_features
 from napari_lithium_alloy.core.frame_views import CoarseView, FrameViews, Structure
 from napari_lithium_alloy.core.patches import (
     HALF_PX,
@@ -15,6 +16,7 @@ from napari_lithium_alloy.core.patches import (
     likeliest_step,
     sampled,
 )
+from napari_lithium_alloy.core.progress import finish
 
 
 def dotted(shape, seed=0, n=90):
@@ -50,6 +52,14 @@ def test_places_with_most_structure_are_those_of_scipys_filters(shape):
 @pytest.mark.parametrize("shape", [(1, 30), (18, 40)])
 def test_a_field_too_small_for_a_patch_has_no_places(shape):
     assert Structure.of(np.ones(shape, np.float32), 1.0).places(np.zeros((0, 2)), 5).shape == (0, 2)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1100), (1100, 2), (40, 3)])
+def test_the_narrowest_fields_have_a_view_and_no_tracks(shape):
+    counts = np.random.default_rng(0).poisson(900, (12, *shape)).astype(np.uint16)
+    tracks = finish(track_features(recording_of(counts)))
+    assert tracks.n_frames == 12
+    assert not len(tracks.frame)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float64])

@@ -158,6 +158,8 @@ class _Tracker:
         self.rows.append((frame, numbers, fit.position_px, fit.information, fit.contrast))
 
     def _keep(self, some: BoolArray) -> None:
+        if some.all():
+            return
         self.numbers, self.positions = self.numbers[some], self.positions[some]
         self.misses, self.looks = self.misses[some], self.looks.some(some)
         self.first = self.first[some]

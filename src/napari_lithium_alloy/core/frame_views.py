@@ -70,7 +70,7 @@ class FrameViews:
         from napari_lithium_alloy.core.kernels.structure import light_and_cells
 
         counts = compilable(self.recording.read(t))
-        scale = max(1, -(-max(counts.shape) // COARSE_PX))
+        scale = min(-(-max(counts.shape) // COARSE_PX), *counts.shape)
         light = self.light[t % len(self.light)]
         cells = np.empty([n // scale for n in counts.shape], np.float32)
         light_and_cells(counts, self.dark, scale, light, cells)

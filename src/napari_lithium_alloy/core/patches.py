@@ -28,6 +28,7 @@ SEARCH_PX = 24
 """How far lost patches are sought."""
 FAR_COST = 0.001
 """How much more alike a patch must be so far away: along an edge it is so everywhere."""
+LEAST_NOISE = 1e-6
 FIT_STEPS = 4
 LEAST_CONTRAST, MOST_CONTRAST = 0.3, 3.5
 RESIDUAL_SHARE = 0.12
@@ -195,8 +196,10 @@ def pixel_noise(light: Float32Array) -> float:
     """Noise of one pixel, from differences of neighbours in some of the rows."""
     rows = light[:: max(1, len(light) // SAMPLED_ROWS)]
     cells = np.diff(rows, n=2, axis=1).ravel()
+    if not cells.size:
+        return LEAST_NOISE
     cells -= _median(cells)
-    return max(MAD_TO_SD * _median(np.abs(cells)) / float(np.sqrt(6)), 1e-6)
+    return max(MAD_TO_SD * _median(np.abs(cells)) / float(np.sqrt(6)), LEAST_NOISE)
 
 
 def _median(values: Float32Array) -> float:
