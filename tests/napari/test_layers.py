@@ -81,6 +81,44 @@ def test_a_stack_on_a_grid_reads_as_the_array_it_stands_for(key):
     assert np.array_equal(np.asarray(OnGrid(images, index)), whole)
 
 
+@pytest.mark.parametrize("key", [1, slice(0, 2), (2, slice(1, 3), slice(0, 2))])
+def test_a_preview_is_every_second_pixel(key):
+    images = np.random.default_rng(0).integers(0, 99, (3, 7, 8))
+    preview = OnGrid(images, np.array([2, 0, 1]), every=2)
+    assert preview.shape == (3, 4, 4)
+    assert np.array_equal(preview[key], images[[2, 0, 1], ::2, ::2][key])
+
+
+def test_frames_larger_than_a_screen_have_previews(viewer, monkeypatch):
+    """Seen whole, a coarse stack is read; seen near, its own pixels."""
+    monkeypatch.setattr("napari_lithium_alloy._napari.stacks.SCREEN_PX", 64)
+    frames = np.random.default_rng(0).integers(0, 4000, (5, 300, 260)).astype(np.uint16)
+    film = Recording(
+        name="film", frames=da.from_array(frames, chunks=(1, -1, -1)), times_s=np.arange(5.0)
+    )
+    layer = add_layer(viewer, layers.counts_layer(film))
+    assert layer.multiscale
+    assert [level.shape[1:] for level in layer.data] == [
+        (300, 260), (150, 130), (75, 65), (38, 33)
+    ]  # fmt: skip
+    canvas = viewer.window._qt_viewer.canvas
+    viewer.dims.set_current_step(0, 3)
+    viewer.scene.camera.zoom = 0.3
+    canvas.on_draw(None)
+    coarse = layer.data_level
+    assert coarse > 0
+    assert np.array_equal(layer._slice.image.raw, frames[3, :: 2**coarse, :: 2**coarse])
+    camera = viewer.scene.camera
+    camera.center, camera.zoom = (100, 120), 40
+    canvas.on_draw(None)
+    assert layer.data_level == 0
+    top, left = (int(c) for c in layer.corner_pixels[0, 1:])
+    seen = layer._slice.image.raw
+    assert np.array_equal(seen, frames[3, top : top + seen.shape[0], left : left + seen.shape[1]])
+    small = add_layer(viewer, layers.counts_layer(recording()))
+    assert not small.multiscale
+
+
 def test_painting_writes_through_to_the_labels():
     images = np.zeros((2, 4, 5), np.int32)
     stack = OnGrid(images, np.array([0, 0, 1]))

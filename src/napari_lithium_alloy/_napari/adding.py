@@ -85,7 +85,7 @@ def _identity(layer: Layer) -> tuple[object, ...]:
 
 
 def _replace(viewer: ViewerModel, old: Layer, new: Layer) -> Layer:
-    if type(old).__name__ == type(new).__name__ == "Image" and old.rgb == new.rgb:
+    if type(old).__name__ == type(new).__name__ == "Image" and _alike(old, new):
         return _update_image(old, new)
     for name in _KEPT:
         setattr(new, name, getattr(old, name))
@@ -94,6 +94,10 @@ def _replace(viewer: ViewerModel, old: Layer, new: Layer) -> Layer:
     viewer.layers.insert(index, new)
     new.name = name
     return _ready(new)
+
+
+def _alike(old: Layer, new: Layer) -> bool:
+    return bool(old.rgb == new.rgb and old.multiscale == new.multiscale)
 
 
 def _update_image(old: Layer, new: Layer) -> Layer:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy._napari.layers import about, kind_of, set_about
-from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid
+from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid, with_previews
 from napari_lithium_alloy.core.clock import even_grid
 from napari_lithium_alloy.core.photometry import dark_level
 from napari_lithium_alloy.core.recording import FloatArray, Recording
@@ -83,7 +83,7 @@ def _show(layer: Layer, data: OnGrid, corrections: tuple[str, ...], dark: float)
     ours = kind_of(layer) == "counts"
     if not was and not ours:
         _own_data[layer] = layer.data
-    layer.data = data if now or ours else _own_data.pop(layer)
+    layer.data = with_previews(data) if now or ours else _own_data.pop(layer)
     widest = layer.contrast_limits_range
     layer.contrast_limits_range = min(widest[0], low), max(widest[1], high)
     layer.contrast_limits = low, high

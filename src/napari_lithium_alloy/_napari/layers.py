@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_lithium_alloy import __version__
-from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid
+from napari_lithium_alloy._napari.stacks import OnGrid, counts_on_grid, with_previews
 from napari_lithium_alloy.core.clock import EvenGrid, even_grid
 from napari_lithium_alloy.core.provenance import Step, to_plain
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording, Region
@@ -149,13 +149,13 @@ def _named(title: str, recording: Recording) -> str:
 def counts_layer(recording: Recording, opened_from: str = "") -> LayerTuple:
     """The recording itself, read a frame at a time; `opened_from` opens it again."""
     grid = even_grid(recording.times_s)
-    data = counts_on_grid(recording, grid.frame_of_step)
+    data = with_previews(counts_on_grid(recording, grid.frame_of_step))
     first, last = recording.read(0), recording.read(recording.n_frames - 1)
     low, high = (float(v) for v in np.nanpercentile(np.stack([first, last]), (0.1, 99.9)))
     attributes = {
         **placement(recording, 3, grid=grid),
         "rgb": False,
-        "multiscale": False,
+        "multiscale": isinstance(data, list),
         "name": recording.name,
         "colormap": "gray",
         "contrast_limits": (low, high if high > low else low + 1.0),
@@ -169,11 +169,11 @@ def stack_layer(
 ) -> LayerTuple:
     """A lazy (T, Y, X) quantity of the recording."""
     grid = even_grid(recording.times_s)
-    data = OnGrid(frames, grid.frame_of_step)
+    data = with_previews(OnGrid(frames, grid.frame_of_step))
     attributes = {
         **placement(recording, 3, grid=grid),
         "rgb": False,
-        "multiscale": False,
+        "multiscale": isinstance(data, list),
         "name": _named(QUANTITY_NAMES[quantity], recording),
         "colormap": "gray_r" if "absorbance" in quantity else "gray",
         "contrast_limits": _LEVELS[quantity],

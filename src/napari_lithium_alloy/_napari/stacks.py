@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.recording import IntArray, Recording
+
+SCREEN_PX = 2048
+"""Pixels along a side that most screens show, and every graphics card takes."""
 
 
 class OnGrid:
@@ -23,14 +27,17 @@ class OnGrid:
         (K, Y, X), numpy, dask or Zarr.
     image_of_step : numpy.ndarray
         (S,) index into `images`, -1 where there is none.
+    every : int
+        Of rows and columns, each so manieth is shown: a preview.
     """
 
     ndim = 3
 
-    def __init__(self, images: Any, image_of_step: IntArray) -> None:
+    def __init__(self, images: Any, image_of_step: IntArray, every: int = 1) -> None:
         self.images = images
         self.image_of_step = np.asarray(image_of_step)
-        self.shape = (len(self.image_of_step), *(int(n) for n in images.shape[1:]))
+        self.every = every
+        self.shape = (len(self.image_of_step), *(-(-int(n) // every) for n in images.shape[1:]))
         self.dtype = np.dtype(images.dtype)
         self.size = int(np.prod(self.shape))
 
@@ -60,7 +67,8 @@ class OnGrid:
     def _image(self, index: int) -> NDArray[Any]:
         if index < 0:
             return np.zeros(self.shape[1:], self.dtype)
-        return np.asarray(self.images[index])
+        image = np.asarray(self.images[index])
+        return image if self.every == 1 else image[:: self.every, :: self.every]
 
     def _none(self) -> NDArray[Any]:
         return np.zeros((0, *self.shape[1:]), self.dtype)
@@ -72,6 +80,21 @@ class OnGrid:
             here = index == i
             values[here] = self._image(int(i))[tuple(r[here] for r in rest)]
         return values
+
+
+def with_previews(data: OnGrid) -> OnGrid | list[da.Array]:
+    """The stack itself or, if it is larger than a screen, with coarser ones for the whole view.
+
+    Those are lazy, since napari cuts out what is in view before it takes one step of it.
+    """
+    most = max(data.shape[1:])
+    if most <= SCREEN_PX:
+        return data
+    steps = [1]
+    while most > SCREEN_PX * steps[-1]:
+        steps.append(2 * steps[-1])
+    coarse = [OnGrid(data.images, data.image_of_step, every) for every in steps]
+    return [da.from_array(c, chunks=(1, *c.shape[1:]), asarray=False, name=False) for c in coarse]
 
 
 class _Frames:

@@ -24,8 +24,8 @@ TYPICAL_ROWS = 8
 """Rows of cells from which the typical rise is told."""
 WANTED_NOISE = 0.02
 """Share of the rise to which noise is brought, at most, before it is left alone."""
-NEAR_CELLS = 2
-"""How far from cells that rise lines are fitted: farther than anything is smoothed."""
+NEAR_CELLS = 1
+"""How far from cells that rise lines are fitted; what is smoothed takes those that rise only."""
 MATCHED = 0.7
 """Smoothing in time, of the rise's own width: nearly all of the gain of a matched filter."""
 

@@ -1,0 +1,131 @@
+"""Work in pieces: order, what runs together, what is kept, errors and giving up."""
+
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from napari_lithium_alloy.core.pieces import Piece, run_pieces
+from napari_lithium_alloy.core.progress import finish
+
+
+class InMemory:
+    """Keeps values in a dict."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    def load(self, name):
+        return self.values.get(name)
+
+    def save(self, name, value):
+        self.values[name] = value
+
+
+def piece(name, needs=(), work=None, **more):
+    def make(state):
+        yield 0, 2
+        value = work(state) if work else f"{name} after {sorted(state)}"
+        yield 1, 2
+        return value
+
+    def take(state, value):
+        state[name] = value
+
+    return Piece(name=name, make=make, take=take, needs=needs, **more)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_pieces_are_taken_in_order_and_made_after_what_they_need(at_once):
+    def slow(_):
+        time.sleep(0.05)
+        return "slow"
+
+    pieces = [
+        piece("a", work=slow),
+        piece("b"),
+        piece("c", needs=("a", "b"), work=lambda state: dict(state)),
+        piece("d", needs=("c",), work=lambda state: list(state)),
+    ]
+    state, shares = {}, []
+    for done, total in run_pieces(state, pieces, at_once=at_once):
+        shares.append(done / total)
+    assert list(state) == ["a", "b", "c", "d"]
+    assert state["c"].keys() == {"a", "b"}
+    assert state["d"] == ["a", "b", "c"]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_as_many_as_asked_for_run_together():
+    together = threading.Barrier(3)
+    meet = partial(piece, work=lambda _: together.wait(10))
+    finish(run_pieces({}, [meet("a"), meet("b"), meet("c")], at_once=3))
+    most, running, lock = [0], [0], threading.Lock()
+
+    def count(_):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.02)
+        with lock:
+            running[0] -= 1
+
+    finish(run_pieces({}, [piece(n, work=count) for n in "abcdef"], at_once=2))
+    assert most[0] <= 2
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_what_was_kept_is_not_made_again(at_once):
+    def never(_):
+        raise AssertionError
+
+    kept = InMemory(a="before")
+    pieces = [
+        piece("a", work=never), piece("b", needs=("a",)), piece("c", needs=("a",), keep=False)
+    ]  # fmt: skip
+    state = {}
+    finish(run_pieces(state, pieces, kept, at_once=at_once))
+    assert state["a"] == "before"
+    assert kept.values.keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_error_of_a_piece_is_raised_and_others_stay_kept(at_once):
+    def fail(_):
+        raise ValueError("no film")
+
+    kept = InMemory()
+    with pytest.raises(ValueError, match="no film"):
+        finish(run_pieces({}, [piece("a"), piece("b", needs=("a",), work=fail)], kept))
+    assert kept.values.keys() == {"a"}
+    with pytest.raises(ValueError, match="no film"):
+        finish(run_pieces({}, [piece("a", work=fail), piece("b")], at_once=at_once))
+
+
+def test_given_up_pieces_end_at_their_next_step():
+    ended = threading.Event()
+
+    def endless(_):
+        try:
+            for i in range(10**9):
+                yield i, 10**9
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    kept = InMemory()
+    work = run_pieces(
+        {},
+        [Piece(name="endless", make=endless, take=lambda *_: None), piece("b")],
+        kept,
+        at_once=2,
+    )
+    next(work)
+    next(work)
+    start = time.monotonic()
+    work.close()
+    assert time.monotonic() - start < 1
+    assert ended.wait(5)
+    assert "endless" not in kept.values

@@ -1,0 +1,93 @@
+"""Corrected frames as a map: the same light, read once."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted import recording_of
+
+from napari_lithium_alloy.core.correction import CorrectionParameters, corrected
+from napari_lithium_alloy.core.correction_measurement import measure_correction
+from napari_lithium_alloy.core.illumination import LampGain
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.steady_copy import steady_copy
+
+OFF = CorrectionParameters(drift=False, lamp="none", flat_field="none", bad_pixels=False)
+
+
+class Counted:
+    """A recording that has to be decoded, and how often each frame was."""
+
+    def __init__(self, frames, **more):
+        self.reads, lock = np.zeros(len(frames), int), threading.Lock()
+
+        def window(t, y, x):
+            with lock:
+                self.reads[t] += 1
+            return frames[t, y, x]
+
+        self.recording = recording_of(frames, dark_counts=10.0, **more).replace(window=window)
+
+
+def film(dtype=np.uint16, most=4095):
+    rng = np.random.default_rng(0)
+    frames = np.clip(most * rng.normal(0.45, 0.05, (20, 33, 40)), 0, most)
+    frames[:, 15, 20] = most
+    return frames.astype(dtype)
+
+
+def correction_of(recording, **changes):
+    return replace(finish(measure_correction(recording, OFF)), **changes)
+
+
+def test_frames_to_be_decoded_are_copied_as_they_are():
+    frames = film()
+    cell = Counted(frames)
+    nothing = correction_of(cell.recording)
+    cell.reads[:] = 0
+    steady = finish(steady_copy(cell.recording, nothing))
+    np.testing.assert_array_equal(steady.mapped, frames)
+    for t in range(20):
+        np.testing.assert_array_equal(steady.read(t), frames[t])
+    assert (cell.reads == 1).all()
+
+
+def test_a_lamps_gain_is_no_reason_to_copy_mapped_frames():
+    frames = film()
+    recording = recording_of(frames, dark_counts=10.0).replace(mapped=frames)
+    gain = np.linspace(0.9, 1.1, 20)
+    lamp = LampGain(gain=gain, source="rest", note="")
+    steady = finish(steady_copy(recording, correction_of(recording, lamp=lamp)))
+    assert steady.steadied.counts is frames
+    light = (frames[7] - 10.0) * steady.steadied.factor[7]
+    np.testing.assert_allclose(light, (frames[7] - 10.0) / gain[7], rtol=1e-6)
+    np.testing.assert_allclose(steady.read(7), light, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_light_of_resampled_frames_is_that_of_corrected_ones(dtype):
+    frames = film(dtype, 255 if dtype == np.uint8 else 4095)
+    cell = Counted(frames, saturation_counts=250.0 if dtype == np.uint8 else 4000.0)
+    shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6]
+    lamp = LampGain(gain=np.linspace(0.9, 1.1, 20), source="rest", note="")
+    correction = correction_of(cell.recording, shift_px=shift, lamp=lamp)
+    lazy = corrected(cell.recording, correction)
+    cell.reads[:] = 0
+    steady = finish(steady_copy(cell.recording, correction))
+    assert cell.reads.max() <= 2  # some are looked at for how bright they are
+    light = steady.light(0.0)
+    a_count = 0.25 if dtype != np.float32 else 1e-3
+    clipped = 0
+    for t in range(20):
+        seen, expected = steady.read(t), lazy.read(t)
+        np.testing.assert_array_equal(
+            seen, (light.counts[t].astype(np.float32) - light.dark) * light.factor[t]
+        )
+        full = expected >= lazy.saturation_counts
+        np.testing.assert_array_equal(seen >= steady.saturation_counts, full)
+        np.testing.assert_allclose(seen[~full], expected[~full], atol=a_count)
+        clipped += int(full.sum())
+    assert clipped > 0
+    window = steady.read(3, slice(4, 9), slice(5, 20))
+    np.testing.assert_array_equal(window, steady.read(3)[4:9, 5:20])
