@@ -22,9 +22,11 @@ from benchmarks.null import null_table, power
 from benchmarks.placement import placement_table
 from benchmarks.pores import pore_table, single_pore_table
 from benchmarks.sites import sites_table
-from benchmarks.speed import Row, onset_megabytes, speed_rows
+from benchmarks.speed import speed_rows
 from benchmarks.stages import stages_table
 from benchmarks.steadiness import moving_row, registration_row, steadiness_table
+from benchmarks.timing import Row, median_s
+from benchmarks.viewer import slider_rows
 
 
 def main() -> None:
@@ -42,10 +44,10 @@ def main() -> None:
             import_row(),
         ]
         rows += lineage_rows()
-        megabytes = onset_megabytes(Path(folder))
+        rows += slider_rows(Path(folder))
     for row in rows:
-        print(f"  {row.name:<44}{row.seconds:9.4f}   {row.ratio:8.2f} x  {row.baseline}")
-    print(f"  Memory of that onset map beyond the mapped file: {megabytes:.0f} MB")
+        memory = "" if row.megabytes is None else f"; {row.megabytes:.0f} MB"
+        print(f"  {row.name:<60}{row.seconds:9.4f}   {row.ratio:8.3f} x  {row.baseline}{memory}")
     print("\nAccuracy on synthetic recordings (planted truth)")
     print(accuracy_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
     print("\nDrift (px, RMS), lamp (%, RMS), and the onset error they leave (frames)")
@@ -81,8 +83,6 @@ def main() -> None:
 
 def import_row() -> Row:
     """Importing the reader, beside importing numpy."""
-    from benchmarks.speed import median_s
-
     ours = "import napari_lithium_alloy._napari.contributions"
     seconds, plain = (
         median_s(lambda c=code: subprocess.run([sys.executable, "-c", c], check=True), runs=3)

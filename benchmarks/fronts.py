@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_gradient_magnitude
 
-from benchmarks.speed import Row, median_s
+from benchmarks.timing import Row, median_s
 from napari_lithium_alloy.core.front_speed import front_map
 from napari_lithium_alloy.core.onset import OnsetMap, onset_map
 from napari_lithium_alloy.core.progress import finish

@@ -37,18 +37,11 @@ for (i = 0; i < n; i++) {
 }
 run("Z Project...", "projection=[Max Intensity]");
 """
-SUBTRACT_AND_MEASURE = """
+REGION_CURVE = """
 // Mean of a region of 100 x 100 px in each slice.
 makeRectangle(200, 200, 100, 100);
 start = getTime();
 for (i = 1; i <= nSlices; i++) { setSlice(i); getStatistics(area, mean); }
-"""
-PARTICLES = """
-// Threshold and Analyze Particles on each slice.
-setAutoThreshold("Default dark");
-run("Set Measurements...", "area centroid stack redirect=None decimal=3");
-start = getTime();
-run("Analyze Particles...", "size=0-Infinity display clear stack");
 """
 _FRAME = """
 setBatchMode(true);

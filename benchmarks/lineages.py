@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure
 
-from benchmarks.speed import Row
+from benchmarks.timing import Row
 from napari_lithium_alloy.core.lineage import lineage_of_labels
 
 FRAMES, PORES, SIDE = 500, 500, 1024

@@ -10,11 +10,9 @@ import argparse
 import dataclasses
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -25,6 +23,7 @@ import numpy as np
 import tifffile
 import tomli_w
 
+from benchmarks.timing import PeakMemory
 from napari_lithium_alloy.core.synthetic import (
     SyntheticParameters,
     au_parameters,
@@ -146,37 +145,17 @@ def _run(file: Path, out: Path, *, correct_drift: bool) -> dict[str, float]:
     config = dataclasses.replace(
         config, correction=dataclasses.replace(config.correction, drift=correct_drift)
     )
-    peak = _Peak()
-    start = time.perf_counter()
-    finish(analyze_into(experiment, out, config=config))
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "plain": plain, "ratio": seconds / plain, "peak": peak.end()}
+    with PeakMemory() as peak:
+        start = time.perf_counter()
+        finish(analyze_into(experiment, out, config=config))
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "plain": plain, "ratio": seconds / plain, "peak": peak.most}
 
 
 def _plain_s(stack: np.ndarray) -> float:
     start = time.perf_counter()
     stack.sum()
     return time.perf_counter() - start
-
-
-class _Peak:
-    """Most private memory of this process while it runs, bytes (Linux)."""
-
-    def __init__(self) -> None:
-        self.most, self.on = 0.0, True
-        self.thread = threading.Thread(target=self._look, daemon=True)
-        self.thread.start()
-
-    def _look(self) -> None:
-        while self.on:
-            found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
-            self.most = max(self.most, 1024.0 * int(found[1]) if found else 0.0)
-            time.sleep(0.02)
-
-    def end(self) -> float:
-        self.on = False
-        self.thread.join()
-        return self.most
 
 
 def main() -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dask.array as da
 import numpy as np
 import tifffile
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.imagej import COLOUR_CODE, REGION_CURVE, imagej_s
+from benchmarks.timing import Row, median_s, peak_mb
 from napari_lithium_alloy.core.colorcode import color_code, lut, projection
 from napari_lithium_alloy.core.complementarity import correlate
 from napari_lithium_alloy.core.curves import region_curves
@@ -34,27 +32,6 @@ STAGE_SHAPE = (300, 1024, 1024)
 LARGE_FRAMES = 2400
 NULL_SIDE = 1024
 DRAGGED_SHAPE = (720, 2048, 2048)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    name: str
-    seconds: float
-    ratio: float
-    baseline: str
-
-
-def median_s(function: Callable[[], Any], *, runs: int = 5) -> float:
-    """Median wall time of a call, after one that does not count."""
-    function()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def speed_rows(folder: Path) -> Iterator[Row]:
@@ -88,8 +65,11 @@ def _stage(folder: Path) -> Iterator[Row]:
         plain = median_s(lambda: stack.sum())
         seconds = median_s(work)
         label = f"{name}, {' x '.join(map(str, STAGE_SHAPE))}"
-        yield Row(label, seconds, seconds / plain, "one plain pass (sum of a memory map)")
+        yield Row(
+            label, seconds, seconds / plain, "one plain pass (sum of a memory map)", peak_mb(work)
+        )
         yield Row("  its first call (loads or compiles)", first, first / seconds, "a later one")
+    yield from _by_imagej(path, recording)
     seconds = median_s(lambda: finish(onset_map(recording, 0, end)))
     naive = median_s(lambda: _argmax_onset(stack), runs=1)
     yield Row("onset map", seconds, seconds / naive, "plain numpy -log10 and argmax")
@@ -118,7 +98,8 @@ def _sites() -> Row:
     seconds = median_s(lambda: finish(find_candidates(recording, 0, 1, parameters)), runs=3)
     plain = median_s(lambda: counts.sum())
     label = f"search for sites, {' x '.join(map(str, SITES_SHAPE))}"
-    return Row(label, seconds, seconds / plain, "one plain pass")
+    memory = peak_mb(lambda: finish(find_candidates(recording, 0, 1, parameters)))
+    return Row(label, seconds, seconds / plain, "one plain pass", memory)
 
 
 def _null() -> Row:
@@ -131,17 +112,27 @@ def _null() -> Row:
     return Row(label, seconds, seconds / shift, "numpy's r after one shift")
 
 
-def onset_megabytes(folder: Path) -> float:
-    """Most that numpy holds at once while the onset map of the long stage is made."""
-    path = folder / "stage.tif"
-    recording = open_stack(path, mode="trans", frame_interval_s=1.0, pixel_size_um=0.065, dark=0.0)[
-        0
-    ]
-    tracemalloc.start()
-    finish(onset_map(recording, 0, float(STAGE_SHAPE[0])))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return most / 2**20
+def _by_imagej(path: Path, recording: Recording) -> Iterator[Row]:
+    """Colour code and the curve of a region, beside ImageJ's macros on the same file."""
+    end = float(STAGE_SHAPE[0])
+    corners = np.array([(199.5, 199.5), (199.5, 299.5), (299.5, 299.5), (299.5, 199.5)])
+    region = Region(name="Area Init", vertices_px=corners)
+    reference = reference_frame(recording)
+    jobs = {
+        "temporal colour code (Fiji's)": (
+            COLOUR_CODE,
+            lambda: finish(projection(recording, lut("Fire"), 0, end)),
+        ),
+        "curve of a region of 100 x 100 px": (
+            REGION_CURVE,
+            lambda: finish(region_curves(recording, reference, [region], with_field=False)),
+        ),
+    }
+    for name, (job, work) in jobs.items():
+        theirs = imagej_s(path, job)
+        if theirs is not None:
+            seconds = median_s(work, runs=3)
+            yield Row(name, seconds, seconds / theirs, f"ImageJ's macro ({theirs:.1f} s)")
 
 
 def _written(path: Path, shape: tuple[int, int, int]) -> Recording:

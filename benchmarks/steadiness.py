@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
-from benchmarks.speed import Row, median_s
+from benchmarks.timing import Row, median_s
 from napari_lithium_alloy.core.correction import Correction, corrected, moved_mask
 from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.drift import shifts_of
