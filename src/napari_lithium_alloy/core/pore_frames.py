@@ -201,7 +201,7 @@ class PoreFrames:
         return FramePores(
             labels=labels,
             areas_px=areas,
-            centres_px=centres(labels, n),
+            centres_px=centres(np.nonzero(labels), labels[labels > 0], n),
             final=final,
             touches_edge=np.array([i in at_edge for i in index], dtype=bool),
             saturated=saturated,

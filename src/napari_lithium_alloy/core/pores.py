@@ -198,7 +198,7 @@ def estimate_psf(share: FloatArray, labels: IntArray) -> float:
     rows, columns = np.mgrid[-ring : ring + 1, -ring : ring + 1]
     far = np.hypot(rows, columns)
     found = []
-    for number, (y, x) in enumerate(np.round(centres(labels, n)).astype(int), start=1):
+    for number, (y, x) in enumerate(np.round(_centres(labels, n)).astype(int), start=1):
         inside = (slice(max(y - ring, 0), y + ring + 1), slice(max(x - ring, 0), x + ring + 1))
         if labels[inside].shape != far.shape or not np.isin(labels[inside], (0, number)).all():
             continue
@@ -210,6 +210,11 @@ def estimate_psf(share: FloatArray, labels: IntArray) -> float:
     if len(found) < LEAST_ALONE:
         return math.nan
     return math.sqrt(min(max(float(np.median(found)), PSF_LIMITS[0] ** 2), PSF_LIMITS[1] ** 2))
+
+
+def _centres(labels: IntArray, n: int) -> FloatArray:
+    pixels = np.nonzero(labels)
+    return centres((pixels[0], pixels[1]), labels[pixels], n)
 
 
 def reach_px(sigma_px: float) -> float:

@@ -14,7 +14,7 @@ _FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _mirrored(i: int, n: int) -> int:
+def mirrored(i: int, n: int) -> int:
     while i < 0 or i >= n:
         i = -1 - i if i < 0 else 2 * n - 1 - i
     return i
@@ -41,7 +41,7 @@ def _weights_at(
     for j in range(-half, half + 1):
         weight = weights[j + half]
         if not straight:
-            out[_mirrored(i + j, n) - i + 2 * half] += weight
+            out[mirrored(i + j, n) - i + 2 * half] += weight
         elif 0 <= i + j < n:
             out[j + 2 * half] = weight * (s2 - j * s1) / spread if spread > 0 else weight / s0
 
