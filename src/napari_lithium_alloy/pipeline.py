@@ -30,6 +30,7 @@ from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.frame_quality import clipping_level, frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
+from napari_lithium_alloy.core.label_stack import LabelMaker, SparseLabels
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import (
@@ -40,13 +41,7 @@ from napari_lithium_alloy.core.photometry import (
 from napari_lithium_alloy.core.placements import site_placements
 from napari_lithium_alloy.core.pore_edits import PoreEdit
 from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
-from napari_lithium_alloy.core.pore_tracking import (
-    LabelMaker,
-    PoreTracks,
-    PoreWindow,
-    track_pores,
-    zeros,
-)
+from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
@@ -135,7 +130,7 @@ def analyze(
     recording_name: str | None = None,
     pore_edits: Sequence[PoreEdit] = (),
     keep_sites: KeepSites | None = None,
-    make_labels: LabelMaker = zeros,
+    make_labels: LabelMaker = SparseLabels,
 ) -> Work[AnalysisResult]:
     """Analyse one recording of an experiment from beginning to end.
 

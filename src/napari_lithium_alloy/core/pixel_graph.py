@@ -74,6 +74,14 @@ class PixelGraph:
         number_parts(inside, self.neighbours, ways, found)
         return found
 
+    def enclosed(self, labels: NDArray[np.int32]) -> IntArray:
+        """(M,) numbers of the pixels that labelled ones enclose."""
+        from napari_lithium_alloy.core.kernels.pixel_graph import enclosed
+
+        inside = np.empty(len(self.at), dtype=bool)
+        n = enclosed(labels, self.neighbours, inside)
+        return np.flatnonzero(inside) if n else np.zeros(0, dtype=np.int64)
+
     def peaks(self, image: Float32Array, allowed: BoolArray, lowest: float) -> BoolArray:
         """(N,) whether a value is the highest of its neighbourhood, and over the lowest."""
         from napari_lithium_alloy.core.kernels.pixel_graph import find_peaks

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from napari_lithium_alloy.core.progress import Work
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+AHEAD = 2
+"""Results that are made ahead, beside those of which each thread makes one."""
 Rows = tuple[int, int]
 """First row, and that after the last."""
 
@@ -30,6 +36,26 @@ def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128)
         for task in tasks:
             task.cancel()
         wait(tasks)
+
+
+def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """What a function that lets other threads run makes of each item, a few made ahead.
+
+    It must not call `by_rows`, which would wait for the threads it holds.
+    """
+    threads = _threads(os.getpid(), thread_count())
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(threads.submit(function, item))
+            if len(waiting) > thread_count() + AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for task in waiting:
+            task.cancel()
+        wait(waiting)
 
 
 _limit: int | None = None

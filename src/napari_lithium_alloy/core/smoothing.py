@@ -93,12 +93,22 @@ def blurred(image: FloatArray, sigma_px: float, *, straight: bool = False) -> Fl
     from napari_lithium_alloy.core.kernels.images import blur
 
     image = np.ascontiguousarray(image, dtype=np.float32)
-    half = int(np.ceil(CUT * sigma_px))
-    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
+    weights = gaussian_weights(sigma_px)
     out = np.empty_like(image)
     finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image)))
     return out
+
+
+def gaussian_reach(sigma_px: float) -> int:
+    """Pixels to either side that a Gaussian in space takes."""
+    return int(np.ceil(CUT * sigma_px))
+
+
+def gaussian_weights(sigma_px: float) -> Float32Array:
+    """(2 n + 1,) weights of a Gaussian in space."""
+    half = gaussian_reach(sigma_px)
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
+    return (weights / weights.sum()).astype(np.float32)
 
 
 def cell_means(image: NDArray[Any], cell: int) -> Float32Array:

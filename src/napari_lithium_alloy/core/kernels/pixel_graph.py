@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-BEFORE = 4
-"""Neighbours 0 to 3 share a side, 4 to 7 a corner."""
+SIDES = 4
+"""The first neighbours share a side, the others a corner."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -231,6 +231,37 @@ def meetings(
                 levels[n] = min(image[i], image[j])
             n += 1
     return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def enclosed(labels: Indices, neighbours: Indices, out: Flags) -> int:
+    """Pixels without a label from which no way by sides leaves the list; how many there are."""
+    n_pixels = labels.shape[0]
+    waiting = np.empty(n_pixels, dtype=np.int32)
+    left = 0
+    found = 0
+    for i in range(n_pixels):
+        out[i] = labels[i] == 0
+        found += out[i]
+        open_ = False
+        for k in range(SIDES):
+            open_ |= neighbours[i, k] < 0
+        if open_ and out[i]:
+            out[i] = False
+            waiting[left] = i
+            left += 1
+            found -= 1
+    while left > 0:
+        left -= 1
+        i = waiting[left]
+        for k in range(SIDES):
+            j = neighbours[i, k]
+            if j >= 0 and out[j]:
+                out[j] = False
+                waiting[left] = j
+                left += 1
+                found -= 1
+    return found
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

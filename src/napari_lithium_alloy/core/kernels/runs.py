@@ -189,8 +189,10 @@ def over_nearby(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def fill_cells(image: Picture, cell: int, cells: NDArray[np.int32], out: Picture) -> None:
-    """Means over squares of pixels, of those cells of a list; the last take what is left over."""
+def fill_cells(
+    image: Picture, valid: Picture, cell: int, cells: NDArray[np.int32], out: Picture
+) -> None:
+    """Means over squares, others than valid pixels as 0; the last take what is left over."""
     height, width = image.shape
     n_rows, n_columns = out.shape
     for i in range(cells.shape[0]):
@@ -200,8 +202,27 @@ def fill_cells(image: Picture, cell: int, cells: NDArray[np.int32], out: Picture
         total = np.float32(0)
         for y in range(r * cell, bottom):
             for x in range(c * cell, right):
-                total += image[y, x]
+                total += image[y, x] if valid[y, x] > 0 else np.float32(0)
         out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def between_cells_at(
+    cells: tuple[Picture, Picture], cell: int, at: NDArray[np.int32], width: int, out: Picture
+) -> None:
+    """First picture of cells over the second, between the cells' centres, at pixels of a list."""
+    total, weight = cells
+    n_rows, n_columns = total.shape
+    for i in range(at.shape[0]):
+        v = min(max((at[i] // width + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
+        u = min(max((at[i] % width + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
+        r, c = min(int(v), max(n_rows - 2, 0)), min(int(u), max(n_columns - 2, 0))
+        below, right = min(r + 1, n_rows - 1), min(c + 1, n_columns - 1)
+        fy, fx = np.float32(v - r), np.float32(u - c)
+        a, b = total[r, c] / weight[r, c], total[r, right] / weight[r, right]
+        upper = a + fx * (b - a)
+        a, b = total[below, c] / weight[below, c], total[below, right] / weight[below, right]
+        out[i] = upper + fy * (a + fx * (b - a) - upper)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
