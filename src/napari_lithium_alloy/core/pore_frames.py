@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.by_label import centres, maxima
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pore_domain import (
+from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
     FILM_REACH,

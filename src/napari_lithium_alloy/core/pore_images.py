@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.kernels import runs as on_runs
+from napari_lithium_alloy.core.kernels import boxes as kernels
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
-from napari_lithium_alloy.core.pore_domain import (
-    CELL_PX,
-    FAR_REACH,
-    FILM_REACH,
-    LEAST_NEAR,
-    Domain,
-    Support,
-    wide_weight,
+from napari_lithium_alloy.core.pore_boxes import (
+    BoxedField,
+    Boxes,
+    boxes_of_pixels,
+    cells_for,
+    sample_boxes,
 )
 from napari_lithium_alloy.core.pore_outlines import (
     FAR_FROM_PORES,
@@ -33,7 +29,13 @@ from napari_lithium_alloy.core.pore_outlines import (
     least_response,
     noise_below,
 )
-from napari_lithium_alloy.core.recording import BoolArray
+from napari_lithium_alloy.core.pore_support import (
+    CELL_PX,
+    FAR_REACH,
+    FILM_REACH,
+    LEAST_NEAR,
+    Support,
+)
 from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights, robust_sd
 
 NEAR_SPOT_PX = 2
@@ -68,18 +70,8 @@ class SupportImages:
     clipped_px: int
 
 
-class _Room:
-    """Working pictures of one thread."""
-
-    def __init__(self, shape: tuple[int, int], cells: tuple[int, ...]) -> None:
-        self.pictures = [np.zeros(shape, dtype=np.float32) for _ in range(5)]
-        self.marks = np.zeros(shape, dtype=bool)
-        self.cells = np.zeros(cells, dtype=np.float32)
-        self.wide = np.zeros(cells, dtype=np.float32)
-
-
 class ImagesOnSupport:
-    """Makes the images of frames, in several threads at once.
+    """Makes the images of frames; several threads may do so at once.
 
     Parameters
     ----------
@@ -97,131 +89,142 @@ class ImagesOnSupport:
         self.min_snr, self.limit = min_snr, limit
         self.spot_px = max(support.sigma_px, 0.8)
         self.least = least_response(smallest_px, self.spot_px)
-        shape = support.graph.shape
-        self._dark = np.full(shape, support.optics.dark, dtype=np.float32)
-        self._flat = np.ascontiguousarray(support.optics.flat, dtype=np.float32)
+        boxes, pixels, begins = boxes_of_pixels(support.graph)
+        places = np.stack([support.graph.rows, support.graph.columns], axis=1).astype(np.int32)
+        self._pixels = pixels, places[pixels], begins
+        self._boxed = self._around(boxes, USUAL_SMOOTHING_PX)
+        sample_px = far_px(self.spot_px) + gaussian_reach(self.spot_px)
+        self._sample = BoxedField.of(support, sample_boxes(support.graph.shape), sample_px)
         self._film = np.ascontiguousarray(support.optics.film)
-        self._wide_weight = wide_weight(support)
-        self._domain = Domain.of(support, gaussian_reach(USUAL_SMOOTHING_PX))
-        self._rooms: list[_Room] = []
+        shape = support.graph.shape
+        self._dark = np.broadcast_to(np.asarray(support.optics.dark, np.float32), shape)
         self._lock = threading.Lock()
+
+    def _around(self, boxes: Boxes, smoothing_px: float) -> BoxedField:
+        """With the margin for a smoothing before sharpening."""
+        spot, smoothing = gaussian_reach(self.spot_px), gaussian_reach(smoothing_px)
+        # Responses are compared within two pixels, and take the smooth share one farther.
+        return BoxedField.of(self.support, boxes, max(NEAR_SPOT_PX + 1 + spot, 1 + smoothing))
 
     def __call__(self, counts: NDArray[Any]) -> SupportImages:
         """The images of a frame's counts."""
         if not counts.dtype.isnative:
             counts = counts.astype(counts.dtype.newbyteorder("="))
-        with self._room() as room:
-            domain, sharp, noise = self._shared(counts, room)
-            return self._told(counts, room, domain, sharp, noise)
+        share, noise = self._sampled(counts)
+        sharp = Sharpening.for_noise(self.support.sigma_px, noise)
+        film_noise = self._film_noise(share, noise)
+        least = max(self.least, self.min_snr * film_noise)
+        return self._told(counts, sharp, noise, least)
 
-    @contextmanager
-    def _room(self) -> Iterator[_Room]:
-        with self._lock:
-            room = self._rooms.pop() if self._rooms else None
-        room = room or _Room(self.support.graph.shape, self._wide_weight.shape)
-        yield room
-        with self._lock:
-            self._rooms.append(room)
-
-    def _shared(self, counts: NDArray[Any], room: _Room) -> tuple[Domain, Sharpening, float]:
-        """Put the hole share into the last picture; how much it is sharpened, and its noise."""
-        while True:
-            domain = self._domain
-            self._fill_share(counts, room, domain)
-            share, inside = room.pictures[4], room.pictures[1]
-            on_runs.clip_share(share, self._film, -math.inf, domain.sample, inside)
-            steps = np.empty(domain.n_sampled - len(domain.sample), dtype=np.float32)
-            on_runs.steps_of(inside, domain.sample, steps)
-            noise = robust_sd(steps) / math.sqrt(2)
-            sharp = Sharpening.for_noise(self.support.sigma_px, noise)
-            reach = gaussian_reach(sharp.smoothing_px)
-            if reach <= domain.sharpening_px:
-                return domain, sharp, noise
-            with self._lock:
-                if reach > self._domain.sharpening_px:
-                    self._domain = Domain.of(self.support, reach)
-
-    def _fill_share(self, counts: NDArray[Any], room: _Room, domain: Domain) -> None:
-        """Hole share with the film's level carried into the support from just around it.
-
-        Weighted by distance, so that a dealloying front passing under a pore is followed.
-        """
-        support = self.support
-        brightness, lit, near, far, share = room.pictures
-        on_runs.fill_brightness(counts, self._dark, self._flat, domain.lit, brightness)
-        on_runs.times(brightness, support.outside, domain.lit, lit)
-        on_runs.blur_runs(lit, gaussian_weights(FILM_REACH * support.sigma_px), domain.share, near)
-        if domain.far.size:
-            far.ravel()[domain.far] = self._from_afar(room, domain)
-        level, full = (near, support.weight, far), support.optics.substrate
-        on_runs.fill_share(brightness, level, LEAST_NEAR, full, domain.share, share)
-
-    def _from_afar(self, room: _Room, domain: Domain) -> Float32Array:
-        """The film's level where none is near: from farther away, and last from the whole field."""
-        brightness, outside = room.pictures[0], self.support.outside
-        on_runs.fill_cells(brightness, outside, CELL_PX, domain.cells, room.cells)
-        weights = gaussian_weights(FAR_REACH * self.support.sigma_px / CELL_PX)
-        on_runs.blur_runs(room.cells, weights, domain.cell_runs, room.wide)
-        level = np.empty(len(domain.far), dtype=np.float32)
-        cells = room.wide, self._wide_weight
-        on_runs.between_cells_at(cells, CELL_PX, domain.far, brightness.shape[1], level)
-        lost = ~np.isfinite(level)
-        if lost.any():
-            room.marks[:] = False
-            for y, first, stop in domain.sample:
-                room.marks[y, first:stop] = outside[y, first:stop] > 0
-            film = brightness[room.marks]
-            level[lost] = np.median(film) if film.size else 1.0
-        return level
-
-    def _told(
-        self, counts: NDArray[Any], room: _Room, domain: Domain, sharp: Sharpening, noise: float
-    ) -> SupportImages:
-        """Basins of the share in the last picture."""
-        graph = self.support.graph
-        response, inside, smooth, tmp, share = room.pictures
-        on_runs.clip_share(share, self._film, -darkest(noise), domain.share, inside)
-        on_runs.blur_runs(inside, gaussian_weights(self.spot_px), domain.smooth, smooth)
-        on_runs.add_laplace(smooth, (0, -(self.spot_px**2)), domain.response, response)
-        least = max(self.least, self.min_snr * self._film_noise(room, domain))
-        on_runs.blur_runs(inside, gaussian_weights(sharp.smoothing_px), domain.beside, tmp)
-        told = [np.asarray(graph.of_picture(i)) for i in (inside, response, smooth, share)]
-        on_runs.add_laplace(tmp, (1, -(sharp.sigma_px**2) / 2), domain.support, inside)
-        allowed = (self.support.region > 0) & np.isfinite(told[3])
-        image = np.where(allowed, graph.of_picture(inside), np.float32(0))
-        peaks = graph.peaks(image, allowed, sharp.lowest)
-        peaks[peaks] = self._near(response, smooth, graph.at[peaks], least)
-        values = image, told[0], told[1], told[2]
-        clipped = 0 if self.limit is None else on_runs.count_from(counts, self.limit, self._film)
-        return SupportImages(
-            basins=Basins.of(graph, peaks, sharp.lowest, values),
-            share=np.nan_to_num(told[3]),
-            inside=told[0],
-            sharp=sharp,
-            least_spot=least,
-            counts=np.asarray(graph.of_picture(counts)),
-            clipped_px=clipped,
-        )
-
-    def _film_noise(self, room: _Room, domain: Domain) -> float:
-        """Noise of the response where no pore is near; 0 where there is too little film."""
-        response, smooth = room.pictures[0], room.pictures[2]
-        on_runs.mark_near(
-            smooth, FAR_FROM_PORES, far_px(self.spot_px), domain.near_sample, domain.sample,
-            room.marks,
+    def _sampled(self, counts: NDArray[Any]) -> tuple[Float32Array, float]:
+        """Hole share, packed, of the pixels that tell its noise, and this."""
+        sample = self._sample
+        share = np.empty(sample.n_share, dtype=np.float32)
+        kernels.share_in_boxes(
+            counts, sample.boxes, sample.reach, sample.light, sample.film,
+            self._level(counts, sample), share,
         )  # fmt: skip
-        depths = np.empty(domain.n_sampled, dtype=np.float32)
-        n, quiet, film = on_runs.quiet_below(
-            response, self._film, room.marks, domain.sample, depths
+        steps = np.empty(sample.n_inside, dtype=np.float32)
+        width = counts.shape[1]
+        n = kernels.steps_in_boxes(
+            share, sample.boxes, sample.reach[1], sample.film, width, steps
+        )
+        return share, robust_sd(steps[:n]) / math.sqrt(2) if n else 0.0
+
+    def _film_noise(self, share: Float32Array, noise: float) -> float:
+        """Noise of the response where no pore is near; 0 where there is too little film."""
+        sample = self._sample
+        depths = np.empty(sample.n_inside, dtype=np.float32)
+        n, quiet, film = kernels.quiet_in_boxes(
+            share,
+            sample.boxes,
+            (sample.reach[1], far_px(self.spot_px)),
+            sample.film,
+            (gaussian_weights(self.spot_px), self.spot_px**2),
+            (-darkest(noise), FAR_FROM_PORES),
+            depths,
         )
         enough = quiet >= max(LEAST_QUIET_PX, LEAST_QUIET * film)
         return noise_below(depths[:n]) if enough else 0.0
 
+    def _level(
+        self, counts: NDArray[Any], field: BoxedField
+    ) -> tuple[Float32Array, float, float, Float32Array]:
+        """How the film's level is carried into the support from just around it.
+
+        Weighted by distance, so that a dealloying front passing under a pore is followed.
+        """
+        weights = gaussian_weights(FILM_REACH * self.support.sigma_px)
+        afar = np.zeros(0, dtype=np.float32)
+        if field.far.size:
+            afar = self._from_afar(counts, field.far)
+        return weights, LEAST_NEAR, self.support.optics.substrate, afar
+
+    def _from_afar(self, counts: NDArray[Any], far: NDArray[np.int32]) -> Float32Array:
+        """The film's level where none is near: from farther away, and last from the whole field."""
+        support = self.support
+        sigma = FAR_REACH * support.sigma_px / CELL_PX
+        cells = np.zeros(support.wide_weight.shape, dtype=np.float32)
+        taken = cells_for(far, support.graph.shape, gaussian_reach(sigma))[1].astype(np.int32)
+        light = self._dark, support.optics.flat, support.outside
+        kernels.fill_cells(counts, light, CELL_PX, taken, cells)
+        level = np.empty(len(far), dtype=np.float32)
+        wide = self._blurred(cells, sigma), support.wide_weight
+        kernels.between_cells_at(wide, CELL_PX, far, counts.shape[1], level)
+        lost = ~np.isfinite(level)
+        if lost.any():
+            level[lost] = self._everywhere(counts)
+        return level
+
     @staticmethod
-    def _near(
-        response: Float32Array, smooth: Float32Array, at: NDArray[np.int32], least: float
-    ) -> BoolArray:
-        """Whether the response near pixels is clear, or they are well inside large pores."""
-        near = np.empty(len(at), dtype=bool)
-        on_runs.over_nearby(response, least, NEAR_SPOT_PX, at, near)
-        return np.asarray(near | (smooth.ravel()[at] > SURELY_PORE))
+    def _blurred(cells: Float32Array, sigma: float) -> Float32Array:
+        from napari_lithium_alloy.core.kernels.images import blur
+
+        out = np.empty_like(cells)
+        blur(cells, gaussian_weights(sigma), False, (0, len(cells)), out)
+        return out
+
+    def _everywhere(self, counts: NDArray[Any]) -> float:
+        """The film's level in the whole field."""
+        outside = self.support.outside > 0
+        film = self.support.optics.brightness(counts)[outside]
+        return float(np.median(film)) if film.size else 1.0
+
+    def _told(
+        self, counts: NDArray[Any], sharp: Sharpening, noise: float, least: float
+    ) -> SupportImages:
+        graph, boxed = self.support.graph, self._with_margin(sharp.smoothing_px)
+        images = np.empty((6, len(graph.at)), dtype=np.float32)
+        kernels.images_in_boxes(
+            counts, boxed.boxes, boxed.reach, boxed.light, boxed.film,
+            self._level(counts, boxed),
+            (
+                gaussian_weights(self.spot_px), self.spot_px**2,
+                gaussian_weights(sharp.smoothing_px), sharp.sigma_px**2 / 2,
+            ),
+            -darkest(noise),
+            self._pixels,
+            images,
+        )  # fmt: skip
+        share, inside, smooth, response, highest_near, sharpened = images
+        allowed = (self.support.region > 0) & np.isfinite(share)
+        image = np.where(allowed, sharpened, np.float32(0))
+        peaks = graph.peaks(image, allowed, sharp.lowest)
+        peaks &= (highest_near > least) | (smooth > SURELY_PORE)
+        clipped = 0 if self.limit is None else kernels.count_from(counts, self.limit, self._film)
+        return SupportImages(
+            basins=Basins.of(graph, peaks, sharp.lowest, (image, inside, response, smooth)),
+            share=np.nan_to_num(share),
+            inside=inside,
+            sharp=sharp,
+            least_spot=least,
+            counts=np.asarray(graph.of_picture(counts)),
+            clipped_px=int(clipped),
+        )
+
+    def _with_margin(self, smoothing_px: float) -> BoxedField:
+        """The boxes with margins that are enough; a noisy frame takes larger ones."""
+        with self._lock:
+            if self._boxed.reach[1] < 1 + gaussian_reach(smoothing_px):
+                self._boxed = self._around(self._boxed.boxes, smoothing_px)
+            return self._boxed

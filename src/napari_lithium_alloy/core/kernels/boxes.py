@@ -1,0 +1,409 @@
+"""Filters of a picture in small boxes, so that all that is made of a box stays near the processor.
+
+A box is its first row, that after its last, and its columns likewise. What is kept of each box is
+packed, row by row and box by box, with a margin all around; beyond the field's edges it is
+mirrored there, so that no filter needs to know of edges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.kernels.images import mirrored
+
+Picture = NDArray[np.float32]
+Packed = NDArray[np.float32]
+Boxes = NDArray[np.int32]
+Places = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Light = tuple[Packed, Packed, Packed, Places]
+Film = tuple[Packed, NDArray[np.int32], Flags, Places]
+_FAST = {"reassoc", "contract", "nsz"}
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def pack(picture: NDArray[Any], boxes: Boxes, margin: int, out: NDArray[Any]) -> None:
+    """Fill the packed values of a picture in boxes with a margin."""
+    height, width = picture.shape
+    n = 0
+    for b in range(boxes.shape[0]):
+        for y in range(boxes[b, 0] - margin, boxes[b, 1] + margin):
+            row = picture[mirrored(y, height)]
+            for x in range(boxes[b, 2] - margin, boxes[b, 3] + margin):
+                out[n] = row[mirrored(x, width)]
+                n += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def blur_inside(
+    image: Picture, shape: tuple[int, int], weights: Packed, line: Packed, out: Picture
+) -> None:
+    """The image convolved with weights (odd in number) along both axes, where it has all pixels."""
+    half = weights.shape[0] // 2
+    rows, columns = shape
+    inner = columns - 2 * half
+    for y in range(rows - 2 * half):
+        middle = image[y + half, :columns]
+        for x in range(columns):
+            line[x] = weights[half] * middle[x]
+        for j in range(1, half + 1):
+            weight = weights[half + j]
+            above, below = image[y + half - j, :columns], image[y + half + j, :columns]
+            for x in range(columns):
+                line[x] += weight * (above[x] + below[x])
+        target, centre = out[y, :inner], line[half:]
+        for x in range(inner):
+            target[x] = weights[half] * centre[x]
+        for j in range(1, half + 1):
+            weight, left, right = weights[half + j], line[half - j :], line[half + j :]
+            for x in range(inner):
+                target[x] += weight * (left[x] + right[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _fill_light(
+    counts: NDArray[Any], box: Boxes, margin: int, light: Light, first: int, out: Picture, lit: Picture
+) -> None:
+    """Brightness of a box with its margin, and the same of film outside the support only."""
+    dark, flat, outside, _ = light
+    height, width = counts.shape
+    left, right = box[2] - margin, box[3] + margin
+    n = right - left
+    for y in range(box[0] - margin, box[1] + margin):
+        row = counts[mirrored(y, height)]
+        i = y - box[0] + margin
+        at = first + i * n
+        target, lighted = out[i, :n], lit[i, :n]
+        if left >= 0 and right <= width:
+            part = row[left:right]
+            for x in range(n):
+                target[x] = np.float32(part[x])
+        else:
+            for x in range(n):
+                target[x] = np.float32(row[mirrored(left + x, width)])
+        own_dark, own_flat, own_outside = dark[at : at + n], flat[at : at + n], outside[at : at + n]
+        for x in range(n):
+            target[x] = (target[x] - own_dark[x]) / own_flat[x]
+            lighted[x] = target[x] * own_outside[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _share_of(
+    counts: NDArray[Any],
+    box: Boxes,
+    reach: tuple[int, int],
+    light: Light,
+    film: Film,
+    index: int,
+    level: tuple[Packed, float, float, Packed],
+    rooms: NDArray[np.float32],
+) -> None:
+    """Hole share of a box with its margin, into the first room.
+
+    `reach` are the margins of the light and of the share; `level` the weights by which the film's
+    brightness is carried, the least share of them that is enough, the substrate's brightness, and
+    the film's where there is less.
+    """
+    weights, least, substrate, from_afar = level
+    share, lit, near = rooms[0], rooms[1], rooms[2]
+    _fill_light(counts, box, reach[0], light, light[3][index], share, lit)
+    height, width = box[1] - box[0] + 2 * reach[0], box[3] - box[2] + 2 * reach[0]
+    blur_inside(lit, (height, width), weights, rooms[3, 0], near)
+    half = weights.shape[0] // 2
+    weight, far_at = film[0], film[1]
+    full, enough = np.float32(substrate), np.float32(least)
+    at = film[3][index]
+    n = width - 2 * half
+    for y in range(height - 2 * half):
+        bright, close, target = share[y + half, half : half + n], near[y, :n], share[y, :n]
+        own = weight[at : at + n]
+        if from_afar.shape[0] == 0:
+            for x in range(n):
+                value = close[x] / own[x]
+                target[x] = (bright[x] - value) / (full - value)
+        else:
+            for x in range(n):
+                value = close[x] / own[x]
+                if own[x] <= enough:
+                    value = from_afar[far_at[at + x]]
+                target[x] = (bright[x] - value) / (full - value)
+        at += n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _clip(
+    share: Picture, shape: tuple[int, int], film: Flags, first: int, least: float, out: Picture
+) -> None:
+    """Share of the film's pixels, at least this; 0 where it is not known and off the film."""
+    lowest = np.float32(least)
+    for y in range(shape[0]):
+        row, target, own = share[y], out[y], film[first + y * shape[1] :]
+        for x in range(shape[1]):
+            value = max(row[x], lowest) if own[x] and np.isfinite(row[x]) else np.float32(0)
+            target[x] = value
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _laplace(
+    image: Picture, shape: tuple[int, int], own: float, part: float, out: Picture
+) -> None:
+    """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
+    mine, its = np.float32(own), np.float32(part)
+    for y in range(1, shape[0] - 1):
+        above, row, below, target = image[y - 1], image[y], image[y + 1], out[y - 1]
+        for x in range(1, shape[1] - 1):
+            around = above[x] + below[x] + row[x - 1] + row[x + 1]
+            target[x - 1] = mine * row[x] + its * (around - np.float32(4) * row[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _rooms(boxes: Boxes, margin: int) -> NDArray[np.float32]:
+    """Working pictures as large as the largest box with its margin."""
+    rows = columns = 0
+    for b in range(boxes.shape[0]):
+        rows = max(rows, boxes[b, 1] - boxes[b, 0])
+        columns = max(columns, boxes[b, 3] - boxes[b, 2])
+    return np.zeros((6, rows + 2 * margin, columns + 2 * margin), dtype=np.float32)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def share_in_boxes(
+    counts: NDArray[Any],
+    boxes: Boxes,
+    reach: tuple[int, int],
+    light: Light,
+    film: Film,
+    level: tuple[Packed, float, float, Packed],
+    out: Packed,
+) -> None:
+    """Hole share of boxes with the margin of it, packed."""
+    rooms = _rooms(boxes, reach[0])
+    for b in range(boxes.shape[0]):
+        _share_of(counts, boxes[b], reach, light, film, b, level, rooms)
+        at = film[3][b]
+        n = boxes[b, 3] - boxes[b, 2] + 2 * reach[1]
+        for y in range(boxes[b, 1] - boxes[b, 0] + 2 * reach[1]):
+            out[at : at + n] = rooms[0, y, :n]
+            at += n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def steps_in_boxes(
+    share: Packed, boxes: Boxes, margin: int, film: Film, width: int, out: Packed
+) -> int:
+    """Sizes of the share's steps from each pixel of boxes to the next in its row; how many."""
+    known, first = film[2], film[3]
+    n = 0
+    for b in range(boxes.shape[0]):
+        length = boxes[b, 3] - boxes[b, 2] + 2 * margin
+        stop = min(boxes[b, 3], width - 1)
+        for y in range(boxes[b, 1] - boxes[b, 0]):
+            at = first[b] + (y + margin) * length + margin
+            before = np.float32(0)
+            for x in range(stop - boxes[b, 2] + 1):
+                inside = known[at + x] and np.isfinite(share[at + x])
+                value = share[at + x] if inside else np.float32(0)
+                if x > 0:
+                    out[n] = abs(value - before)
+                    n += 1
+                before = value
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def quiet_in_boxes(
+    share: Packed,
+    boxes: Boxes,
+    reach: tuple[int, int],
+    film: Film,
+    filters: tuple[Packed, float],
+    rules: tuple[float, float],
+    out: Packed,
+) -> tuple[int, int, int]:
+    """Depths of the response below 0 where no pore is near; how many, of how many, of film.
+
+    `reach` are the margin of the share, and how near a pore is; `filters` the weights of the
+    point spread and its variance; `rules` the least share that counts, and that of a pore.
+    """
+    rooms = _rooms(boxes, reach[0])
+    inside, smooth, response = rooms[0], rooms[1], rooms[2]
+    marks = np.zeros(rooms.shape[1:], dtype=np.bool_)
+    near, half = reach[1], filters[0].shape[0] // 2
+    n = quiet = known = 0
+    for b in range(boxes.shape[0]):
+        rows, columns = boxes[b, 1] - boxes[b, 0], boxes[b, 3] - boxes[b, 2]
+        height, width = rows + 2 * reach[0], columns + 2 * reach[0]
+        first = film[3][b]
+        own = share[first : first + height * width].reshape((height, width))
+        _clip(own, (height, width), film[2], first, rules[0], inside)
+        blur_inside(inside, (height, width), filters[0], rooms[3, 0], smooth)
+        height, width = height - 2 * half, width - 2 * half
+        _laplace(smooth, (height, width), 0.0, -filters[1], response)
+        marks[:height, :width] = False
+        for y in range(height):
+            for x in range(width):
+                if smooth[y, x] > rules[1]:
+                    marks[max(y - near, 0) : y + near + 1, max(x - near, 0) : x + near + 1] = True
+        away = (height - rows) // 2
+        for y in range(rows):
+            at = first + (y + reach[0]) * (columns + 2 * reach[0]) + reach[0]
+            for x in range(columns):
+                if not film[2][at + x]:
+                    continue
+                known += 1
+                if marks[y + away, x + away]:
+                    continue
+                quiet += 1
+                if response[y + away - 1, x + away - 1] < 0:
+                    out[n] = -response[y + away - 1, x + away - 1]
+                    n += 1
+    return n, quiet, known
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _highest_near(
+    image: Picture, shape: tuple[int, int], reach: int, line: Picture, out: Picture
+) -> None:
+    """Highest value within some rows and columns, without a margin of as many."""
+    columns = shape[1] - 2 * reach
+    for y in range(shape[0]):
+        row, target = image[y], line[y]
+        for x in range(columns):
+            target[x] = row[x]
+        for j in range(1, 2 * reach + 1):
+            for x in range(columns):
+                target[x] = max(target[x], row[x + j])
+    for y in range(shape[0] - 2 * reach):
+        target = out[y]
+        for x in range(columns):
+            target[x] = line[y, x]
+        for j in range(1, 2 * reach + 1):
+            row = line[y + j]
+            for x in range(columns):
+                target[x] = max(target[x], row[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def images_in_boxes(
+    counts: NDArray[Any],
+    boxes: Boxes,
+    reach: tuple[int, int],
+    light: Light,
+    film: Film,
+    level: tuple[Packed, float, float, Packed],
+    filters: tuple[Packed, float, Packed, float],
+    least: float,
+    pixels: tuple[NDArray[np.int32], Boxes, Places],
+    out: NDArray[np.float32],
+) -> None:
+    """Images of the hole share at pixels of boxes.
+
+    Parameters
+    ----------
+    counts, boxes, reach, light, film, level
+        As for `share_in_boxes`.
+    filters : (array, float, array, float)
+        Weights of the point spread and its variance; those of the smoothing before sharpening
+        and the share of the Laplacian that is taken off.
+    least : float
+        Least share that counts.
+    pixels : ((N,) int32, (N, 2) int32, (B + 1,) int64 arrays)
+        Numbers, rows and columns of the pixels, box by box, and where each box begins.
+    out : (6, N) float32 array
+        Share, the same that counts, smoothed, its response, the highest response within two
+        pixels, sharpened.
+    """
+    rooms = _rooms(boxes, reach[0])
+    share, inside, smooth, response, near, sharp = rooms
+    lines = np.zeros(rooms.shape[1:], dtype=np.float32)
+    spot, wide = filters[0].shape[0] // 2, filters[2].shape[0] // 2
+    for b in range(boxes.shape[0]):
+        box = boxes[b]
+        _share_of(counts, box, reach, light, film, b, level, rooms)
+        rows, columns = box[1] - box[0], box[3] - box[2]
+        height, width = rows + 2 * reach[1], columns + 2 * reach[1]
+        _clip(share, (height, width), film[2], film[3][b], least, inside)
+        cut = reach[1] - 3 - spot
+        shape = rows + 6, columns + 6
+        blur_inside(
+            inside[cut:, cut:], (shape[0] + 2 * spot, shape[1] + 2 * spot), filters[0],
+            lines[0], smooth,
+        )  # fmt: skip
+        _laplace(smooth, shape, 0.0, -filters[1], response)
+        _highest_near(response, (rows + 4, columns + 4), 2, lines, near)
+        own = reach[1] - 1 - wide
+        blur_inside(
+            inside[own:, own:], (rows + 2 + 2 * wide, columns + 2 + 2 * wide), filters[2],
+            rooms[5, 0], lines,
+        )  # fmt: skip
+        _laplace(lines, (rows + 2, columns + 2), 1.0, -filters[3], sharp)
+        for k in range(pixels[2][b], pixels[2][b + 1]):
+            i = pixels[0][k]
+            y, x = pixels[1][k, 0] - box[0], pixels[1][k, 1] - box[2]
+            out[0, i] = share[y + reach[1], x + reach[1]]
+            out[1, i] = inside[y + reach[1], x + reach[1]]
+            out[2, i] = smooth[y + 3, x + 3]
+            out[3, i] = response[y + 2, x + 2]
+            out[4, i] = near[y, x]
+            out[5, i] = sharp[y, x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def fill_cells(
+    counts: NDArray[Any],
+    light: tuple[Picture, Picture, Picture],
+    cell: int,
+    cells: NDArray[np.int32],
+    out: Picture,
+) -> None:
+    """Mean brightness over squares, off the film outside the support 0; the last take the rest.
+
+    `light` are the dark counts, the flat field, and 1 for film outside the support.
+    """
+    dark, flat, outside = light
+    height, width = counts.shape
+    n_rows, n_columns = out.shape
+    for i in range(cells.shape[0]):
+        r, c = cells[i] // n_columns, cells[i] % n_columns
+        bottom = height if r == n_rows - 1 else (r + 1) * cell
+        right = width if c == n_columns - 1 else (c + 1) * cell
+        total = np.float32(0)
+        for y in range(r * cell, bottom):
+            for x in range(c * cell, right):
+                if outside[y, x] > 0:
+                    total += (np.float32(counts[y, x]) - dark[y, x]) / flat[y, x]
+        out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def between_cells_at(
+    cells: tuple[Picture, Picture], cell: int, at: NDArray[np.int32], width: int, out: Packed
+) -> None:
+    """First picture of cells over the second, between the cells' centres, at pixels of a list."""
+    total, weight = cells
+    n_rows, n_columns = total.shape
+    for i in range(at.shape[0]):
+        v = min(max((at[i] // width + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
+        u = min(max((at[i] % width + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
+        r, c = min(int(v), max(n_rows - 2, 0)), min(int(u), max(n_columns - 2, 0))
+        below, right = min(r + 1, n_rows - 1), min(c + 1, n_columns - 1)
+        fy, fx = np.float32(v - r), np.float32(u - c)
+        a, b = total[r, c] / weight[r, c], total[r, right] / weight[r, right]
+        upper = a + fx * (b - a)
+        a, b = total[below, c] / weight[below, c], total[below, right] / weight[below, right]
+        out[i] = upper + fy * (a + fx * (b - a) - upper)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def count_from(counts: NDArray[Any], limit: float, film: Flags) -> int:
+    """Pixels of the film that reach a limit."""
+    n = 0
+    for y in range(counts.shape[0]):
+        row, inside = counts[y], film[y]
+        for x in range(row.shape[0]):
+            n += (row[x] >= limit) & inside[x]
+    return n
