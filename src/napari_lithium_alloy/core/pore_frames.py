@@ -36,6 +36,8 @@ from napari_lithium_alloy.core.smoothing import blurred, wide_mean
 from napari_lithium_alloy.core.support_pores import areas_of, outlines
 
 MOST_FOR_MEDIAN = 5
+MOST_SEEN = 2
+"""Groups of frames whose brightness is kept."""
 MOST_CLIPPED, LEAST_CLIPPED_PX = 0.2, 20
 """Clipped pixels, as a share of the pores' and at least, beyond which no area is given."""
 
@@ -97,6 +99,9 @@ class PoreFrames:
     cycle: int | None = None
     support: Support = field(init=False)
     before: NDArray[np.int32] | None = field(init=False, default=None)
+    _seen_last: dict[tuple[int, ...], tuple[Float32Array, Float32Array]] = field(
+        init=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         self.size_um = self.recording.pixel_size("Measuring pores")
@@ -117,10 +122,21 @@ class PoreFrames:
             total += self.recording.read(int(t))
         return self.optics.brightness(total / len(frames))
 
-    def share(self, brightness: Float32Array) -> Float32Array:
-        """(Y, X) hole share, where pores are not known yet."""
-        level = local_film(brightness, self.optics.film, self.window_px, brighter=self.brighter)
+    def share(self, frames: IntArray) -> Float32Array:
+        """(Y, X) hole share of some frames together, where pores are not known yet."""
+        brightness, level = self._seen(frames)
         return hole_share(brightness, level, self.optics.substrate)
+
+    def _seen(self, frames: IntArray) -> tuple[Float32Array, Float32Array]:
+        """Brightness and the film's level; the end of the last window is asked for repeatedly."""
+        key = tuple(frames.tolist())
+        if key not in self._seen_last:
+            brightness = self.brightness(frames)
+            level = local_film(brightness, self.optics.film, self.window_px, brighter=self.brighter)
+            while len(self._seen_last) >= MOST_SEEN:
+                self._seen_last.pop(next(iter(self._seen_last)))
+            self._seen_last[key] = brightness, level
+        return self._seen_last[key]
 
     def know_substrate(self, ends: Sequence[IntArray]) -> None:
         """Take the substrate's brightness from the largest pores where nothing else tells it.
@@ -134,8 +150,7 @@ class PoreFrames:
             return
         levels = []
         for frames in ends:
-            brightness = self.brightness(frames)
-            level = local_film(brightness, self.optics.film, self.window_px, brighter=self.brighter)
+            brightness, level = self._seen(frames)
             levels.append(
                 estimate_substrate(brightness, level, self.optics, brighter=self.brighter)
             )
@@ -153,7 +168,7 @@ class PoreFrames:
         """Take the point spread from pores that lie apart where it is not given."""
         if self.optics.psf_known or math.isnan(self.optics.substrate):
             return
-        share = self.share(self.brightness(end))
+        share = self.share(end)
         sigma = estimate_psf(share, self._labels(share))
         told = not math.isnan(sigma)
         where = "estimated from the pores" if told else "assumed"
@@ -179,7 +194,7 @@ class PoreFrames:
         if math.isnan(self.optics.substrate):
             nothing = np.zeros(self.recording.field_shape, dtype=np.int32)
             return nothing, nothing.astype(np.float32)
-        share = self.share(self.brightness(frames))
+        share = self.share(frames)
         return edited(self._labels(share), self.edits, self.size_um, self.cycle), share
 
     def look_only_at(self, final: IntArray, before: IntArray | None) -> None:

@@ -85,28 +85,30 @@ def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
     return np.where(known, times, np.where(np.isfinite(around), around, far)).astype(np.float32)
 
 
-def blurred(image: FloatArray, sigma_px: float, *, straight: bool = False) -> Float32Array:
-    """(Y, X) float32 convolved with a Gaussian, cut at three standard deviations.
+def blurred(
+    image: FloatArray, sigma_px: float, *, straight: bool = False, cut: float = CUT
+) -> Float32Array:
+    """(Y, X) float32 convolved with a Gaussian, cut at some standard deviations.
 
     At the edges it is mirrored or, if `straight`, goes on as a straight line.
     """
     from napari_lithium_alloy.core.kernels.images import blur
 
     image = np.ascontiguousarray(image, dtype=np.float32)
-    weights = gaussian_weights(sigma_px)
+    weights = gaussian_weights(sigma_px, cut)
     out = np.empty_like(image)
     finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image)))
     return out
 
 
-def gaussian_reach(sigma_px: float) -> int:
+def gaussian_reach(sigma_px: float, cut: float = CUT) -> int:
     """Pixels to either side that a Gaussian in space takes."""
-    return int(np.ceil(CUT * sigma_px))
+    return int(np.ceil(cut * sigma_px))
 
 
-def gaussian_weights(sigma_px: float) -> Float32Array:
+def gaussian_weights(sigma_px: float, cut: float = CUT) -> Float32Array:
     """(2 n + 1,) weights of a Gaussian in space."""
-    half = gaussian_reach(sigma_px)
+    half = gaussian_reach(sigma_px, cut)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
     return (weights / weights.sum()).astype(np.float32)
 

@@ -280,3 +280,35 @@ def add_sums(values: NDArray[Any], labels: NDArray[Any], out: NDArray[np.float64
         k = labels[i]
         if k != 0:
             out[k] += values[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def grow(labels: NDArray[Any], distance: float, nearest: Floats, out: NDArray[Any]) -> None:
+    """Labels grown over what has none within a distance, each pixel to its nearest label.
+
+    `nearest` is room for squared distances, larger than any at first; `out` the labels.
+    """
+    height, width = labels.shape
+    reach = int(distance)
+    for y in range(height):
+        for x in range(width):
+            own = labels[y, x]
+            if own == 0 or not _at_border(labels, y, x):
+                continue
+            for v in range(max(y - reach, 0), min(y + reach + 1, height)):
+                for u in range(max(x - reach, 0), min(x + reach + 1, width)):
+                    far = np.float32((v - y) ** 2 + (u - x) ** 2)
+                    if labels[v, u] == 0 and far <= distance * distance and far < nearest[v, u]:
+                        nearest[v, u] = far
+                        out[v, u] = own
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _at_border(labels: NDArray[Any], y: int, x: int) -> bool:
+    height, width = labels.shape
+    return (
+        (y > 0 and labels[y - 1, x] == 0)
+        or (x > 0 and labels[y, x - 1] == 0)
+        or (y < height - 1 and labels[y + 1, x] == 0)
+        or (x < width - 1 and labels[y, x + 1] == 0)
+    )
