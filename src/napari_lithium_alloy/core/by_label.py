@@ -29,6 +29,12 @@ def sums(values: NDArray[np.generic], labels: IntArray, n: int) -> FloatArray:
     return total
 
 
+def numbers_in(labels: IntArray) -> IntArray:
+    """The labels that are there, 0 left out, rising."""
+    there = np.flatnonzero(np.bincount(labels.ravel()))
+    return there[there > 0]
+
+
 def centres(pixels: Pixels, labels: IntArray, n: int) -> FloatArray:
     """(n, 2) mean row and column of the pixels of the labels 1..n."""
     size = np.maximum(np.bincount(labels, minlength=n + 1)[1:], 1)

@@ -185,9 +185,7 @@ class Basins:
             seen = maxima(before[self.at[self.seeds]], self.basin[self.seeds], self.n)
             old = seen.astype(np.int64)
         roots = self._joined(sharp, old)
-        spots, smooth, tops = (
-            _highest(v, roots) for v in (self.spots, self.smooth, self.tops)
-        )
+        spots, smooth, tops = (_highest(v, roots) for v in (self.spots, self.smooth, self.tops))
         told = (spots > least_spot) | (smooth > SURELY_PORE)
         number = np.where(told[roots], roots, 0).astype(np.int32)
         number[0] = 0

@@ -34,8 +34,9 @@ class BoxedField:
     boxes : (B, 4) int32 array
     reach : (int, int)
         Margins, in pixels, for the light and for the hole share.
-    light : three packed arrays, and the (B,) places where each box begins
-        Dark counts, flat field, and 1 for film outside the support.
+    light : float, three packed arrays, and the (B,) places where each box begins
+        Dark counts; what is more in some pixels, if any is; one over the flat field where there is
+        a margin for the share, and one over it for film outside the support, 0 else.
     film : three packed arrays, and such places
         Share of the weight of film nearby, which of the pixels it is far from, and the film.
     far : (M,) int32 array
@@ -44,7 +45,7 @@ class BoxedField:
 
     boxes: Boxes
     reach: tuple[int, int]
-    light: tuple[Float32Array, Float32Array, Float32Array, IntArray]
+    light: tuple[float, Float32Array, Float32Array, Float32Array, IntArray]
     film: tuple[Float32Array, NDArray[np.int32], BoolArray, IntArray]
     far: NDArray[np.int32]
 
@@ -53,7 +54,10 @@ class BoxedField:
         """Of boxes with a margin of `share_px` for the hole share."""
         light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px)
         shape, optics = support.graph.shape, support.optics
-        dark = np.broadcast_to(np.asarray(optics.dark, dtype=np.float32), shape)
+        more_dark = np.zeros(0, dtype=np.float32)
+        if np.ndim(optics.dark):
+            more_dark = packed(np.asarray(optics.dark, dtype=np.float32), boxes, light_px)
+        gain = (1 / optics.flat).astype(np.float32)
         weight = packed(support.weight, boxes, share_px)
         places = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
         far_at = np.full(len(weight), NOT_FAR, dtype=np.int32)
@@ -67,9 +71,10 @@ class BoxedField:
             boxes=boxes,
             reach=(light_px, share_px),
             light=(
-                packed(dark, boxes, light_px),
-                packed(np.asarray(optics.flat, dtype=np.float32), boxes, light_px),
-                packed(support.outside, boxes, light_px),
+                0.0 if np.ndim(optics.dark) else float(np.float32(optics.dark)),
+                more_dark,
+                packed(gain, boxes, share_px),
+                packed(gain * support.outside, boxes, light_px),
                 _begins(boxes, light_px)[:-1],
             ),
             film=(weight, far_at, film, _begins(boxes, share_px)[:-1]),

@@ -115,8 +115,7 @@ class PoreFrames:
         passing bubble does not; the mean of many.
         """
         if len(frames) <= MOST_FOR_MEDIAN:
-            counts = np.stack([self.recording.read(int(t)) for t in frames])
-            return self.optics.brightness(np.median(counts, axis=0))
+            return self.optics.brightness(_median([self.recording.read(int(t)) for t in frames]))
         total = np.zeros(self.recording.field_shape, dtype=np.float64)
         for t in frames:
             total += self.recording.read(int(t))
@@ -327,3 +326,15 @@ class PoreFrames:
         wide = wide_mean(brightness, outside, FAR_REACH * self.optics.psf_sigma_px, CELL_PX)
         everywhere = np.median(brightness[outside]) if outside.any() else 1.0
         return np.where(np.isfinite(wide), wide, np.float32(everywhere))
+
+
+def _median(frames: list[NDArray[Any]]) -> NDArray[Any]:
+    """Median of a few frames; sorted pair by pair, which is many times faster than numpy's."""
+    n = len(frames)
+    for last in range(n - 1, 0, -1):
+        for i in range(last):
+            low, high = frames[i], frames[i + 1]
+            frames[i], frames[i + 1] = np.minimum(low, high), np.maximum(low, high)
+    if n % 2:
+        return frames[n // 2]
+    return (frames[n // 2 - 1].astype(float) + frames[n // 2]) / 2

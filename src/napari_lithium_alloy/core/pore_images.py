@@ -24,6 +24,7 @@ from napari_lithium_alloy.core.pore_outlines import (
     FAR_FROM_PORES,
     LEAST_QUIET,
     LEAST_QUIET_PX,
+    NEAR_SPOT_PX,
     darkest,
     far_px,
     least_response,
@@ -38,8 +39,6 @@ from napari_lithium_alloy.core.pore_support import (
 )
 from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights, robust_sd
 
-NEAR_SPOT_PX = 2
-"""Rows and columns from a clear response within which a maximum may be a pore's."""
 USUAL_SMOOTHING_PX = 1.0
 
 
@@ -95,6 +94,8 @@ class ImagesOnSupport:
         self._boxed = self._around(boxes, USUAL_SMOOTHING_PX)
         sample_px = far_px(self.spot_px) + gaussian_reach(self.spot_px)
         self._sample = BoxedField.of(support, sample_boxes(support.graph.shape), sample_px)
+        # Made here, since it is made in threads itself and frames are looked at in such.
+        self._wide_weight = support.wide_weight
         self._film = np.ascontiguousarray(support.optics.film)
         shape = support.graph.shape
         self._dark = np.broadcast_to(np.asarray(support.optics.dark, np.float32), shape)
@@ -126,9 +127,7 @@ class ImagesOnSupport:
         )  # fmt: skip
         steps = np.empty(sample.n_inside, dtype=np.float32)
         width = counts.shape[1]
-        n = kernels.steps_in_boxes(
-            share, sample.boxes, sample.reach[1], sample.film, width, steps
-        )
+        n = kernels.steps_in_boxes(share, sample.boxes, sample.reach[1], sample.film, width, steps)
         return share, robust_sd(steps[:n]) / math.sqrt(2) if n else 0.0
 
     def _film_noise(self, share: Float32Array, noise: float) -> float:
@@ -164,12 +163,12 @@ class ImagesOnSupport:
         """The film's level where none is near: from farther away, and last from the whole field."""
         support = self.support
         sigma = FAR_REACH * support.sigma_px / CELL_PX
-        cells = np.zeros(support.wide_weight.shape, dtype=np.float32)
+        cells = np.zeros(self._wide_weight.shape, dtype=np.float32)
         taken = cells_for(far, support.graph.shape, gaussian_reach(sigma))[1].astype(np.int32)
         light = self._dark, support.optics.flat, support.outside
         kernels.fill_cells(counts, light, CELL_PX, taken, cells)
         level = np.empty(len(far), dtype=np.float32)
-        wide = self._blurred(cells, sigma), support.wide_weight
+        wide = self._blurred(cells, sigma), self._wide_weight
         kernels.between_cells_at(wide, CELL_PX, far, counts.shape[1], level)
         lost = ~np.isfinite(level)
         if lost.any():

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage, spatial
 from skimage import filters, measure, segmentation
 
@@ -15,7 +16,7 @@ from napari_lithium_alloy.core.pixel_graph import PixelGraph
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import blurred, robust_sd
+from napari_lithium_alloy.core.smoothing import blurred, near_over, robust_sd, with_laplacian
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
@@ -26,6 +27,8 @@ SMALLEST_SEEN = 0.5
 """Of the response of a pore of the smallest area: what is enough."""
 FAR_FROM_PORES, LEAST_QUIET_PX, LEAST_QUIET = 0.2, 200, 0.02
 """The film's noise is taken where no such share is near; pixels and share of the film it takes."""
+NEAR_SPOT_PX = 2
+"""Rows and columns from a clear response within which a maximum may be a pore's."""
 LEAST_PART_PX = 2.0
 """Smallest radius of what a pore is split into."""
 
@@ -119,11 +122,11 @@ def _automatic(
     before: IntArray | None,
 ) -> IntArray:
     smooth = blurred(share, sharp.smoothing_px)
-    image = np.where(allowed, smooth - sharp.sigma_px**2 / 2 * ndimage.laplace(smooth), 0)
+    image = np.where(allowed, with_laplacian(smooth, 1, -(sharp.sigma_px**2) / 2), 0)
     graph = PixelGraph.of(image > sharp.lowest)
     images = [np.asarray(graph.of_picture(i)) for i in (image, share, spots.response, spots.smooth)]
     peaks = graph.peaks(images[0], np.ones(len(graph.at), dtype=bool), sharp.lowest)
-    peaks &= graph.of_picture(spots.near()).astype(bool)
+    peaks[peaks] = spots.near(graph.at[peaks])
     basins = Basins.of(graph, peaks, sharp.lowest, (images[0], images[1], images[2], images[3]))
     old = None if before is None else np.asarray(graph.of_picture(before), dtype=np.int32)
     found = basins.pores(graph, sharp, spots.least, threshold, old)
@@ -147,19 +150,21 @@ class _Spots:
         """Of a small pore of area A under the point spread s it is A / (4 pi s^2)."""
         sigma = max(sigma_px, 0.8)
         smooth = blurred(share, sigma)
-        response = -(sigma**2) * ndimage.laplace(smooth)
+        response = with_laplacian(smooth, 0, -(sigma**2))
         u = smallest_px / (4 * math.pi * sigma**2)
-        bright = ndimage.maximum_filter(smooth, 2 * far_px(sigma) + 1) > FAR_FROM_PORES
-        quiet = film & ~bright
+        quiet = film & ~near_over(smooth, FAR_FROM_PORES, far_px(sigma))
         enough = quiet.sum() >= max(LEAST_QUIET_PX, LEAST_QUIET * film.sum())
         noise = noise_below(-response[quiet & (response < 0)]) if enough else 0.0
         least = max(min_snr * noise, least_response(smallest_px, sigma))
         return _Spots(response=response, smooth=smooth, least=least)
 
-    def near(self) -> BoolArray:
-        """(Y, X) True within two pixels of where it is clear, and well inside large pores."""
-        near = ndimage.maximum_filter(self.response, 5) > self.least
-        return np.asarray(near | (self.smooth > SURELY_PORE))
+    def near(self, at: NDArray[np.int32]) -> BoolArray:
+        """Whether pixels are within two of where it is clear, or well inside large pores."""
+        from napari_lithium_alloy.core.kernels.images import highest_around
+
+        highest = np.empty(len(at), dtype=np.float32)
+        highest_around(self.response, NEAR_SPOT_PX, at, highest)
+        return np.asarray((highest > self.least) | (self.smooth.ravel()[at] > SURELY_PORE))
 
 
 def least_response(smallest_px: float, sigma_px: float) -> float:

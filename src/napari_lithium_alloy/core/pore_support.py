@@ -81,7 +81,6 @@ class Support:
         edge = ~ndimage.binary_erosion(self.optics.film, EIGHT)
         return np.asarray(self.graph.of_picture(edge), dtype=bool)
 
-
     @cached_property
     def wide_weight(self) -> Float32Array:
         """Share of the weight, from afar, that such film has at each cell."""

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.by_label import numbers_in
 from napari_lithium_alloy.core.field import film_mask
 from napari_lithium_alloy.core.label_stack import (
     LabelMaker,
@@ -278,10 +279,9 @@ class _Tracker:
             return
         every = {name: np.concatenate([r[name] for r in self.rows]) for name in self.rows[0]}
         self.rows.clear()
-        pinholes = np.unique(self.pristine.labels)
         more = {
             "cycle": self.look.cycle,
-            "pristine": np.isin(every["pore"], pinholes[pinholes > 0]),
+            "pristine": np.isin(every["pore"], numbers_in(self.pristine.labels)),
         }
         self.tables.append(_with_finals(pd.DataFrame(every | more)))
 

@@ -233,17 +233,20 @@ def reach_px(sigma_px: float) -> float:
 
 def regions_of(labels: IntArray, sigma_px: float) -> IntArray:
     """(Y, X) labels grown by the reach of the point spread, each pixel to its nearest pore."""
-    return grown(labels, reach_px(sigma_px))
+    return grown(labels, reach_px(sigma_px))[0]
 
 
-def grown(labels: IntArray, distance_px: float) -> IntArray:
-    """(Y, X) labels grown over what has none within a distance, each pixel to its nearest."""
+def grown(labels: IntArray, distance_px: float) -> tuple[IntArray, Float32Array]:
+    """(Y, X) labels grown over what has none within a distance, each pixel to its nearest.
+
+    With them squared distances: those of the pixels grown over; infinite elsewhere.
+    """
     from napari_lithium_alloy.core.kernels.pixel_graph import grow
 
     found = np.ascontiguousarray(labels).copy()
-    nearest = np.full(labels.shape, np.inf, dtype=np.float32)
-    grow(np.ascontiguousarray(labels), distance_px, nearest, found)
-    return found
+    squared = np.full(labels.shape, np.inf, dtype=np.float32)
+    grow(np.ascontiguousarray(labels), distance_px, squared, found)
+    return found, squared
 
 
 def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> FloatArray:
@@ -256,7 +259,7 @@ def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> Float
     if n == 0:
         return np.zeros(0)
     region = regions_of(labels, sigma_px)
-    ring = np.where(region > 0, 0, grown(labels, 3 * sigma_px + 5))
+    ring = np.where(region > 0, 0, grown(labels, 3 * sigma_px + 5)[0])
     in_ring = ring > 0
     around = ring[in_ring]
     base = np.nan_to_num(ndimage.median(share[in_ring], around, np.arange(1, n + 1)))

@@ -101,6 +101,24 @@ def blurred(
     return out
 
 
+def with_laplacian(image: Float32Array, own: float, laplacian: float) -> Float32Array:
+    """(Y, X) so much of the image and so much of its Laplacian, mirrored at the edges."""
+    from napari_lithium_alloy.core.kernels.images import add_laplace
+
+    out = np.empty_like(image)
+    finish(by_rows(lambda rows: add_laplace(image, (own, laplacian), rows, out), len(image)))
+    return out
+
+
+def near_over(image: Float32Array, level: float, reach: int) -> BoolArray:
+    """(Y, X) True within some rows and columns of what is over a level."""
+    from napari_lithium_alloy.core.kernels.images import mark_around
+
+    out = np.empty(image.shape, dtype=bool)
+    finish(by_rows(lambda rows: mark_around(image, level, reach, rows, out), len(image)))
+    return out
+
+
 def gaussian_reach(sigma_px: float, cut: float = CUT) -> int:
     """Pixels to either side that a Gaussian in space takes."""
     return int(np.ceil(cut * sigma_px))

@@ -20,7 +20,7 @@ Packed = NDArray[np.float32]
 Boxes = NDArray[np.int32]
 Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Light = tuple[Packed, Packed, Packed, Places]
+Light = tuple[float, Packed, Packed, Packed, Places]
 Film = tuple[Packed, NDArray[np.int32], Flags, Places]
 _FAST = {"reassoc", "contract", "nsz"}
 
@@ -65,30 +65,21 @@ def blur_inside(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _fill_light(
-    counts: NDArray[Any], box: Boxes, margin: int, light: Light, first: int, out: Picture, lit: Picture
+def _row_of_light(
+    row: NDArray[Any], left: int, n: int, level: float, more: Packed, out: Packed
 ) -> None:
-    """Brightness of a box with its margin, and the same of film outside the support only."""
-    dark, flat, outside, _ = light
-    height, width = counts.shape
-    left, right = box[2] - margin, box[3] + margin
-    n = right - left
-    for y in range(box[0] - margin, box[1] + margin):
-        row = counts[mirrored(y, height)]
-        i = y - box[0] + margin
-        at = first + i * n
-        target, lighted = out[i, :n], lit[i, :n]
-        if left >= 0 and right <= width:
-            part = row[left:right]
-            for x in range(n):
-                target[x] = np.float32(part[x])
-        else:
-            for x in range(n):
-                target[x] = np.float32(row[mirrored(left + x, width)])
-        own_dark, own_flat, own_outside = dark[at : at + n], flat[at : at + n], outside[at : at + n]
+    """Counts of part of a row, mirrored beyond its ends, less a level and, if given, more."""
+    dark = np.float32(level)
+    if left >= 0 and left + n <= row.shape[0]:
+        part = row[left : left + n]
         for x in range(n):
-            target[x] = (target[x] - own_dark[x]) / own_flat[x]
-            lighted[x] = target[x] * own_outside[x]
+            out[x] = np.float32(part[x]) - dark
+    else:
+        for x in range(n):
+            out[x] = np.float32(row[mirrored(left + x, row.shape[0])]) - dark
+    if more.shape[0] > 0:
+        for x in range(n):
+            out[x] -= more[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -110,28 +101,52 @@ def _share_of(
     """
     weights, least, substrate, from_afar = level
     share, lit, near = rooms[0], rooms[1], rooms[2]
-    _fill_light(counts, box, reach[0], light, light[3][index], share, lit)
-    height, width = box[1] - box[0] + 2 * reach[0], box[3] - box[2] + 2 * reach[0]
-    blur_inside(lit, (height, width), weights, rooms[3, 0], near)
+    dark, more_dark, gain, of_film, begins = light
+    rows, columns = box[1] - box[0] + 2 * reach[0], box[3] - box[2] + 2 * reach[0]
+    at = begins[index]
+    for y in range(rows):
+        row = counts[mirrored(box[0] - reach[0] + y, counts.shape[0])]
+        more = more_dark[at : at + columns] if more_dark.shape[0] > 0 else more_dark
+        _row_of_light(row, box[2] - reach[0], columns, dark, more, share[y])
+        own, bright, lighted = of_film[at : at + columns], share[y], lit[y]
+        for x in range(columns):
+            lighted[x] = bright[x] * own[x]
+        at += columns
+    blur_inside(lit, (rows, columns), weights, rooms[3, 0], near)
     half = weights.shape[0] // 2
     weight, far_at = film[0], film[1]
     full, enough = np.float32(substrate), np.float32(least)
     at = film[3][index]
-    n = width - 2 * half
-    for y in range(height - 2 * half):
+    n = columns - 2 * half
+    for y in range(rows - 2 * half):
         bright, close, target = share[y + half, half : half + n], near[y, :n], share[y, :n]
-        own = weight[at : at + n]
-        if from_afar.shape[0] == 0:
-            for x in range(n):
-                value = close[x] / own[x]
-                target[x] = (bright[x] - value) / (full - value)
-        else:
-            for x in range(n):
-                value = close[x] / own[x]
-                if own[x] <= enough:
-                    value = from_afar[far_at[at + x]]
-                target[x] = (bright[x] - value) / (full - value)
+        own, own_gain = weight[at : at + n], gain[at : at + n]
+        for x in range(n):
+            value = close[x] / own[x]
+            target[x] = (bright[x] * own_gain[x] - value) / (full - value)
+        if from_afar.shape[0] > 0:
+            bright = share[y + half, half : half + n]
+            _share_far(
+                bright, own, own_gain, far_at[at : at + n], (enough, full), from_afar, target
+            )
         at += n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _share_far(
+    light: Packed,
+    weight: Packed,
+    gain: Packed,
+    far_at: NDArray[np.int32],
+    levels: tuple[float, float],
+    from_afar: Packed,
+    out: Packed,
+) -> None:
+    """Hole share of a row's pixels that are far from film."""
+    for x in range(out.shape[0]):
+        if weight[x] <= levels[0]:
+            value = from_afar[far_at[x]]
+            out[x] = (light[x] * gain[x] - value) / (np.float32(levels[1]) - value)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -148,9 +163,7 @@ def _clip(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _laplace(
-    image: Picture, shape: tuple[int, int], own: float, part: float, out: Picture
-) -> None:
+def _laplace(image: Picture, shape: tuple[int, int], own: float, part: float, out: Picture) -> None:
     """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
     mine, its = np.float32(own), np.float32(part)
     for y in range(1, shape[0] - 1):

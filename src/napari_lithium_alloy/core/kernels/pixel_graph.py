@@ -70,7 +70,9 @@ def number_parts(inside: Flags, neighbours: Indices, ways: int, out: Indices) ->
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def find_peaks(image: Floats, allowed: Flags, lowest: float, neighbours: Indices, out: Flags) -> None:
+def find_peaks(
+    image: Floats, allowed: Flags, lowest: float, neighbours: Indices, out: Flags
+) -> None:
     """Whether each allowed pixel is over a level and none of its eight neighbours over it."""
     for i in range(image.shape[0]):
         top = allowed[i] and image[i] > lowest
