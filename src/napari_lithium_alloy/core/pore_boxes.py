@@ -57,7 +57,9 @@ class BoxedField:
         more_dark = np.zeros(0, dtype=np.float32)
         if np.ndim(optics.dark):
             more_dark = packed(np.asarray(optics.dark, dtype=np.float32), boxes, light_px)
-        gain = (1 / optics.flat).astype(np.float32)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = (1 / optics.flat).astype(np.float32)
+            gain_of_film = gain * support.outside
         weight = packed(support.weight, boxes, share_px)
         places = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
         far_at = np.full(len(weight), NOT_FAR, dtype=np.int32)
@@ -74,7 +76,7 @@ class BoxedField:
                 0.0 if np.ndim(optics.dark) else float(np.float32(optics.dark)),
                 more_dark,
                 packed(gain, boxes, share_px),
-                packed(gain * support.outside, boxes, light_px),
+                packed(gain_of_film, boxes, light_px),
                 _begins(boxes, light_px)[:-1],
             ),
             film=(weight, far_at, film, _begins(boxes, share_px)[:-1]),

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.by_label import centres, maxima
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
+from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
+from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
@@ -19,9 +22,6 @@ from napari_lithium_alloy.core.pore_support import (
     LEAST_NEAR,
     Support,
 )
-from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
-from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
-from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pores import (
     PoreOptics,
     estimate_psf,
@@ -337,4 +337,4 @@ def _median(frames: list[NDArray[Any]]) -> NDArray[Any]:
             frames[i], frames[i + 1] = np.minimum(low, high), np.maximum(low, high)
     if n % 2:
         return frames[n // 2]
-    return (frames[n // 2 - 1].astype(float) + frames[n // 2]) / 2
+    return np.asarray((frames[n // 2 - 1].astype(float) + frames[n // 2]) / 2)

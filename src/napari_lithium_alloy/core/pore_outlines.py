@@ -151,7 +151,6 @@ class _Spots:
         sigma = max(sigma_px, 0.8)
         smooth = blurred(share, sigma)
         response = with_laplacian(smooth, 0, -(sigma**2))
-        u = smallest_px / (4 * math.pi * sigma**2)
         quiet = film & ~near_over(smooth, FAR_FROM_PORES, far_px(sigma))
         enough = quiet.sum() >= max(LEAST_QUIET_PX, LEAST_QUIET * film.sum())
         noise = noise_below(-response[quiet & (response < 0)]) if enough else 0.0

@@ -97,8 +97,8 @@ def _overlap(
     if len(draws) < DRAWS / 2:
         return found | {"reason": "the pores fill too much of the film to be moved"}
     low, high = np.quantile(draws, [0.025, 0.975])
-    own = float((away[tuple(np.round(centres).astype(int).T)] <= radii).mean())
-    p = (1 + int((draws >= own - 1e-9).sum())) / (1 + len(draws))
+    met_by_disc = float((away[tuple(np.round(centres).astype(int).T)] <= radii).mean())
+    p = (1 + int((draws >= met_by_disc - 1e-9).sum())) / (1 + len(draws))
     null = {"null_mean": draws.mean(), "null_low": low, "null_high": high, "p_value": p}
     return found | null | {"reason": ""}
 
@@ -108,7 +108,7 @@ def _distance(mask: BoolArray, most: float) -> FloatArray:
     if most > FAR_PX:
         return np.asarray(ndimage.distance_transform_edt(~mask))
     squared = grown(mask.astype(np.int32), most)[1]
-    return np.sqrt(np.where(mask, 0, squared).astype(float))
+    return np.asarray(np.sqrt(np.where(mask, 0, squared).astype(float)))
 
 
 def _moved_share(

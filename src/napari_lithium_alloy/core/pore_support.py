@@ -53,7 +53,7 @@ class Support:
     @cached_property
     def outside(self) -> Float32Array:
         """(Y, X) 1 for film that is no support."""
-        return (self.optics.film & (self.regions == 0)).astype(np.float32)
+        return np.asarray(self.optics.film & (self.regions == 0), dtype=np.float32)
 
     @cached_property
     def weight(self) -> Float32Array:

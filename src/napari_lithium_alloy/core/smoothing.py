@@ -128,7 +128,7 @@ def gaussian_weights(sigma_px: float, cut: float = CUT) -> Float32Array:
     """(2 n + 1,) weights of a Gaussian in space."""
     half = gaussian_reach(sigma_px, cut)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
 def cell_means(image: NDArray[Any], cell: int) -> Float32Array:

@@ -11,9 +11,9 @@ from napari_lithium_alloy.core.by_label import sums
 from napari_lithium_alloy.core.lineage import counted
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixel_graph import SIDES, PixelGraph
-from napari_lithium_alloy.core.pore_support import Support
 from napari_lithium_alloy.core.pore_outlines import large_enough, nearest_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
+from napari_lithium_alloy.core.pore_support import Support
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
 
 if TYPE_CHECKING:  # it loads numba

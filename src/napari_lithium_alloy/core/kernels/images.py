@@ -15,6 +15,7 @@ _FAST = {"reassoc", "contract", "nsz"}
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def mirrored(i: int, n: int) -> int:
+    """The place of n that a place beyond them is the mirror image of."""
     while i < 0 or i >= n:
         i = -1 - i if i < 0 else 2 * n - 1 - i
     return i
@@ -271,7 +272,7 @@ def highest_around(
     image: NDArray[np.float32], reach: int, at: NDArray[np.int32], out: NDArray[np.float32]
 ) -> None:
     """Highest value within some rows and columns of each pixel of a list of flat indices."""
-    height, width = image.shape
+    width = image.shape[1]
     for i in range(at.shape[0]):
         y, x = at[i] // width, at[i] % width
         part = image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]

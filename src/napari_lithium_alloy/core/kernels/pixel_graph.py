@@ -99,7 +99,7 @@ def _push(heap: NDArray[np.uint64], n: int, key: np.uint64) -> None:
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _pop(heap: NDArray[np.uint64], n: int) -> np.uint64:
     """The least of n; the rest stays a heap of n - 1."""
-    least = heap[0]
+    least = np.uint64(heap[0])
     key = heap[n - 1]
     i = 0
     while True:
@@ -113,7 +113,7 @@ def _pop(heap: NDArray[np.uint64], n: int) -> np.uint64:
         heap[i] = heap[j]
         i = j
     heap[i] = key
-    return least
+    return np.uint64(least)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -308,7 +308,7 @@ def grow(labels: NDArray[Any], distance: float, nearest: Floats, out: NDArray[An
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _at_border(labels: NDArray[Any], y: int, x: int) -> bool:
     height, width = labels.shape
-    return (
+    return bool(
         (y > 0 and labels[y - 1, x] == 0)
         or (x > 0 and labels[y, x - 1] == 0)
         or (y < height - 1 and labels[y + 1, x] == 0)

@@ -28,7 +28,7 @@ def edge_share(radius: float, table: Doubles, step: float) -> float:
     if place >= last:
         return 0.5 - 0.25 / (math.sqrt(2 * math.pi) * radius)
     i = int(place)
-    return table[i] + (place - i) * (table[i + 1] - table[i])
+    return float(table[i] + (place - i) * (table[i + 1] - table[i]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
