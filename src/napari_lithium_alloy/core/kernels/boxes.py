@@ -40,19 +40,23 @@ def pack(picture: NDArray[Any], boxes: Boxes, margin: int, out: NDArray[Any]) ->
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def blur_inside(
-    image: Picture, shape: tuple[int, int], weights: Packed, line: Packed, out: Picture
+    image: Picture, part: tuple[int, int, int], weights: Packed, line: Packed, out: Picture
 ) -> None:
-    """The image convolved with weights (odd in number) along both axes, where it has all pixels."""
+    """Part of an image convolved with weights (odd in number) along both axes, but for its margin.
+
+    `part` is how many first rows and columns are left out, and the rows and columns of the part.
+    """
     half = weights.shape[0] // 2
-    rows, columns = shape
+    cut, rows, columns = part
     inner = columns - 2 * half
+    stop = cut + columns
     for y in range(rows - 2 * half):
-        middle = image[y + half, :columns]
+        middle = image[cut + y + half, cut:stop]
         for x in range(columns):
             line[x] = weights[half] * middle[x]
         for j in range(1, half + 1):
             weight = weights[half + j]
-            above, below = image[y + half - j, :columns], image[y + half + j, :columns]
+            above, below = image[cut + y + half - j, cut:stop], image[cut + y + half + j, cut:stop]
             for x in range(columns):
                 line[x] += weight * (above[x] + below[x])
         target, centre = out[y, :inner], line[half:]
@@ -112,7 +116,7 @@ def _share_of(
         for x in range(columns):
             lighted[x] = bright[x] * own[x]
         at += columns
-    blur_inside(lit, (rows, columns), weights, rooms[3, 0], near)
+    blur_inside(lit, (0, rows, columns), weights, rooms[3, 0], near)
     half = weights.shape[0] // 2
     weight, far_at = film[0], film[1]
     full, enough = np.float32(substrate), np.float32(least)
@@ -253,7 +257,7 @@ def quiet_in_boxes(
         first = film[3][b]
         own = share[first : first + height * width].reshape((height, width))
         _clip(own, (height, width), film[2], first, rules[0], inside)
-        blur_inside(inside, (height, width), filters[0], rooms[3, 0], smooth)
+        blur_inside(inside, (0, height, width), filters[0], rooms[3, 0], smooth)
         height, width = height - 2 * half, width - 2 * half
         _laplace(smooth, (height, width), 0.0, -filters[1], response)
         marks[:height, :width] = False
@@ -342,17 +346,12 @@ def images_in_boxes(
         _clip(share, (height, width), film[2], film[3][b], least, inside)
         cut = reach[1] - 3 - spot
         shape = rows + 6, columns + 6
-        blur_inside(
-            inside[cut:, cut:], (shape[0] + 2 * spot, shape[1] + 2 * spot), filters[0],
-            lines[0], smooth,
-        )  # fmt: skip
+        around = cut, shape[0] + 2 * spot, shape[1] + 2 * spot
+        blur_inside(inside, around, filters[0], lines[0], smooth)
         _laplace(smooth, shape, 0.0, -filters[1], response)
         _highest_near(response, (rows + 4, columns + 4), 2, lines, near)
-        own = reach[1] - 1 - wide
-        blur_inside(
-            inside[own:, own:], (rows + 2 + 2 * wide, columns + 2 + 2 * wide), filters[2],
-            rooms[5, 0], lines,
-        )  # fmt: skip
+        around = reach[1] - 1 - wide, rows + 2 + 2 * wide, columns + 2 + 2 * wide
+        blur_inside(inside, around, filters[2], rooms[5, 0], lines)
         _laplace(lines, (rows + 2, columns + 2), 1.0, -filters[3], sharp)
         for k in range(pixels[2][b], pixels[2][b + 1]):
             i = pixels[0][k]
