@@ -8,10 +8,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixel_graph import SIDES_AND_CORNERS, PixelGraph
-from napari_lithium_alloy.core.pore_support import CELL_PX, FILM_REACH, LEAST_NEAR, Support
+from napari_lithium_alloy.core.pore_support import (
+    CELL_PX,
+    FAR_REACH,
+    FILM_REACH,
+    LEAST_NEAR,
+    Support,
+)
 from napari_lithium_alloy.core.recording import BoolArray, IntArray
 from napari_lithium_alloy.core.smoothing import gaussian_reach
 
@@ -39,8 +46,9 @@ class BoxedField:
         a margin for the share, and one over it for film outside the support, 0 else.
     film : three packed arrays, and such places
         Share of the weight of film nearby, which of the pixels it is far from, and the film.
-    far : (M,) int32 array
-        Pixels, of the flat picture, that are far from film.
+    far, cells : (M,) and (C,) int32 arrays
+        Pixels, of the flat picture, that are far from film, and the cells that tell its
+        brightness there.
     """
 
     boxes: Boxes
@@ -48,6 +56,7 @@ class BoxedField:
     light: tuple[float, Float32Array, Float32Array, Float32Array, IntArray]
     film: tuple[Float32Array, NDArray[np.int32], BoolArray, IntArray]
     far: NDArray[np.int32]
+    cells: NDArray[np.int32]
 
     @staticmethod
     def of(support: Support, boxes: Boxes, share_px: int) -> BoxedField:
@@ -81,6 +90,7 @@ class BoxedField:
             ),
             film=(weight, far_at, film, _begins(boxes, share_px)[:-1]),
             far=far,
+            cells=_cells_for(far, shape, gaussian_reach(FAR_REACH * support.sigma_px / CELL_PX)),
         )
 
     @property
@@ -102,7 +112,7 @@ def _begins(boxes: Boxes, margin: int) -> IntArray:
 
 def packed(picture: NDArray[Any], boxes: Boxes, margin: int) -> NDArray[Any]:
     """A picture's values in boxes with a margin, box by box and row by row."""
-    from napari_lithium_alloy.core.kernels.boxes import pack
+    from napari_lithium_alloy.core.kernels.box_filters import pack
 
     out = np.empty(int(_begins(boxes, margin)[-1]), dtype=picture.dtype)
     pack(picture, boxes, margin, out)
@@ -167,13 +177,10 @@ def _spread(length: int, n: int) -> list[tuple[int, int]]:
     return [(i, min(i + BLOCK_PX, length)) for i in starts]
 
 
-def cells_for(far: IntArray, shape: tuple[int, int], reach: int) -> tuple[IntArray, IntArray]:
-    """Cells between whose centres pixels lie, and those within so many of these; flat indices."""
-    from scipy import ndimage
-
+def _cells_for(far: IntArray, shape: tuple[int, int], reach: int) -> NDArray[np.int32]:
+    """Cells within so many of those between whose centres pixels lie; flat indices."""
     counts = [max(n // CELL_PX, 1) for n in shape]
     near = np.zeros(counts, dtype=bool)
     rows, columns = far // shape[1] // CELL_PX, far % shape[1] // CELL_PX
     near[np.minimum(rows, counts[0] - 1), np.minimum(columns, counts[1] - 1)] = True
-    near = ndimage.maximum_filter(near, 3)
-    return np.flatnonzero(near), np.flatnonzero(ndimage.maximum_filter(near, 2 * reach + 1))
+    return np.flatnonzero(ndimage.maximum_filter(near, 2 * reach + 3)).astype(np.int32)

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.kernels import boxes as kernels
+from napari_lithium_alloy.core.kernels import cells
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_boxes import (
     BoxedField,
     Boxes,
     boxes_of_pixels,
-    cells_for,
     sample_boxes,
 )
 from napari_lithium_alloy.core.pore_outlines import (
@@ -156,31 +156,30 @@ class ImagesOnSupport:
         weights = gaussian_weights(FILM_REACH * self.support.sigma_px)
         afar = np.zeros(0, dtype=np.float32)
         if field.far.size:
-            afar = self._from_afar(counts, field.far)
+            afar = self._from_afar(counts, field)
         return weights, LEAST_NEAR, self.support.optics.substrate, afar
 
-    def _from_afar(self, counts: NDArray[Any], far: NDArray[np.int32]) -> Float32Array:
+    def _from_afar(self, counts: NDArray[Any], field: BoxedField) -> Float32Array:
         """The film's level where none is near: from farther away, and last from the whole field."""
-        support = self.support
+        support, far = self.support, field.far
         sigma = FAR_REACH * support.sigma_px / CELL_PX
-        cells = np.zeros(self._wide_weight.shape, dtype=np.float32)
-        taken = cells_for(far, support.graph.shape, gaussian_reach(sigma))[1].astype(np.int32)
+        means = np.zeros(self._wide_weight.shape, dtype=np.float32)
         light = self._dark, support.optics.flat, support.outside
-        kernels.fill_cells(counts, light, CELL_PX, taken, cells)
+        cells.fill_cells(counts, light, CELL_PX, field.cells, means)
         level = np.empty(len(far), dtype=np.float32)
-        wide = self._blurred(cells, sigma), self._wide_weight
-        kernels.between_cells_at(wide, CELL_PX, far, counts.shape[1], level)
+        wide = self._blurred(means, sigma), self._wide_weight
+        cells.between_cells_at(wide, CELL_PX, far, counts.shape[1], level)
         lost = ~np.isfinite(level)
         if lost.any():
             level[lost] = self._everywhere(counts)
         return level
 
     @staticmethod
-    def _blurred(cells: Float32Array, sigma: float) -> Float32Array:
+    def _blurred(image: Float32Array, sigma: float) -> Float32Array:
         from napari_lithium_alloy.core.kernels.images import blur
 
-        out = np.empty_like(cells)
-        blur(cells, gaussian_weights(sigma), False, (0, len(cells)), out)
+        out = np.empty_like(image)
+        blur(image, gaussian_weights(sigma), False, (0, len(image)), out)
         return out
 
     def _everywhere(self, counts: NDArray[Any]) -> float:
@@ -210,7 +209,7 @@ class ImagesOnSupport:
         image = np.where(allowed, sharpened, np.float32(0))
         peaks = graph.peaks(image, allowed, sharp.lowest)
         peaks &= (highest_near > least) | (smooth > SURELY_PORE)
-        clipped = 0 if self.limit is None else kernels.count_from(counts, self.limit, self._film)
+        clipped = 0 if self.limit is None else cells.count_from(counts, self.limit, self._film)
         return SupportImages(
             basins=Basins.of(graph, peaks, sharp.lowest, (image, inside, response, smooth)),
             share=np.nan_to_num(share),

@@ -13,80 +13,26 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.box_filters import (
+    FAST,
+    Boxes,
+    Flags,
+    Packed,
+    blur_inside,
+    clip,
+    highest_near,
+    laplace,
+    rooms_for,
+    row_of_light,
+)
 from napari_lithium_alloy.core.kernels.images import mirrored
 
-Picture = NDArray[np.float32]
-Packed = NDArray[np.float32]
-Boxes = NDArray[np.int32]
 Places = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Light = tuple[float, Packed, Packed, Packed, Places]
 Film = tuple[Packed, NDArray[np.int32], Flags, Places]
-_FAST = {"reassoc", "contract", "nsz"}
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def pack(picture: NDArray[Any], boxes: Boxes, margin: int, out: NDArray[Any]) -> None:
-    """Fill the packed values of a picture in boxes with a margin."""
-    height, width = picture.shape
-    n = 0
-    for b in range(boxes.shape[0]):
-        for y in range(boxes[b, 0] - margin, boxes[b, 1] + margin):
-            row = picture[mirrored(y, height)]
-            for x in range(boxes[b, 2] - margin, boxes[b, 3] + margin):
-                out[n] = row[mirrored(x, width)]
-                n += 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def blur_inside(
-    image: Picture, part: tuple[int, int, int], weights: Packed, line: Packed, out: Picture
-) -> None:
-    """Part of an image convolved with weights (odd in number) along both axes, but for its margin.
-
-    `part` is how many first rows and columns are left out, and the rows and columns of the part.
-    """
-    half = weights.shape[0] // 2
-    cut, rows, columns = part
-    inner = columns - 2 * half
-    stop = cut + columns
-    for y in range(rows - 2 * half):
-        middle = image[cut + y + half, cut:stop]
-        for x in range(columns):
-            line[x] = weights[half] * middle[x]
-        for j in range(1, half + 1):
-            weight = weights[half + j]
-            above, below = image[cut + y + half - j, cut:stop], image[cut + y + half + j, cut:stop]
-            for x in range(columns):
-                line[x] += weight * (above[x] + below[x])
-        target, centre = out[y, :inner], line[half:]
-        for x in range(inner):
-            target[x] = weights[half] * centre[x]
-        for j in range(1, half + 1):
-            weight, left, right = weights[half + j], line[half - j :], line[half + j :]
-            for x in range(inner):
-                target[x] += weight * (left[x] + right[x])
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _row_of_light(
-    row: NDArray[Any], left: int, n: int, level: float, more: Packed, out: Packed
-) -> None:
-    """Counts of part of a row, mirrored beyond its ends, less a level and, if given, more."""
-    dark = np.float32(level)
-    if left >= 0 and left + n <= row.shape[0]:
-        part = row[left : left + n]
-        for x in range(n):
-            out[x] = np.float32(part[x]) - dark
-    else:
-        for x in range(n):
-            out[x] = np.float32(row[mirrored(left + x, row.shape[0])]) - dark
-    if more.shape[0] > 0:
-        for x in range(n):
-            out[x] -= more[x]
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def _share_of(
     counts: NDArray[Any],
     box: Boxes,
@@ -111,7 +57,7 @@ def _share_of(
     for y in range(rows):
         row = counts[mirrored(box[0] - reach[0] + y, counts.shape[0])]
         more = more_dark[at : at + columns] if more_dark.shape[0] > 0 else more_dark
-        _row_of_light(row, box[2] - reach[0], columns, dark, more, share[y])
+        row_of_light(row, box[2] - reach[0], columns, dark, more, share[y])
         own, bright, lighted = of_film[at : at + columns], share[y], lit[y]
         for x in range(columns):
             lighted[x] = bright[x] * own[x]
@@ -154,40 +100,6 @@ def _share_far(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _clip(
-    share: Picture, shape: tuple[int, int], film: Flags, first: int, least: float, out: Picture
-) -> None:
-    """Share of the film's pixels, at least this; 0 where it is not known and off the film."""
-    lowest = np.float32(least)
-    for y in range(shape[0]):
-        row, target, own = share[y], out[y], film[first + y * shape[1] :]
-        for x in range(shape[1]):
-            value = max(row[x], lowest) if own[x] and np.isfinite(row[x]) else np.float32(0)
-            target[x] = value
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _laplace(image: Picture, shape: tuple[int, int], own: float, part: float, out: Picture) -> None:
-    """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
-    mine, its = np.float32(own), np.float32(part)
-    for y in range(1, shape[0] - 1):
-        above, row, below, target = image[y - 1], image[y], image[y + 1], out[y - 1]
-        for x in range(1, shape[1] - 1):
-            around = above[x] + below[x] + row[x - 1] + row[x + 1]
-            target[x - 1] = mine * row[x] + its * (around - np.float32(4) * row[x])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _rooms(boxes: Boxes, margin: int) -> NDArray[np.float32]:
-    """Working pictures as large as the largest box with its margin."""
-    rows = columns = 0
-    for b in range(boxes.shape[0]):
-        rows = max(rows, boxes[b, 1] - boxes[b, 0])
-        columns = max(columns, boxes[b, 3] - boxes[b, 2])
-    return np.zeros((6, rows + 2 * margin, columns + 2 * margin), dtype=np.float32)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def share_in_boxes(
     counts: NDArray[Any],
     boxes: Boxes,
@@ -198,7 +110,7 @@ def share_in_boxes(
     out: Packed,
 ) -> None:
     """Hole share of boxes with the margin of it, packed."""
-    rooms = _rooms(boxes, reach[0])
+    rooms = rooms_for(boxes, reach[0])
     for b in range(boxes.shape[0]):
         _share_of(counts, boxes[b], reach, light, film, b, level, rooms)
         at = film[3][b]
@@ -246,7 +158,7 @@ def quiet_in_boxes(
     `reach` are the margin of the share, and how near a pore is; `filters` the weights of the
     point spread and its variance; `rules` the least share that counts, and that of a pore.
     """
-    rooms = _rooms(boxes, reach[0])
+    rooms = rooms_for(boxes, reach[0])
     inside, smooth, response = rooms[0], rooms[1], rooms[2]
     marks = np.zeros(rooms.shape[1:], dtype=np.bool_)
     near, half = reach[1], filters[0].shape[0] // 2
@@ -256,10 +168,10 @@ def quiet_in_boxes(
         height, width = rows + 2 * reach[0], columns + 2 * reach[0]
         first = film[3][b]
         own = share[first : first + height * width].reshape((height, width))
-        _clip(own, (height, width), film[2], first, rules[0], inside)
+        clip(own, (height, width), film[2], first, rules[0], inside)
         blur_inside(inside, (0, height, width), filters[0], rooms[3, 0], smooth)
         height, width = height - 2 * half, width - 2 * half
-        _laplace(smooth, (height, width), 0.0, -filters[1], response)
+        laplace(smooth, (height, width), 0.0, -filters[1], response)
         marks[:height, :width] = False
         for y in range(height):
             for x in range(width):
@@ -279,29 +191,6 @@ def quiet_in_boxes(
                     out[n] = -response[y + away - 1, x + away - 1]
                     n += 1
     return n, quiet, known
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _highest_near(
-    image: Picture, shape: tuple[int, int], reach: int, line: Picture, out: Picture
-) -> None:
-    """Highest value within some rows and columns, without a margin of as many."""
-    columns = shape[1] - 2 * reach
-    for y in range(shape[0]):
-        row, target = image[y], line[y]
-        for x in range(columns):
-            target[x] = row[x]
-        for j in range(1, 2 * reach + 1):
-            for x in range(columns):
-                target[x] = max(target[x], row[x + j])
-    for y in range(shape[0] - 2 * reach):
-        target = out[y]
-        for x in range(columns):
-            target[x] = line[y, x]
-        for j in range(1, 2 * reach + 1):
-            row = line[y + j]
-            for x in range(columns):
-                target[x] = max(target[x], row[x])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -334,7 +223,7 @@ def images_in_boxes(
         Share, the same that counts, smoothed, its response, the highest response within two
         pixels, sharpened.
     """
-    rooms = _rooms(boxes, reach[0])
+    rooms = rooms_for(boxes, reach[0])
     share, inside, smooth, response, near, sharp = rooms
     lines = np.zeros(rooms.shape[1:], dtype=np.float32)
     spot, wide = filters[0].shape[0] // 2, filters[2].shape[0] // 2
@@ -343,16 +232,16 @@ def images_in_boxes(
         _share_of(counts, box, reach, light, film, b, level, rooms)
         rows, columns = box[1] - box[0], box[3] - box[2]
         height, width = rows + 2 * reach[1], columns + 2 * reach[1]
-        _clip(share, (height, width), film[2], film[3][b], least, inside)
+        clip(share, (height, width), film[2], film[3][b], least, inside)
         cut = reach[1] - 3 - spot
         shape = rows + 6, columns + 6
         around = cut, shape[0] + 2 * spot, shape[1] + 2 * spot
         blur_inside(inside, around, filters[0], lines[0], smooth)
-        _laplace(smooth, shape, 0.0, -filters[1], response)
-        _highest_near(response, (rows + 4, columns + 4), 2, lines, near)
+        laplace(smooth, shape, 0.0, -filters[1], response)
+        highest_near(response, (rows + 4, columns + 4), 2, lines, near)
         around = reach[1] - 1 - wide, rows + 2 + 2 * wide, columns + 2 + 2 * wide
         blur_inside(inside, around, filters[2], rooms[5, 0], lines)
-        _laplace(lines, (rows + 2, columns + 2), 1.0, -filters[3], sharp)
+        laplace(lines, (rows + 2, columns + 2), 1.0, -filters[3], sharp)
         for k in range(pixels[2][b], pixels[2][b + 1]):
             i = pixels[0][k]
             y, x = pixels[1][k, 0] - box[0], pixels[1][k, 1] - box[2]
@@ -362,60 +251,3 @@ def images_in_boxes(
             out[3, i] = response[y + 2, x + 2]
             out[4, i] = near[y, x]
             out[5, i] = sharp[y, x]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def fill_cells(
-    counts: NDArray[Any],
-    light: tuple[Picture, Picture, Picture],
-    cell: int,
-    cells: NDArray[np.int32],
-    out: Picture,
-) -> None:
-    """Mean brightness over squares, off the film outside the support 0; the last take the rest.
-
-    `light` are the dark counts, the flat field, and 1 for film outside the support.
-    """
-    dark, flat, outside = light
-    height, width = counts.shape
-    n_rows, n_columns = out.shape
-    for i in range(cells.shape[0]):
-        r, c = cells[i] // n_columns, cells[i] % n_columns
-        bottom = height if r == n_rows - 1 else (r + 1) * cell
-        right = width if c == n_columns - 1 else (c + 1) * cell
-        total = np.float32(0)
-        for y in range(r * cell, bottom):
-            for x in range(c * cell, right):
-                if outside[y, x] > 0:
-                    total += (np.float32(counts[y, x]) - dark[y, x]) / flat[y, x]
-        out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def between_cells_at(
-    cells: tuple[Picture, Picture], cell: int, at: NDArray[np.int32], width: int, out: Packed
-) -> None:
-    """First picture of cells over the second, between the cells' centres, at pixels of a list."""
-    total, weight = cells
-    n_rows, n_columns = total.shape
-    for i in range(at.shape[0]):
-        v = min(max((at[i] // width + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
-        u = min(max((at[i] % width + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
-        r, c = min(int(v), max(n_rows - 2, 0)), min(int(u), max(n_columns - 2, 0))
-        below, right = min(r + 1, n_rows - 1), min(c + 1, n_columns - 1)
-        fy, fx = np.float32(v - r), np.float32(u - c)
-        a, b = total[r, c] / weight[r, c], total[r, right] / weight[r, right]
-        upper = a + fx * (b - a)
-        a, b = total[below, c] / weight[below, c], total[below, right] / weight[below, right]
-        out[i] = upper + fy * (a + fx * (b - a) - upper)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def count_from(counts: NDArray[Any], limit: float, film: Flags) -> int:
-    """Pixels of the film that reach a limit."""
-    n = 0
-    for y in range(counts.shape[0]):
-        row, inside = counts[y], film[y]
-        for x in range(row.shape[0]):
-            n += (row[x] >= limit) & inside[x]
-    return n
