@@ -20,13 +20,14 @@ from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.frame_quality import frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
+from napari_lithium_alloy.core.label_stack import LabelMaker
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pieces import Piece
 from napari_lithium_alloy.core.placements import site_placements
 from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
-from napari_lithium_alloy.core.pore_tracking import LabelMaker, PoreTracks, PoreWindow, track_pores
+from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve

@@ -16,11 +16,11 @@ from napari_lithium_alloy.core.cycles import LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
+from napari_lithium_alloy.core.label_stack import LabelMaker, SparseLabels
 from napari_lithium_alloy.core.memory import parts_at_once
 from napari_lithium_alloy.core.photometry import Reference, reference_frame
 from napari_lithium_alloy.core.pieces import Kept, Piece, made, run_pieces
 from napari_lithium_alloy.core.pore_edits import PoreEdit
-from napari_lithium_alloy.core.pore_tracking import LabelMaker, zeros
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, Recording
 from napari_lithium_alloy.core.stage_detection import detect_stages
@@ -45,7 +45,7 @@ def analyze(
     recording_name: str | None = None,
     pore_edits: Sequence[PoreEdit] = (),
     keep_sites: KeepSites | None = None,
-    make_labels: LabelMaker = zeros,
+    make_labels: LabelMaker = SparseLabels,
     kept: KeptAnalysis | None = None,
     memory_bytes: float | None = None,
 ) -> Work[AnalysisResult]:

@@ -11,10 +11,10 @@ from typing import Any
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.label_stack import SparseLabels
 from napari_lithium_alloy.core.memory import needed_memory, parts_at_once
 from napari_lithium_alloy.core.pieces import made
 from napari_lithium_alloy.core.pore_edits import PoreEdit
-from napari_lithium_alloy.core.pore_tracking import zeros
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.steady_copy import copied_bytes
 from napari_lithium_alloy.io.hashes import Hashes
@@ -100,7 +100,7 @@ def begin_run(
     check_out(out, overwrite=overwrite or was_left(out, made_from))
     kept = Unfinished(out, made_from)
     result = yield from begun(experiment, recording_name=recording_name, kept=kept)
-    return [name for name in independent(pieces_of(result, zeros)) if not kept.has(name)]
+    return [name for name in independent(pieces_of(result, SparseLabels)) if not kept.has(name)]
 
 
 def make_piece(
@@ -111,7 +111,7 @@ def make_piece(
     result = yield from part(
         begun(experiment, recording_name=recording_name, kept=kept), 0, 20, HUNDRED
     )
-    piece = next((p for p in pieces_of(result, zeros) if p.name == name), None)
+    piece = next((p for p in pieces_of(result, SparseLabels) if p.name == name), None)
     if piece is not None:
         yield from part(made(piece, result, kept), 20, HUNDRED, HUNDRED)
 

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_lithium_alloy.core.pore_outlines import level_of, pore_labels, touching_share
+from napari_lithium_alloy.core.pore_basins import touching_share
+from napari_lithium_alloy.core.pore_outlines import level_of, pore_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.synthetic.fields import disc_coverage
 

@@ -11,9 +11,9 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.pore_outlines import pore_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
+from napari_lithium_alloy.core.pore_support import Support
 from napari_lithium_alloy.core.pores import (
     PoreOptics,
-    edge_labels,
     estimate_substrate,
     hole_share,
     local_film,
@@ -160,10 +160,15 @@ def test_particles_are_eight_connected():
     assert len(particles(np.zeros((5, 5), bool), 0.5)) == 0
 
 
+def at_edge(labels, film):
+    support = Support.of(labels, PoreOptics(flat=np.ones(SHAPE, np.float32), dark=0.0, film=film))
+    return set(support.graph.of_picture(labels)[support.at_edge].tolist()) - {0}
+
+
 def test_labels_at_the_edge_of_field_or_film():
     labels = np.zeros(SHAPE, np.int32)
     labels[0, 5:9], labels[40, 40], labels[50, 78:80] = 1, 2, 3
     film = FILM.copy()
     film[:, 80:] = False
-    assert edge_labels(labels, film) == {1, 3}
-    assert edge_labels(labels, FILM) == {1}
+    assert at_edge(labels, film) == {1, 3}
+    assert at_edge(labels, FILM) == {1}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.row_blocks import ahead, by_rows, thread_count, use_threads
+from napari_lithium_alloy.core.row_blocks import by_rows, in_order, thread_count, use_threads
 
 
 @pytest.mark.parametrize("n_rows", [1, 7, 128, 1000])
@@ -93,12 +93,12 @@ def test_results_ahead_come_in_order_and_no_more_than_asked_are_made():
 
     use_threads(2)
     try:
-        results = ahead(square, 20, most=3)
+        results = in_order(square, range(20), most=3)
         assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
         results.close()
         assert max(made) <= 4 + 3
-        assert list(ahead(square, 2, most=3)) == [0, 1]
-        assert list(ahead(square, 0, most=3)) == []
+        assert list(in_order(square, range(2), most=3)) == [0, 1]
+        assert list(in_order(square, range(0), most=3)) == []
     finally:
         use_threads(None)
 
@@ -109,7 +109,7 @@ def test_an_error_ahead_is_raised_in_its_turn():
             raise ValueError("third")
         return i
 
-    results = ahead(fail, 10, most=4)
+    results = in_order(fail, range(10), most=4)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="third"):
         next(results)
@@ -119,7 +119,7 @@ def test_results_ahead_in_one_of_the_threads_do_not_wait_for_each_other():
     found = []
     use_threads(1)
     try:
-        finish(by_rows(lambda rows: found.extend(ahead(abs, 3, most=2)), 1))
+        finish(by_rows(lambda rows: found.extend(in_order(abs, range(3), most=2)), 1))
     finally:
         use_threads(None)
     assert found == [0, 1, 2]

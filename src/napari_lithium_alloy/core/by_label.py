@@ -1,4 +1,4 @@
-"""Measures of labelled regions that look at their pixels only: no sorting of whole images."""
+"""Measures of labelled pixels that look at these only: no sorting, no whole images."""
 
 from __future__ import annotations
 
@@ -7,39 +7,45 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
 
+Pixels = tuple[IntArray, IntArray]
+"""Rows and columns."""
+
 
 def maxima(values: NDArray[np.generic], labels: IntArray, n: int) -> FloatArray:
     """(n + 1,) largest value of each label 0..n; 0 for 0 and for labels that are not there."""
-    at = np.flatnonzero(labels)
+    from napari_lithium_alloy.core.kernels.pixel_graph import add_maxima
+
     highest = np.full(n + 1, -np.inf)
-    np.maximum.at(highest, labels.ravel()[at], values.ravel()[at].astype(float))
+    add_maxima(values.ravel(), labels.ravel(), highest)
     return np.where(np.isfinite(highest), highest, 0.0)
 
 
 def sums(values: NDArray[np.generic], labels: IntArray, n: int) -> FloatArray:
     """(n + 1,) sum of the values of each label 0..n; 0 for 0."""
-    at = np.flatnonzero(labels)
-    weights = values.ravel()[at].astype(float)
-    return np.asarray(np.bincount(labels.ravel()[at], weights, n + 1), dtype=float)
+    from napari_lithium_alloy.core.kernels.pixel_graph import add_sums
+
+    total = np.zeros(n + 1)
+    add_sums(values.ravel(), labels.ravel(), total)
+    return total
 
 
-def centres(labels: IntArray, n: int) -> FloatArray:
-    """(n, 2) mean row and column of the labels 1..n."""
-    rows, columns = np.nonzero(labels)
-    own = labels[rows, columns]
-    size = np.maximum(np.bincount(own, minlength=n + 1)[1:], 1)
-    return np.stack(
-        [np.bincount(own, weights=c, minlength=n + 1)[1:] / size for c in (rows, columns)], axis=1
-    )
+def numbers_in(labels: IntArray) -> IntArray:
+    """The labels that are there, 0 left out, rising."""
+    there = np.flatnonzero(np.bincount(labels.ravel()))
+    return there[there > 0]
 
 
-def lengthening(labels: IntArray, n: int) -> FloatArray:
+def centres(pixels: Pixels, labels: IntArray, n: int) -> FloatArray:
+    """(n, 2) mean row and column of the pixels of the labels 1..n."""
+    size = np.maximum(np.bincount(labels, minlength=n + 1)[1:], 1)
+    return np.stack([sums(c, labels, n)[1:] / size for c in pixels], axis=1)
+
+
+def lengthening(pixels: Pixels, labels: IntArray, n: int) -> FloatArray:
     """(n + 1,) ratio of the long to the short axis of each label 0..n; 1 for 0 and of nothing."""
-    rows, columns = np.nonzero(labels)
-    own = labels[rows, columns]
-    middle = np.vstack([np.zeros((1, 2)), centres(labels, n)])
-    y, x = rows - middle[own, 0], columns - middle[own, 1]
-    size = np.maximum(np.bincount(own, minlength=n + 1), 1)
-    yy, xx, xy = (np.bincount(own, v, n + 1) / size for v in (y * y, x * x, x * y))
+    middle = np.vstack([np.zeros((1, 2)), centres(pixels, labels, n)])
+    y, x = (c - middle[labels, axis] for axis, c in enumerate(pixels))
+    size = np.maximum(np.bincount(labels, minlength=n + 1), 1)
+    yy, xx, xy = (sums(v, labels, n) / size for v in (y * y, x * x, x * y))
     mean, spread = (yy + xx) / 2 + 1 / 12, np.hypot((yy - xx) / 2, xy)
     return np.asarray(np.sqrt((mean + spread) / np.maximum(mean - spread, 1e-9)))

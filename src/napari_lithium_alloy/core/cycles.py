@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from napari_lithium_alloy.core.by_label import numbers_in
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, capacity_mah_cm2
 from napari_lithium_alloy.core.lineage import count_events
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
@@ -136,6 +137,6 @@ def new_pores(tracks: PoreTracks, cycle: int) -> pd.DataFrame:
     own = tracks.pores[tracks.pores["cycle"] == cycle]
     last = own[own["time_s"] == ends.max()]
     earlier = set(tracks.pores.loc[tracks.pores["cycle"] < cycle, "pore"].tolist())
-    earlier |= set(np.unique(tracks.pristine.labels).tolist()) - {0}
+    earlier |= set(numbers_in(tracks.pristine.labels).tolist())
     new = [not (tracks.lineage.ancestors(int(p)) & earlier) for p in last["pore"]]
     return last[np.array(new, dtype=bool)]

@@ -21,7 +21,7 @@ from napari_lithium_alloy.core.patches import (
 )
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.row_blocks import ahead
+from napari_lithium_alloy.core.row_blocks import in_order
 
 MOST_PATCHES = 200
 BIRTH_EVERY = 5
@@ -74,7 +74,7 @@ def track_features(recording: Recording) -> Work[FeatureTracks]:
     FeatureTracks
     """
     tracker = _Tracker(recording)
-    for t, view in enumerate(ahead(tracker.view, recording.n_frames, most=AHEAD_FRAMES)):
+    for t, view in enumerate(in_order(tracker.view, range(recording.n_frames), most=AHEAD_FRAMES)):
         tracker.see(t, view)
         yield t + 1, recording.n_frames
     return tracker.tracks()

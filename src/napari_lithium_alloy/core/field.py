@@ -118,18 +118,17 @@ def _has_step(light: Float32Array, bright: BoolArray) -> bool:
 
 def tile_medians(image: FloatArray, tile_px: int) -> Float32Array:
     """(Y, X) float32 medians over square tiles, interpolated between their centres; skips NaN."""
+    from napari_lithium_alloy.core.kernels.tiles import between_tiles, medians_of_tiles
+
     shape = image.shape
     counts = [max(1, round(n / tile_px)) for n in shape]
     rows, columns = (
         np.linspace(0, n, k + 1).astype(int) for n, k in zip(shape, counts, strict=True)
     )
-    grid = np.full(counts, np.nan)
-    for i in range(counts[0]):
-        for j in range(counts[1]):
-            tile = image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
-            known = tile[np.isfinite(tile)]
-            if known.size >= max(4, tile.size // 10):
-                grid[i, j] = np.median(known)
+    image = np.ascontiguousarray(image, dtype=np.float32)
+    grid = np.empty(counts)
+    edges = rows, columns
+    finish(by_rows(lambda some: medians_of_tiles(image, edges, some, grid), counts[0]))
     if np.isnan(grid).all():
         known = image[np.isfinite(image)]
         return np.full(shape, np.median(known) if known.size else np.nan, dtype=np.float32)
@@ -140,5 +139,7 @@ def tile_medians(image: FloatArray, tile_px: int) -> Float32Array:
         np.interp(np.arange(n), (edges[:-1] + edges[1:] - 1) / 2, np.arange(k))
         for n, k, edges in zip(shape, counts, (rows, columns), strict=True)
     ]
-    at = np.meshgrid(*centres, indexing="ij")
-    return np.asarray(ndimage.map_coordinates(grid, at, order=1, mode="nearest"), dtype=np.float32)
+    level = np.empty(shape, dtype=np.float32)
+    places = centres[0], centres[1]
+    finish(by_rows(lambda some: between_tiles(grid, places, some, level), shape[0]))
+    return level

@@ -77,18 +77,35 @@ class LineageBuilder:
     parents: dict[int, list[int]] = field(default_factory=dict)
     latest: IntArray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     next_number: int = 1
+    _at: IntArray = field(default_factory=lambda: np.zeros(0, int))
     _unseen_since: dict[int, float] = field(default_factory=dict)
     _sizes: IntArray = field(default_factory=lambda: np.zeros(1, int))
 
     def add(self, regions: IntArray, time_s: float) -> IntArray:
         """Link the regions 1..n of a frame to the objects so far; (n + 1,) their numbers."""
-        if self.latest.shape != regions.shape:
+        at = np.flatnonzero(regions)
+        return self.add_pixels(regions.shape, at, regions.ravel()[at], time_s)
+
+    def add_pixels(
+        self, shape: tuple[int, ...], at: IntArray, regions: IntArray, time_s: float
+    ) -> IntArray:
+        """The same for regions given by their pixels.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Of the picture.
+        at, regions : (N,) int arrays
+            Pixels of regions, as indices of the flat picture, and which region each is of.
+        time_s : float
+        """
+        if self.latest.shape != shape:
             if self.latest.size:
                 raise AlloyError("Label images of one lineage must have one shape.")
-            self.latest = np.zeros(regions.shape, dtype=np.int32)
+            self.latest = np.zeros(shape, dtype=np.int32)
         n = int(regions.max(initial=0))
         number = np.zeros(n + 1, dtype=np.int32)
-        parents, children = self._links(regions, n)
+        parents, children = self._links(at, regions, n)
         replaced: set[int] = set()
         for region in range(1, n + 1):
             old = parents.get(region, [])
@@ -99,7 +116,7 @@ class LineageBuilder:
             replaced.update(old)
             kind = "merge" if len(old) > 1 else "split" if old else "birth"
             self._event(time_s, kind, int(number[region]), old)
-        self._remember(number[regions], set(number.tolist()), replaced, time_s)
+        self._remember(at, number[regions], set(number.tolist()), replaced, time_s)
         return number
 
     def close(self) -> None:
@@ -108,8 +125,8 @@ class LineageBuilder:
         for number, time_s in gone:
             self._event(time_s, "closure", number, [])
         if gone:
-            self.latest = np.where(np.isin(self.latest, [n for n, _ in gone]), 0, self.latest)
-            self._sizes = np.bincount(self.latest.ravel(), minlength=self.next_number)
+            seen = self.latest.ravel()[self._at]
+            self._keep(self._at, np.where(np.isin(seen, [n for n, _ in gone]), 0, seen))
         self._unseen_since.clear()
 
     def lineage(self) -> Lineage:
@@ -127,14 +144,13 @@ class LineageBuilder:
         self.events.append({"time_s": time_s, "event": kind, "pore": number, "parents": text})
 
     def _links(
-        self, regions: IntArray, n: int
+        self, at: IntArray, mine: IntArray, n: int
     ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
         """Objects of each region, and regions of each object."""
-        at = np.flatnonzero(regions)
-        mine, theirs = regions.ravel()[at], self.latest.ravel()[at]
+        theirs = self.latest.ravel()[at]
         both = theirs > 0
         keys = mine[both].astype(np.int64) * self.next_number + theirs[both]
-        pairs, overlap = np.unique(keys, return_counts=True)
+        pairs, overlap = counted(keys)
         region, old = pairs // self.next_number, pairs % self.next_number
         sizes = np.bincount(mine, minlength=n + 1)
         linked = overlap >= LEAST_OVERLAP * np.minimum(sizes[region], self._sizes[old])
@@ -147,7 +163,7 @@ class LineageBuilder:
         return parents, children
 
     def _remember(
-        self, labels: IntArray, seen: set[int], replaced: set[int], time_s: float
+        self, at: IntArray, numbers: IntArray, seen: set[int], replaced: set[int], time_s: float
     ) -> None:
         """Carry over objects that are not seen where nothing else is now."""
         known = (np.flatnonzero(self._sizes[1:]) + 1).tolist()
@@ -159,9 +175,31 @@ class LineageBuilder:
         if hidden:
             held = np.zeros(self.next_number, dtype=bool)
             held[list(hidden)] = True
-            labels = np.where((labels == 0) & held[self.latest], self.latest, labels)
-        self.latest = labels
-        self._sizes = np.bincount(labels.ravel(), minlength=self.next_number)
+            before = self.latest.ravel()[self._at]
+            left = self._at[held[before]]
+            left = left[~np.isin(left, at, kind="table")]
+            at, numbers = (
+                np.concatenate([left, at]),
+                np.concatenate([self.latest.ravel()[left], numbers]),
+            )
+        self._keep(at, numbers)
+
+    def _keep(self, at: IntArray, numbers: IntArray) -> None:
+        """Make these pixels' numbers the latest."""
+        latest = self.latest.reshape(-1)
+        latest[self._at] = 0
+        latest[at] = numbers
+        self._at = at
+        self._sizes = np.bincount(numbers, minlength=self.next_number)
+        self._sizes[0] = 0
+
+
+def counted(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """The different keys and how often each is there; neighbours in a row are mostly alike."""
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    found, which = np.unique(keys[first], return_inverse=True)
+    lengths = np.diff(first, append=len(keys))
+    return found, np.bincount(which, weights=lengths, minlength=len(found)).astype(np.int64)
 
 
 def _only_choice(

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.recording import IntArray
+from napari_lithium_alloy.core.recording import FloatArray, IntArray
 from napari_lithium_alloy.core.tables import TABLES, conform, empty
 
 EditKind = Literal["delete", "join", "split"]
@@ -107,53 +107,72 @@ def edited(
     A place means the label nearest to it within `reach_px`. Places that are on or near no label
     change nothing: there the pore is not yet, or not any more.
     """
+    pixels = np.nonzero(labels)
+    changed = labels.astype(np.int32)
+    changed[pixels] = edited_pixels(
+        pixels, changed[pixels], edits, pixel_size_um, cycle, reach_px=reach_px
+    )
+    return changed
+
+
+def edited_pixels(
+    pixels: tuple[IntArray, ...],
+    labels: IntArray,
+    edits: Sequence[PoreEdit],
+    pixel_size_um: float,
+    cycle: int | None = None,
+    *,
+    reach_px: float = REACH_PX,
+) -> IntArray:
+    """The same for labelled pixels alone, given by their rows and columns; 0 for deleted ones."""
     own = [e for e in edits if e.cycle is None or cycle is None or e.cycle == cycle]
-    if not own or not labels.any():
+    if not own or not len(labels):
         return labels
     labels = labels.copy()
     for edit in own:
         places = np.array(edit.places_um, dtype=float) / pixel_size_um
-        at = [_label_at(labels, float(y), float(x), reach_px) for y, x in places]
+        at = [_label_at(pixels, labels, place, reach_px) for place in places]
         if edit.kind == "delete":
             labels[labels == (at[0] or -1)] = 0
         elif edit.kind == "join":
             met = sorted({a for a in at if a})
             labels[np.isin(labels, met[1:])] = met[0] if met else 0
         else:
-            _split(labels, places, at)
+            _split(pixels, labels, places, at)
     return _renumbered(labels)
 
 
-def _label_at(labels: IntArray, y: float, x: float, reach_px: float) -> int:
+def _label_at(
+    pixels: tuple[IntArray, ...], labels: IntArray, place: FloatArray, reach_px: float
+) -> int:
     """The label at a place or, within reach, nearest to it; 0 for none."""
-    reach = int(np.ceil(reach_px))
-    row, column = round(y), round(x)
-    top, left = max(row - reach, 0), max(column - reach, 0)
-    part = labels[top : row + reach + 1, left : column + reach + 1]
-    rows, columns = np.nonzero(part)
-    if not rows.size:
+    rows, columns = pixels
+    near = np.flatnonzero((np.abs(rows - place[0]) <= reach_px) & (labels > 0))
+    if not near.size:
         return 0
-    far = np.hypot(rows + top - y, columns + left - x)
+    far = np.hypot(rows[near] - place[0], columns[near] - place[1])
     nearest = int(np.argmin(far))
-    return int(part[rows[nearest], columns[nearest]]) if far[nearest] <= reach_px else 0
+    return int(labels[near[nearest]]) if far[nearest] <= reach_px else 0
 
 
-def _split(labels: IntArray, places: np.ndarray, at: list[int]) -> None:
+def _split(
+    pixels: tuple[IntArray, ...], labels: IntArray, places: FloatArray, at: list[int]
+) -> None:
     for label in sorted({a for a in at if a}):
         own = places[[a == label for a in at]]
         if len(own) < 2:
             continue
-        rows, columns = np.nonzero(labels == label)
+        inside = labels == label
+        rows, columns = (c[inside] for c in pixels)
         far = np.hypot(rows[:, None] - own[:, 0], columns[:, None] - own[:, 1])
         part = far.argmin(axis=1)
-        highest = int(labels.max())
-        labels[rows, columns] = np.where(part == 0, label, highest + part)
+        labels[inside] = np.where(part == 0, label, int(labels.max()) + part)
 
 
 def _renumbered(labels: IntArray) -> IntArray:
-    found, place = np.unique(labels, return_inverse=True)
-    first = 0 if found[0] == 0 else 1
-    return (place.reshape(labels.shape) + first).astype(np.int32)
+    there = np.bincount(labels) > 0
+    there[0] = False
+    return (np.cumsum(there) * there).astype(np.int32)[labels]
 
 
 def edit_of_painting(

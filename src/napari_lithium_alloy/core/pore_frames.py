@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage import segmentation
 
-from napari_lithium_alloy.core.by_label import centres, maxima, sums
+from napari_lithium_alloy.core.by_label import centres, maxima
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pore_edits import PoreEdit, edited
-from napari_lithium_alloy.core.pore_outlines import pore_labels
+from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
+from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
+from napari_lithium_alloy.core.pore_support import (
+    CELL_PX,
+    FAR_REACH,
+    FILM_REACH,
+    LEAST_NEAR,
+    Support,
+)
 from napari_lithium_alloy.core.pores import (
     PoreOptics,
-    edge_labels,
     estimate_psf,
     estimate_substrate,
     hole_share,
     local_film,
     pore_areas_px,
-    regions_of,
 )
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import in_order
 from napari_lithium_alloy.core.smoothing import blurred, wide_mean
+from napari_lithium_alloy.core.support_pores import areas_of, outlines
 
-FILM_REACH = 2.5
-"""Distance from which the film's level is carried under a pore, in point spreads."""
-FAR_REACH, CELL_PX, LEAST_NEAR = 10.0, 4, 0.01
-"""The same where film has less than this share of the weight; pixels averaged for it."""
 MOST_FOR_MEDIAN = 5
+MOST_SEEN = 2
+"""Groups of frames whose brightness is kept."""
 MOST_CLIPPED, LEAST_CLIPPED_PX = 0.2, 20
 """Clipped pixels, as a share of the pores' and at least, beyond which no area is given."""
 
@@ -44,10 +48,12 @@ class FramePores:
 
     Attributes
     ----------
-    labels : (Y, X) int32 array
-        Their outlines.
+    at, labels : (P,) int arrays
+        Pixels within their outlines, as indices of the flat picture, and whose each is.
     areas_px : (n,) float array
         Integrated excess; NaN while the substrate's brightness is not known.
+    outlines_px : (n,) int array
+        Pixels within their outlines.
     centres_px : (n, 2) float array
     final : (n,) int array
         Which of the window's final pores each is part of.
@@ -56,8 +62,10 @@ class FramePores:
         Whether clipped pixels hide how bright the pores are.
     """
 
+    at: IntArray
     labels: IntArray
     areas_px: FloatArray
+    outlines_px: IntArray
     centres_px: FloatArray
     final: IntArray
     touches_edge: BoolArray
@@ -70,6 +78,16 @@ class FramePores:
         return math.nan if self.clipped else float(self.areas_px.sum())
 
 
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """Pores of one frame before they are measured, and images, at the support's pixels."""
+
+    share: Float32Array
+    labels: NDArray[np.int32]
+    counts: NDArray[Any]
+    clipped_px: int
+
+
 @dataclass(eq=False)
 class PoreFrames:
     """Tells pores in the frames of a recording, within a support that is set for a while."""
@@ -79,18 +97,16 @@ class PoreFrames:
     optics: PoreOptics
     edits: Sequence[PoreEdit] = ()
     cycle: int | None = None
-    final: IntArray = field(init=False)
-    support: IntArray = field(init=False)
-    before: IntArray | None = field(init=False, default=None)
-    _outside: Float32Array = field(init=False)
-    _weight: Float32Array = field(init=False)
-    _near: BoolArray = field(init=False)
+    support: Support = field(init=False)
+    before: NDArray[np.int32] | None = field(init=False, default=None)
+    _seen_last: dict[tuple[int, ...], tuple[Float32Array, Float32Array]] = field(
+        init=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         self.size_um = self.recording.pixel_size("Measuring pores")
         self.brighter = self.recording.mode != "epi"
         self.window_px = max(8, round(self.parameters.film_window_um / self.size_um))
-        self.final = np.zeros(self.recording.field_shape, dtype=np.int32)
 
     def brightness(self, frames: IntArray) -> Float32Array:
         """(Y, X) brightness of some frames together, relative to the pristine film.
@@ -99,17 +115,27 @@ class PoreFrames:
         passing bubble does not; the mean of many.
         """
         if len(frames) <= MOST_FOR_MEDIAN:
-            counts = np.stack([self.recording.read(int(t)) for t in frames])
-            return self.optics.brightness(np.median(counts, axis=0))
+            return self.optics.brightness(_median([self.recording.read(int(t)) for t in frames]))
         total = np.zeros(self.recording.field_shape, dtype=np.float64)
         for t in frames:
             total += self.recording.read(int(t))
         return self.optics.brightness(total / len(frames))
 
-    def share(self, brightness: Float32Array) -> Float32Array:
-        """(Y, X) hole share, where pores are not known yet."""
-        level = local_film(brightness, self.optics.film, self.window_px, brighter=self.brighter)
+    def share(self, frames: IntArray) -> Float32Array:
+        """(Y, X) hole share of some frames together, where pores are not known yet."""
+        brightness, level = self._seen(frames)
         return hole_share(brightness, level, self.optics.substrate)
+
+    def _seen(self, frames: IntArray) -> tuple[Float32Array, Float32Array]:
+        """Brightness and the film's level; the end of the last window is asked for repeatedly."""
+        key = tuple(frames.tolist())
+        if key not in self._seen_last:
+            brightness = self.brightness(frames)
+            level = local_film(brightness, self.optics.film, self.window_px, brighter=self.brighter)
+            while len(self._seen_last) >= MOST_SEEN:
+                self._seen_last.pop(next(iter(self._seen_last)))
+            self._seen_last[key] = brightness, level
+        return self._seen_last[key]
 
     def know_substrate(self, ends: Sequence[IntArray]) -> None:
         """Take the substrate's brightness from the largest pores where nothing else tells it.
@@ -123,8 +149,7 @@ class PoreFrames:
             return
         levels = []
         for frames in ends:
-            brightness = self.brightness(frames)
-            level = local_film(brightness, self.optics.film, self.window_px, brighter=self.brighter)
+            brightness, level = self._seen(frames)
             levels.append(
                 estimate_substrate(brightness, level, self.optics, brighter=self.brighter)
             )
@@ -142,7 +167,7 @@ class PoreFrames:
         """Take the point spread from pores that lie apart where it is not given."""
         if self.optics.psf_known or math.isnan(self.optics.substrate):
             return
-        share = self.share(self.brightness(end))
+        share = self.share(end)
         sigma = estimate_psf(share, self._labels(share))
         told = not math.isnan(sigma)
         where = "estimated from the pores" if told else "assumed"
@@ -156,11 +181,20 @@ class PoreFrames:
 
     def found(self, frames: IntArray) -> tuple[IntArray, FloatArray]:
         """Labels and areas (px) of the pores in the mean of some frames, anywhere on the film."""
-        if math.isnan(self.optics.substrate):
-            return np.zeros(self.recording.field_shape, dtype=np.int32), np.zeros(0)
-        share = self.share(self.brightness(frames))
-        labels = edited(self._labels(share), self.edits, self.size_um, self.cycle)
+        labels, share = self._found(frames)
         return labels, pore_areas_px(share, labels, self.optics.psf_sigma_px)
+
+    def found_labels(self, frames: IntArray) -> IntArray:
+        """The labels alone."""
+        return self._found(frames)[0]
+
+    def _found(self, frames: IntArray) -> tuple[IntArray, Float32Array]:
+        """Labels, and the hole share that they were told in."""
+        if math.isnan(self.optics.substrate):
+            nothing = np.zeros(self.recording.field_shape, dtype=np.int32)
+            return nothing, nothing.astype(np.float32)
+        share = self.share(frames)
+        return edited(self._labels(share), self.edits, self.size_um, self.cycle), share
 
     def look_only_at(self, final: IntArray, before: IntArray | None) -> None:
         """Look for pores only where these are, and around.
@@ -172,59 +206,106 @@ class PoreFrames:
         before : (Y, X) int array or None
             What was seen last: what is one pore stays one until it clearly parts.
         """
-        self.final, self.before = final, before
-        grown = regions_of(final, self.optics.psf_sigma_px)
-        self.support = np.where(self.optics.film, grown, 0)
-        self._outside = (self.optics.film & (self.support == 0)).astype(np.float32)
-        self._weight = blurred(self._outside, FILM_REACH * self.optics.psf_sigma_px)
-        self._near = self._weight > LEAST_NEAR
+        self.support = Support.of(final, self.optics)
+        graph = self.support.graph
+        self.before = None
+        if before is not None:
+            self.before = np.asarray(graph.of_picture(before), dtype=np.int32)
 
-    def measured(self, t: int) -> FramePores:
-        """The pores of one frame on the support."""
-        counts = self.recording.read(t)
-        share = self._supported_share(self.optics.brightness(counts))
-        labels = self._labels(share, support=True)
-        # On its place only: where a pore was deleted at the end, its neighbour is nearest.
-        labels = edited(labels, self.edits, self.size_um, self.cycle, reach_px=1.0)
-        self.before = labels
-        n = int(labels.max())
-        index = np.arange(1, n + 1)
-        areas, final = self._areas(np.nan_to_num(share), labels, n)
-        clipped = self.is_clipped(counts, labels)
+    def measured(self, frames: IntArray) -> Iterator[FramePores]:
+        """The pores of frames on the support, one frame after the other."""
+        by_optics = self.parameters.method == "automatic" and not self.parameters.split_touching
+        graph = self.support.graph
+        for one in self._told_by_optics(frames) if by_optics else self._told_over_level(frames):
+            # On its place only: where a pore was deleted at the end, its neighbour is nearest.
+            labels = one.labels
+            at = np.flatnonzero(labels)
+            pixels = graph.rows[at], graph.columns[at]
+            labels[at] = edited_pixels(
+                pixels, labels[at], self.edits, self.size_um, self.cycle, reach_px=1.0
+            )
+            self.before = labels
+            yield self._pores(one)
+
+    def _told_by_optics(self, frames: IntArray) -> Iterator[_Told]:
+        from napari_lithium_alloy.core.pore_images import ImagesOnSupport
+
+        parameters, limit = self.parameters, self.recording.saturation_counts
+        smallest_px = parameters.min_area_um2 / self.size_um**2
+        make = ImagesOnSupport(self.support, smallest_px, parameters.min_snr, limit)
+        least_px = least_area_px(parameters, self.size_um)
+        for images in in_order(lambda t: make(self._counts(t)), frames.tolist()):
+            labels = outlines(images, self.support.graph, parameters, least_px, self.before)
+            yield _Told(images.share, labels, images.counts, images.clipped_px)
+
+    def _counts(self, t: int) -> NDArray[Any]:
+        mapped = self.recording.mapped
+        return self.recording.read(t) if mapped is None else mapped[t]
+
+    def _told_over_level(self, frames: IntArray) -> Iterator[_Told]:
+        """By what takes the whole field: one level for all, or waists."""
+        graph = self.support.graph
+        for t in frames.tolist():
+            counts = self.recording.read(t)
+            share = self._supported_share(self.optics.brightness(counts))
+            before = None if self.before is None else graph.picture(self.before)
+            labels = self._labels(share, where=self.support.regions > 0, before=before)
+            yield _Told(
+                np.nan_to_num(np.asarray(graph.of_picture(share), dtype=np.float32)),
+                np.asarray(graph.of_picture(labels), dtype=np.int32),
+                np.asarray(graph.of_picture(counts)),
+                self.clipped_px(counts),
+            )
+
+    def _pores(self, told: _Told) -> FramePores:
+        graph, labels = self.support.graph, told.labels
+        at = np.flatnonzero(labels)
+        own = labels[at]
+        n = int(own.max(initial=0))
+        areas, final = areas_of(told.share, labels, self.support)
         limit = self.recording.saturation_counts
         saturated = np.zeros(n, dtype=bool)
-        if limit is not None and n:
-            saturated = maxima(counts, labels, n)[1:] >= limit
-        if clipped:
-            areas = np.where(saturated, np.nan, areas)
-        at_edge = edge_labels(labels, self.optics.film)
+        if limit is not None:
+            saturated = maxima(told.counts[at], own, n)[1:] >= limit
+        clipped = self.is_clipped(told.clipped_px, len(at))
         return FramePores(
-            labels=labels,
-            areas_px=areas,
-            centres_px=centres(labels, n),
+            at=graph.at[at],
+            labels=own,
+            areas_px=np.where(saturated, np.nan, areas) if clipped else areas,
+            outlines_px=np.bincount(own, minlength=n + 1)[1:],
+            centres_px=centres((graph.rows[at], graph.columns[at]), own, n),
             final=final,
-            touches_edge=np.array([i in at_edge for i in index], dtype=bool),
+            touches_edge=maxima(self.support.at_edge[at], own, n)[1:] > 0,
             saturated=saturated,
             clipped=clipped,
         )
 
-    def is_clipped(self, counts: NDArray[Any], labels: IntArray) -> bool:
-        """Whether more pixels are clipped than pores that are but a little too bright explain."""
+    def clipped_px(self, counts: NDArray[Any]) -> int:
+        """Pixels of the film that are clipped."""
         limit = self.recording.saturation_counts
-        if limit is None:
-            return False
-        clipped = int(((counts >= limit) & self.optics.film).sum())
-        return clipped > max(MOST_CLIPPED * int((labels > 0).sum()), LEAST_CLIPPED_PX)
+        return 0 if limit is None else int(((counts >= limit) & self.optics.film).sum())
 
-    def _labels(self, share: Float32Array, *, support: bool = False) -> IntArray:
+    def is_clipped(self, clipped_px: int, labelled_px: int) -> bool:
+        """Whether more pixels are clipped than pores that are but a little too bright explain."""
+        if self.recording.saturation_counts is None:
+            return False
+        return clipped_px > max(MOST_CLIPPED * labelled_px, LEAST_CLIPPED_PX)
+
+    def _labels(
+        self,
+        share: Float32Array,
+        *,
+        where: BoolArray | None = None,
+        before: IntArray | None = None,
+    ) -> IntArray:
         return pore_labels(
             share,
             self.optics.film,
             self.parameters,
             self.size_um,
             psf_sigma_px=self.optics.psf_sigma_px,
-            where=self.support > 0 if support else None,
-            before=self.before if support else None,
+            where=where,
+            before=before,
         )
 
     def _supported_share(self, brightness: Float32Array) -> Float32Array:
@@ -232,33 +313,28 @@ class PoreFrames:
 
         Weighted by distance, so that a dealloying front passing under a pore is followed.
         """
-        near = blurred(brightness * self._outside, FILM_REACH * self.optics.psf_sigma_px)
-        close = near / np.where(self._near, self._weight, 1)
-        level = np.where(self._near, close, self._far(brightness))
+        support = self.support
+        near = blurred(brightness * support.outside, FILM_REACH * self.optics.psf_sigma_px)
+        known = support.weight > LEAST_NEAR
+        close = near / np.where(known, support.weight, 1)
+        level = close if known.all() else np.where(known, close, self._far(brightness))
         return hole_share(brightness, level, self.optics.substrate)
 
     def _far(self, brightness: Float32Array) -> FloatArray:
         """The film's level where none is near: from farther away, and last from the whole field."""
-        if self._near.all():
-            return np.zeros(1, dtype=np.float32)
-        outside = self._outside > 0
+        outside = self.support.outside > 0
         wide = wide_mean(brightness, outside, FAR_REACH * self.optics.psf_sigma_px, CELL_PX)
         everywhere = np.median(brightness[outside]) if outside.any() else 1.0
         return np.where(np.isfinite(wide), wide, np.float32(everywhere))
 
-    def _areas(self, share: Float32Array, labels: IntArray, n: int) -> tuple[FloatArray, IntArray]:
-        """Integrated excess of each pore, and the final pore it is part of.
 
-        A final pore's whole support is its parts'; they meet where the excess is least.
-        """
-        if not n:
-            return np.zeros(0), np.zeros(0, dtype=int)
-        at = labels > 0
-        shared = np.zeros((n + 1, int(self.support.max()) + 1), dtype=np.int32)
-        np.add.at(shared, (labels[at], self.support[at]), 1)
-        belongs = shared > 0
-        belongs[:, 0] = False
-        open_ = np.asarray(belongs.any(axis=0))
-        region = segmentation.watershed(-share, labels, mask=open_[self.support])
-        region[~belongs[region, self.support]] = 0
-        return sums(share, region, n)[1:], shared[1:, 1:].argmax(axis=1) + 1
+def _median(frames: list[NDArray[Any]]) -> NDArray[Any]:
+    """Median of a few frames; sorted pair by pair, which is many times faster than numpy's."""
+    n = len(frames)
+    for last in range(n - 1, 0, -1):
+        for i in range(last):
+            low, high = frames[i], frames[i + 1]
+            frames[i], frames[i + 1] = np.minimum(low, high), np.maximum(low, high)
+    if n % 2:
+        return frames[n // 2]
+    return np.asarray((frames[n // 2 - 1].astype(float) + frames[n // 2]) / 2)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
@@ -43,37 +46,70 @@ def pore_lives(tracks: PoreTracks, sites: pd.DataFrame | None = None) -> pd.Data
         The table `sites`: a pore that opens within the disc of one of its cycle or of an earlier
         one gets its number.
     """
-    events = tracks.events.drop_duplicates("pore", keep="first").set_index("pore")
-    rows = [
-        _life(tracks, int(pore), own, events)
-        for pore, own in tracks.pores.groupby("pore", sort=True)
-    ]
-    if not rows:
+    if not len(tracks.pores):
         return empty("pore_lives")
-    table = pd.DataFrame(rows)
+    rows = tracks.pores.sort_values(["pore", "time_s"], kind="stable")
+    columns = {str(name): rows[name].to_numpy() for name in rows.columns}
+    begins = np.flatnonzero(np.diff(columns["pore"], prepend=-1))
+    context = _Context.of(tracks)
+    table = pd.DataFrame(
+        [
+            _life({name: v[first:stop] for name, v in columns.items()}, context)
+            for first, stop in itertools.pairwise([*begins.tolist(), len(rows)])
+        ]
+    )
     if sites is not None and len(sites):
-        table["site"] = [_site_at(row, sites) for row in rows]
+        table["site"] = _sites_at(table, sites)
     return conform("pore_lives", table)
 
 
-def _life(tracks: PoreTracks, pore: int, own: pd.DataFrame, events: pd.DataFrame) -> dict[str, Any]:
-    own = own.sort_values("time_s")
-    times, areas = own["time_s"].to_numpy(float), own["area_um2"].to_numpy(float)
-    parents = "" if pore not in events.index else str(events.loc[pore, "parents"] or "")
+@dataclass(frozen=True, eq=False)
+class _Context:
+    """What happened to pores: when each cycle was first looked at; parents; ends and by what."""
+
+    began_s: dict[int, float]
+    parents: dict[int, str]
+    ends: dict[int, tuple[float, str]]
+
+    @staticmethod
+    def of(tracks: PoreTracks) -> _Context:
+        events = tracks.events
+        times_s: dict[int, float] = {}
+        kinds: dict[int, str] = {}
+        parents: dict[int, str] = {}
+        ends: dict[int, tuple[float, str]] = {}
+        for pore, time_s, event, of in zip(
+            *(events[c].tolist() for c in ("pore", "time_s", "event", "parents")), strict=True
+        ):
+            parents.setdefault(pore, str(of or ""))
+            if event == "closure":
+                ends.setdefault(pore, (float(time_s), "closure"))
+            else:
+                times_s.setdefault(pore, float(time_s))
+                kinds.setdefault(pore, str(event))
+        met: dict[int, tuple[float, str]] = {}
+        for child, olds in tracks.graph.items():
+            for old in olds:
+                met.setdefault(old, (times_s[child], kinds[child]))
+        began = tracks.summary.groupby("cycle")["time_s"].min()
+        return _Context({int(c): float(t) for c, t in began.items()}, parents, ends | met)
+
+
+def _life(own: dict[str, NDArray[Any]], context: _Context) -> dict[str, Any]:
+    pore, cycle = int(own["pore"][0]), int(own["cycle"][0])
+    times, areas = own["time_s"].astype(float), own["area_um2"].astype(float)
+    parents = context.parents.get(pore, "")
     pristine = bool(own["pristine"].any())
-    first = (own["cycle"] == own["cycle"].iloc[0]).to_numpy()
-    began = tracks.summary.loc[tracks.summary["cycle"] == own["cycle"].iloc[0], "time_s"].min()
-    emergence, reason = _emergence(
-        times[first], areas[first], bool(parents), pristine, float(began)
-    )
+    first = own["cycle"] == cycle
+    began = context.began_s.get(cycle, math.nan)
+    emergence, reason = _emergence(times[first], areas[first], bool(parents), pristine, began)
     rate, sd, why = _expansion(times[first], areas[first])
-    ended, by = _end(tracks, pore)
-    last = own.iloc[-1]
+    ended, by = context.ends.get(pore, (math.nan, ""))
     return {
         "pore": pore,
-        "cycle": 0 if pristine else int(own["cycle"].iloc[0]),
-        "y_um": float(last["y_um"]),
-        "x_um": float(last["x_um"]),
+        "cycle": 0 if pristine else cycle,
+        "y_um": float(own["y_um"][-1]),
+        "x_um": float(own["x_um"][-1]),
         "emergence_s": emergence,
         "end_s": ended,
         "ended_by": by,
@@ -81,8 +117,8 @@ def _life(tracks: PoreTracks, pore: int, own: pd.DataFrame, events: pd.DataFrame
         "expansion_rate_um2_s": rate,
         "expansion_rate_sd_um2_s": sd,
         "pristine": pristine,
-        "resolved": bool(last["resolved"]),
-        "touches_edge": bool(last["touches_edge"]),
+        "resolved": bool(own["resolved"][-1]),
+        "touches_edge": bool(own["touches_edge"][-1]),
         "parents": parents,
         "reason": "; ".join(r for r in (reason, why) if r),
     }
@@ -98,10 +134,12 @@ def _emergence(
     noise = noise_of_second(np.diff(areas, n=2)) if len(areas) > 4 else 0.0
     level = max(EMERGED_SHARE * float(np.median(areas[-SUSTAINED_FRAMES:])), EMERGED_NOISES * noise)
     above = areas > level
-    starts = [i for i in range(len(above)) if above[i : i + SUSTAINED_FRAMES].all()]
-    if not starts:
+    # At the end fewer frames are enough.
+    later = np.concatenate([above, np.ones(SUSTAINED_FRAMES - 1, dtype=bool)])
+    stays = np.all([later[k : k + len(above)] for k in range(SUSTAINED_FRAMES)], axis=0)
+    if not stays.any():
         return math.nan, "its area never passed its noise"
-    i = starts[0]
+    i = int(np.argmax(stays))
     if i == 0:
         if times[0] <= window_s:
             return math.nan, "there when its cycle's dissolution began"
@@ -134,27 +172,20 @@ def _expansion(times: FloatArray, areas: FloatArray) -> tuple[float, float, str]
     return slope, float(np.sqrt(left @ left / (len(t) - 2) / (centred @ centred))), ""
 
 
-def _end(tracks: PoreTracks, pore: int) -> tuple[float, str]:
-    """When a pore ended and by what; NaN for one that is there at the end."""
-    events = tracks.events
-    for child, parents in tracks.graph.items():
-        if pore in parents:
-            at = events[(events["pore"] == child) & (events["event"] != "closure")].iloc[0]
-            return float(at["time_s"]), str(at["event"])
-    closed = events[(events["pore"] == pore) & (events["event"] == "closure")]
-    return (float(closed["time_s"].iloc[0]), "closure") if len(closed) else (math.nan, "")
-
-
-def _site_at(row: dict[str, Any], sites: pd.DataFrame) -> Any:
-    """Number of the site in whose disc a pore lies, the nearest of its cycle or before."""
-    own = sites[sites["cycle"] <= row["cycle"]]
-    if not len(own):
-        return pd.NA
-    far = np.hypot(own["y_um"].to_numpy(float) - row["y_um"], own["x_um"] - row["x_um"])
-    radius = np.fmax(own["radius_um"].to_numpy(float), math.sqrt(row["area_um2"] / math.pi))
-    ratio = np.asarray(far / np.maximum(radius, 1e-9), dtype=float)
-    nearest = int(np.argmin(ratio))
-    return int(own["site"].iloc[nearest]) if ratio[nearest] <= NEAR_SITE else pd.NA
+def _sites_at(lives: pd.DataFrame, sites: pd.DataFrame) -> list[Any]:
+    """Number of the site in whose disc each pore lies, the nearest of its cycle or before."""
+    y_um, x_um, radius_um = (sites[c].to_numpy(float) for c in ("y_um", "x_um", "radius_um"))
+    cycles, numbers = sites["cycle"].to_numpy(), sites["site"].to_numpy()
+    found: list[Any] = []
+    for cycle, y, x, area in zip(
+        *(lives[c].tolist() for c in ("cycle", "y_um", "x_um", "area_um2")), strict=True
+    ):
+        radius = np.fmax(radius_um, math.sqrt(max(area, 0) / math.pi))
+        ratio = np.hypot(y_um - y, x_um - x) / np.maximum(radius, 1e-9)
+        ratio[cycles > cycle] = np.inf
+        nearest = int(np.argmin(ratio))
+        found.append(int(numbers[nearest]) if ratio[nearest] <= NEAR_SITE else pd.NA)
+    return found
 
 
 def area_ratio_curves(

@@ -6,41 +6,31 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, special
+from numpy.typing import NDArray
+from scipy import ndimage, spatial
 from skimage import filters, measure, segmentation
 
-from napari_lithium_alloy.core.by_label import lengthening, maxima, sums
+from napari_lithium_alloy.core.by_label import sums
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixel_graph import PixelGraph
+from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred, robust_sd
+from napari_lithium_alloy.core.smoothing import blurred, near_over, robust_sd, with_laplacian
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
 """Shares between which a named threshold parts 256 levels."""
-LEAST_DEPTH, SHALLOW_TOLD, ROUND = 0.75, 0.8, 1.5
-"""Share of a hole's brightness that is too little; size from which it tells, as area over
-2 pi sigma^2; ratio of axes up to which a region is round: of a crack it tells nothing."""
 DARKEST_SHARE = 0.1
 """How far below the film a pixel counts as darker."""
-SEEN_NOISE = 0.04
-"""Noise of the sharpened share up to which no more smoothing is done."""
-SMOOTHINGS_PX = np.geomspace(0.5, 4.0, 19)
-LOWEST_SHARE, LOWEST_NOISES = 0.05, 2.0
-"""Share, and multiple of its noise, under which a pixel belongs to no pore."""
 SMALLEST_SEEN = 0.5
 """Of the response of a pore of the smallest area: what is enough."""
-SURELY_PORE = 0.75
-"""Share, smoothed by the point spread, that film of another brightness does not reach."""
 FAR_FROM_PORES, LEAST_QUIET_PX, LEAST_QUIET = 0.2, 200, 0.02
 """The film's noise is taken where no such share is near; pixels and share of the film it takes."""
-TOLD_APART_NOISES = 3.0
-"""Dip between two maxima, in units of the noise, that can tell two pores apart."""
-JOINED_MARGIN = 0.1
-"""How far the bridge of pores that were one before must sink until they are two."""
+NEAR_SPOT_PX = 2
+"""Rows and columns from a clear response within which a maximum may be a pore's."""
 LEAST_PART_PX = 2.0
 """Smallest radius of what a pore is split into."""
-FOUR_WAYS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
 def pore_labels(
@@ -79,12 +69,11 @@ def pore_labels(
     inside = np.where(film, share, 0).astype(np.float32)
     noise = robust_sd(np.diff(inside, axis=1)) / math.sqrt(2)
     allowed = film if where is None else film & where
-    # The bright rim that a filter draws round a dark spot, such as dead lithium, is no pore.
-    inside = np.maximum(inside, np.float32(-max(DARKEST_SHARE, 4 * noise)))
+    inside = np.maximum(inside, np.float32(-darkest(noise)))
     if parameters.method == "automatic":
         smallest_px = parameters.min_area_um2 / pixel_size_um**2
         spots = _Spots.of(inside, film, parameters.min_snr, smallest_px, psf_sigma_px)
-        sharp = _Sharpened.of(inside, psf_sigma_px, noise)
+        sharp = Sharpening.for_noise(psf_sigma_px, noise)
         labels = _automatic(inside, sharp, spots, allowed, parameters.threshold, before)
     else:
         labels = _over_a_level(inside, film, allowed, parameters, noise)
@@ -92,8 +81,29 @@ def pore_labels(
         labels = _filled(labels)
     if parameters.split_touching:
         labels = _split(labels)
-    kept = _large_enough(inside, labels, 0.5 * parameters.min_area_um2 / pixel_size_um**2)
-    return np.asarray(segmentation.relabel_sequential(kept)[0], dtype=np.int32)
+    least_px = least_area_px(parameters, pixel_size_um)
+    return large_enough(inside, labels, least_px).reshape(share.shape)
+
+
+def darkest(noise: float) -> float:
+    """How far below the film's a share counts.
+
+    The bright rim that a filter draws round a dark spot, such as dead lithium, is no pore.
+    """
+    return max(DARKEST_SHARE, 4 * noise)
+
+
+def least_area_px(parameters: PoreParameters, pixel_size_um: float) -> float:
+    """Sum of the share within its outline that a pore must pass."""
+    return 0.5 * parameters.min_area_um2 / pixel_size_um**2
+
+
+def large_enough(share: FloatArray, labels: IntArray, least_px: float) -> IntArray:
+    """The labels whose share adds up to more, renumbered without gaps."""
+    kept = sums(share, labels, int(labels.max(initial=0))) > least_px
+    kept[0] = False
+    number = (np.cumsum(kept) * kept).astype(np.int32)
+    return np.asarray(number[labels])
 
 
 def level_of(share: FloatArray, film: BoolArray, parameters: PoreParameters) -> float:
@@ -103,86 +113,26 @@ def level_of(share: FloatArray, film: BoolArray, parameters: PoreParameters) -> 
     return share_threshold(share[film], parameters.method, SHARE_LIMITS)
 
 
-def touching_share(radii_px: tuple[float, float], sigma_px: float) -> float:
-    """Sharpened share where two discs touch, under a Gaussian point spread.
-
-    A disc of radius r has at its edge, with q = (r / sigma)^2, the share (1 - exp(-q) I0(q)) / 2,
-    and sharpening by one step of the heat equation back adds q exp(-q) (I0(q) - I1(q)) / 2.
-    """
-    total = 0.0
-    for radius in radii_px:
-        q = (radius / max(sigma_px, 1e-6)) ** 2
-        total += 0.5 * (1 - special.i0e(q)) + 0.5 * q * (special.i0e(q) - special.i1e(q))
-    return total
-
-
-@dataclass(frozen=True, eq=False)
-class _Sharpened:
-    """Share with some of the blur taken out: less half sigma^2 times its Laplacian."""
-
-    image: Float32Array
-    sigma_px: float
-    noise: float
-
-    @staticmethod
-    def of(share: Float32Array, psf_sigma_px: float, noise: float) -> _Sharpened:
-        """Smoothed first as little as its noise allows."""
-        smoothing, gain = _smoothing(psf_sigma_px, noise)
-        sigma = math.sqrt(psf_sigma_px**2 + smoothing**2 + PIXEL_VARIANCE)
-        smooth = blurred(share, smoothing)
-        image = smooth - sigma**2 / 2 * ndimage.laplace(smooth)
-        return _Sharpened(image=image, sigma_px=sigma, noise=gain * noise)
-
-
-def _smoothing(psf_sigma_px: float, noise: float) -> tuple[float, float]:
-    """Standard deviation of the smoothing, and the share of white noise that is left."""
-    s = SMOOTHINGS_PX
-    c = (psf_sigma_px**2 + s**2 + PIXEL_VARIANCE) / 2
-    gains = np.sqrt(1 / (4 * s**2) + c / (2 * s**4) + c**2 / (2 * s**6)) / math.sqrt(math.pi)
-    quiet = np.flatnonzero(gains * noise <= SEEN_NOISE)
-    i = int(quiet[0]) if quiet.size else len(s) - 1
-    return float(s[i]), float(gains[i])
-
-
 def _automatic(
     share: Float32Array,
-    sharp: _Sharpened,
+    sharp: Sharpening,
     spots: _Spots,
     allowed: BoolArray,
     threshold: float,
     before: IntArray | None,
 ) -> IntArray:
-    image = np.where(allowed, sharp.image, 0)
-    lowest = max(LOWEST_SHARE, LOWEST_NOISES * sharp.noise)
-    peaks = (ndimage.maximum_filter(image, 3) == image) & (image > lowest)
-    seeds = measure.label(peaks & spots.near(), connectivity=2)
-    basins = segmentation.watershed(-image, seeds, mask=image > lowest, connectivity=2)
-    if not basins.any():
-        return np.zeros(share.shape, dtype=np.int32)
-    n = int(basins.max())
-    tops, areas = maxima(image, basins, n), sums(share, basins, n)
-    old = np.zeros(n + 1, int) if before is None else maxima(before, seeds, n).astype(int)
-    roots = _joined(_bridges(image, basins), tops, areas, sharp, old)
-    told = spots.tell(roots[basins], n)
-    labels = (roots * told[roots])[basins]
-    tops = maxima(image, labels, n)
-    level = threshold * np.minimum(tops, 1.0)
-    labels = np.where((labels > 0) & (image >= level[labels]), labels, 0)
-    shallow = _shallow(labels, tops, sums(share, labels, n), sharp.sigma_px)
-    return np.where(shallow[labels], 0, labels)
-
-
-def _shallow(labels: IntArray, tops: FloatArray, areas: FloatArray, sigma_px: float) -> BoolArray:
-    """(n + 1,) round regions far less bright inside than holes of their area: no holes.
-
-    So are thinned film and, in epi, dead lithium. Where most of the larger ones are, the
-    substrate's brightness is not as given, and none is left out.
-    """
-    u = np.maximum(areas, 0) / (2 * math.pi * sigma_px**2)
-    expected = 1 - (1 - u) * np.exp(-u)
-    told = (u > SHALLOW_TOLD) & (lengthening(labels, len(tops) - 1) < ROUND)
-    shallow = told & (tops < LEAST_DEPTH * expected)
-    return np.asarray(shallow & (shallow.sum() <= told.sum() / 2))
+    smooth = blurred(share, sharp.smoothing_px)
+    image = np.where(allowed, with_laplacian(smooth, 1, -(sharp.sigma_px**2) / 2), 0)
+    graph = PixelGraph.of(image > sharp.lowest)
+    images = [np.asarray(graph.of_picture(i)) for i in (image, share, spots.response, spots.smooth)]
+    peaks = graph.peaks(images[0], np.ones(len(graph.at), dtype=bool), sharp.lowest)
+    peaks[peaks] = spots.near(graph.at[peaks])
+    basins = Basins.of(graph, peaks, sharp.lowest, (images[0], images[1], images[2], images[3]))
+    old = None if before is None else np.asarray(graph.of_picture(before), dtype=np.int32)
+    found = basins.pores(graph, sharp, spots.least, threshold, old)
+    labels = np.zeros(len(graph.at), dtype=np.int32)
+    labels[basins.at] = found
+    return graph.picture(labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,87 +150,36 @@ class _Spots:
         """Of a small pore of area A under the point spread s it is A / (4 pi s^2)."""
         sigma = max(sigma_px, 0.8)
         smooth = blurred(share, sigma)
-        response = -(sigma**2) * ndimage.laplace(smooth)
-        u = smallest_px / (4 * math.pi * sigma**2)
-        bright = ndimage.maximum_filter(smooth, 2 * round(3 * sigma) + 1) > FAR_FROM_PORES
-        quiet = film & ~bright
+        response = with_laplacian(smooth, 0, -(sigma**2))
+        quiet = film & ~near_over(smooth, FAR_FROM_PORES, far_px(sigma))
         enough = quiet.sum() >= max(LEAST_QUIET_PX, LEAST_QUIET * film.sum())
-        noise = _noise_below(response[quiet]) if enough else 0.0
-        least = max(min_snr * noise, SMALLEST_SEEN * u * math.exp(-u))
+        noise = noise_below(-response[quiet & (response < 0)]) if enough else 0.0
+        least = max(min_snr * noise, least_response(smallest_px, sigma))
         return _Spots(response=response, smooth=smooth, least=least)
 
-    def near(self) -> BoolArray:
-        """(Y, X) True within two pixels of where it is clear, and well inside large pores."""
-        near = ndimage.maximum_filter(self.response, 5) > self.least
-        return np.asarray(near | (self.smooth > SURELY_PORE))
+    def near(self, at: NDArray[np.int32]) -> BoolArray:
+        """Whether pixels are within two of where it is clear, or well inside large pores."""
+        from napari_lithium_alloy.core.kernels.images import highest_around
 
-    def tell(self, labels: IntArray, n: int) -> BoolArray:
-        """(n + 1,) whether each label is told from the film."""
-        spot = maxima(self.response, labels, n) > self.least
-        return np.asarray(spot | (maxima(self.smooth, labels, n) > SURELY_PORE))
+        highest = np.empty(len(at), dtype=np.float32)
+        highest_around(self.response, NEAR_SPOT_PX, at, highest)
+        return np.asarray((highest > self.least) | (self.smooth.ravel()[at] > SURELY_PORE))
 
 
-def _noise_below(values: FloatArray) -> float:
+def least_response(smallest_px: float, sigma_px: float) -> float:
+    """What is enough of the response of a pore of the smallest area."""
+    u = smallest_px / (4 * math.pi * sigma_px**2)
+    return SMALLEST_SEEN * u * math.exp(-u)
+
+
+def far_px(sigma_px: float) -> int:
+    """Rows and columns from bright pixels at which the film is quiet."""
+    return round(3 * sigma_px)
+
+
+def noise_below(depths: FloatArray) -> float:
     """Standard deviation of the film about a share of 0, from what lies under it: no pore does."""
-    under = values[values < 0]
-    return robust_sd(under) if under.size else 0.0
-
-
-def _bridges(image: FloatArray, basins: IntArray) -> tuple[IntArray, FloatArray]:
-    """Pairs (N, 2) of neighbouring basins and the highest share (N,) at which they meet."""
-    pairs, levels = [np.empty((0, 2), int)], [np.empty(0)]
-    rows, columns = image.shape
-    for dy, dx in FOUR_WAYS:
-        here = slice(0, rows - dy), slice(max(0, -dx), columns - max(0, dx))
-        there = slice(dy, rows), slice(max(0, dx), columns + min(0, dx))
-        a, b = basins[here], basins[there]
-        met = (a != b) & (a > 0) & (b > 0)
-        pairs.append(np.sort(np.stack([a[met], b[met]], axis=1), axis=1))
-        levels.append(np.minimum(image[here][met], image[there][met]))
-    every, level = np.concatenate(pairs), np.concatenate(levels)
-    if not len(every):
-        return every, level
-    found, which = np.unique(every, axis=0, return_inverse=True)
-    highest = np.full(len(found), -np.inf)
-    np.maximum.at(highest, which.ravel(), level)
-    return found, highest
-
-
-def _joined(
-    bridges: tuple[IntArray, FloatArray],
-    tops: FloatArray,
-    areas: FloatArray,
-    sharp: _Sharpened,
-    old: IntArray,
-) -> IntArray:
-    """The pore of each basin: those whose bridge is high enough become one, highest first."""
-    root = np.arange(len(tops))
-    tops, areas = tops.copy(), np.maximum(areas, 0)
-    pairs, levels = bridges
-    for k in np.argsort(-levels):
-        a, b = (_root(root, int(i)) for i in pairs[k])
-        if a == b:
-            continue
-        radii = (math.sqrt(areas[a] / math.pi), math.sqrt(areas[b] / math.pi))
-        needed = touching_share(radii, sharp.sigma_px)
-        dip = min(tops[a], tops[b]) - levels[k]
-        if old[a] == old[b] > 0:
-            needed -= JOINED_MARGIN
-        were_two = min(old[a], old[b]) > 0 and old[a] != old[b]
-        clear = dip > (0 if were_two else TOLD_APART_NOISES * sharp.noise)
-        if levels[k] < needed and clear:
-            continue
-        high, low = (a, b) if tops[a] >= tops[b] else (b, a)
-        root[low] = high
-        areas[high] += areas[low]
-    return np.array([_root(root, i) for i in range(len(root))])
-
-
-def _root(root: IntArray, i: int) -> int:
-    while root[i] != i:
-        root[i] = root[root[i]]
-        i = int(root[i])
-    return i
+    return robust_sd(depths) if depths.size else 0.0
 
 
 def _over_a_level(
@@ -301,13 +200,21 @@ def _over_a_level(
 
 def _filled(labels: IntArray) -> IntArray:
     """Labels that also hold the pixels they enclose."""
-    holes = ndimage.binary_fill_holes(labels > 0) & (labels == 0)
-    if not holes.any():
+    background = measure.label(labels == 0, connectivity=1)
+    at_edge = np.concatenate([background[[0, -1]].ravel(), background[:, [0, -1]].ravel()])
+    enclosed = np.ones(int(background.max()) + 1, dtype=bool)
+    enclosed[0] = enclosed[at_edge] = False
+    if not enclosed.any():
         return labels
-    nearest = ndimage.distance_transform_edt(
-        labels == 0, return_distances=False, return_indices=True
-    )
-    return np.where(holes, labels[tuple(nearest)], labels)
+    holes, known = np.argwhere(enclosed[background]), np.argwhere(labels > 0)
+    filled = labels.copy()
+    filled[tuple(holes.T)] = nearest_labels(holes, known, labels[labels > 0])
+    return filled
+
+
+def nearest_labels(places: IntArray, known: IntArray, labels: IntArray) -> IntArray:
+    """(M,) for places (M, 2) the labels (N,) of the nearest of the known (N, 2)."""
+    return np.asarray(labels[spatial.cKDTree(known).query(places)[1]])
 
 
 def _split(labels: IntArray) -> IntArray:
@@ -333,9 +240,3 @@ def _depth(labels: IntArray) -> FloatArray:
         edge[tuple(first)] |= step
         edge[tuple(second)] |= step
     return np.where(labels > 0, ndimage.distance_transform_edt(~edge), 0)
-
-
-def _large_enough(share: FloatArray, labels: IntArray, least_px: float) -> IntArray:
-    kept = sums(share, labels, int(labels.max())) > least_px
-    kept[0] = False
-    return np.where(kept[labels], labels, 0)

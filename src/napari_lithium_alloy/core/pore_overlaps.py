@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from napari_lithium_alloy.core.by_label import centres as mean_places
+from napari_lithium_alloy.core.by_label import maxima, numbers_in
+from napari_lithium_alloy.core.pores import grown
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.tables import conform, empty
 
@@ -18,6 +21,8 @@ LEAST_LEFT = 0.5
 """Share of the pores that a shifted pattern must keep on the film."""
 MOST_TRIES = 20
 LEAST_PORES = 3
+FAR_PX = 16.0
+"""Distance up to which it is quicker to look around a mask than everywhere."""
 
 
 def pore_overlaps(
@@ -55,7 +60,7 @@ def pore_overlaps(
     rows: list[dict[str, Any]] = []
     rng = np.random.default_rng(seed)
     for cycle in sorted(c for c in ends if c > 0):
-        every = set(np.unique(ends[cycle]).tolist()) - {0}
+        every = set(numbers_in(ends[cycle]).tolist())
         others = {
             "pores before": (every, ends.get(cycle - 1, np.zeros(film.shape, int)) > 0),
             "sites": (new.get(cycle, set()), sites.get(cycle, np.zeros(film.shape, bool))),
@@ -79,20 +84,31 @@ def _overlap(
         return {"n_pores": len(pores), "reason": f"fewer than {LEAST_PORES} pores"}
     if not mask.any():
         return {"n_pores": len(pores), "n_overlapping": 0, "reason": "nothing to overlap"}
-    met = np.asarray(ndimage.maximum(mask, labels, pores)) > 0
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, pores))
-    radii = np.sqrt(np.bincount(labels.ravel())[pores] / math.pi)
-    away = ndimage.distance_transform_edt(~mask)
+    pixels = np.nonzero(labels)
+    own, n = labels[pixels], int(labels.max())
+    met = maxima(mask[pixels], own, n)[pores] > 0
+    every = np.concatenate([np.zeros((1, 2)), mean_places((pixels[0], pixels[1]), own, n)])
+    centres = every[pores]
+    radii = np.sqrt(np.bincount(own)[pores] / math.pi)
+    away = _distance(mask, float(radii.max()))
     draws = np.array([_moved_share(centres, radii, away, film, rng) for _ in range(DRAWS)])
     draws = draws[np.isfinite(draws)]
     found = {"n_pores": len(pores), "n_overlapping": int(met.sum()), "fraction": met.mean()}
     if len(draws) < DRAWS / 2:
         return found | {"reason": "the pores fill too much of the film to be moved"}
     low, high = np.quantile(draws, [0.025, 0.975])
-    own = float((away[tuple(np.round(centres).astype(int).T)] <= radii).mean())
-    p = (1 + int((draws >= own - 1e-9).sum())) / (1 + len(draws))
+    met_by_disc = float((away[tuple(np.round(centres).astype(int).T)] <= radii).mean())
+    p = (1 + int((draws >= met_by_disc - 1e-9).sum())) / (1 + len(draws))
     null = {"null_mean": draws.mean(), "null_low": low, "null_high": high, "p_value": p}
     return found | null | {"reason": ""}
+
+
+def _distance(mask: BoolArray, most: float) -> FloatArray:
+    """(Y, X) distance to a mask; infinite beyond the most, unless all of it is as quickly made."""
+    if most > FAR_PX:
+        return np.asarray(ndimage.distance_transform_edt(~mask))
+    squared = grown(mask.astype(np.int32), most)[1]
+    return np.asarray(np.sqrt(np.where(mask, 0, squared).astype(float)))
 
 
 def _moved_share(

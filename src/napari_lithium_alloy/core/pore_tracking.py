@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.by_label import numbers_in
 from napari_lithium_alloy.core.field import film_mask
+from napari_lithium_alloy.core.label_stack import (
+    LabelMaker,
+    LabelStack,
+    SparseLabels,
+    put_pixels,
+)
 from napari_lithium_alloy.core.lineage import Lineage, LineageBuilder
 from napari_lithium_alloy.core.photometry import Reference
 from napari_lithium_alloy.core.pore_edits import PoreEdit
@@ -20,19 +28,6 @@ from napari_lithium_alloy.core.pores import PoreOptics, pore_optics
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.tables import conform, empty
-
-
-class LabelStack(Protocol):
-    """Labels over time: a numpy array, or one on disk that behaves like it."""
-
-    shape: tuple[int, ...]
-
-    def __setitem__(self, key: Any, value: Any, /) -> None: ...
-    def __getitem__(self, key: Any, /) -> Any: ...
-
-
-LabelMaker = Callable[[tuple[int, ...]], LabelStack]
-"""Makes an empty label stack of a shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +101,6 @@ class PoreTracks:
         return dict(self.lineage.parents)
 
 
-def zeros(shape: tuple[int, ...]) -> LabelStack:
-    """Labels in memory."""
-    return np.zeros(shape, dtype=np.int32)
-
-
 def track_pores(
     recording: Recording,
     windows: Sequence[PoreWindow],
@@ -121,7 +111,7 @@ def track_pores(
     psf_sigma_px: float | None = None,
     substrate: float | None = None,
     edits: Sequence[PoreEdit] = (),
-    make_labels: LabelMaker = zeros,
+    make_labels: LabelMaker = SparseLabels,
 ) -> Work[PoreTracks]:
     """Follow pores through dissolution and dealloying.
 
@@ -143,7 +133,7 @@ def track_pores(
     edits : sequence of PoreEdit
         Corrections by hand.
     make_labels : callable
-        Makes the empty label stack, in memory or on disk.
+        Makes the empty label stack; that of a viewer is one that can be painted on.
 
     Raises
     ------
@@ -169,8 +159,8 @@ def track_pores(
     k = 0
     for (window, frames), end in zip(kept, ends, strict=True):
         tracker.begin(window, end)
-        for t in frames:
-            labels[k] = tracker.add(k, int(t))
+        for at, numbers in tracker.follow(k, frames):
+            put_pixels(labels, k, at, numbers)
             k += 1
             yield k, total
         tracker.end()
@@ -184,11 +174,14 @@ class _Tracker:
 
     look: PoreFrames
     builder: LineageBuilder = field(default_factory=LineageBuilder)
-    rows: list[pd.DataFrame] = field(default_factory=list)
+    rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
+    tables: list[pd.DataFrame] = field(default_factory=list)
     sums: list[dict[str, Any]] = field(default_factory=list)
     tracks: list[FloatArray] = field(default_factory=list)
     clipped_frames: int = 0
-    first_row: int = 0
+
+    def __post_init__(self) -> None:
+        self.film_um2 = float(self.look.optics.film.sum()) * self.look.size_um**2
 
     def begin_pristine(self, frames: IntArray) -> None:
         """Pinholes of the film before current flows."""
@@ -208,77 +201,89 @@ class _Tracker:
 
     def _hidden(self, counts: IntArray, labels: IntArray) -> bool:
         """Whether no area can be given."""
-        return math.isnan(self.look.optics.substrate) or self.look.is_clipped(counts, labels)
+        if math.isnan(self.look.optics.substrate):
+            return True
+        return self.look.is_clipped(self.look.clipped_px(counts), int((labels > 0).sum()))
 
     def begin(self, window: PoreWindow, end: IntArray) -> None:
         """Find the pores at the end of a window; they are the support of all its frames."""
         self.look.cycle = window.cycle
-        final, _ = self.look.found(end)
-        self.look.look_only_at(final, self.builder.latest)
-        self.first_row = len(self.rows)
+        self.look.look_only_at(self.look.found_labels(end), self.builder.latest)
 
-    def add(self, k: int, t: int) -> IntArray:
-        """Measure one frame and link it to the one before; (Y, X) its labels."""
-        time_s = float(self.look.recording.times_s[t])
-        if not self.look.final.any():
-            self.builder.add(self.look.final, time_s)
-            hidden = self._hidden(self.look.recording.read(t), self.look.final)
-            self.clipped_frames += hidden and not math.isnan(self.look.optics.substrate)
-            self._sum(time_s, 0, math.nan if hidden else 0.0)
-            return np.zeros_like(self.look.final)
-        seen = self.look.measured(t)
-        number = self.builder.add(seen.labels, time_s)
-        self.clipped_frames += seen.clipped
-        self._rows(k, time_s, seen, number[1:])
-        self._sum(time_s, len(seen.areas_px), seen.total_px * self.look.size_um**2)
-        return np.asarray(number[seen.labels])
+    def follow(self, k: int, frames: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
+        """Measure a window's frames, the first of which is the k-th, and link each to that before.
+
+        Yields
+        ------
+        at, numbers : (P,) int arrays
+            Labelled pixels of a frame, as indices of the flat picture, and whose each is.
+        """
+        times_s = self.look.recording.times_s[frames].tolist()
+        if not self.look.support.final.any():
+            for t, time_s in zip(frames.tolist(), times_s, strict=True):
+                self._add_nothing(t, time_s)
+                yield np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+            return
+        shape = self.look.recording.field_shape
+        seen = self.look.measured(frames)
+        for i, (one, time_s) in enumerate(zip(seen, times_s, strict=True), start=k):
+            number = self.builder.add_pixels(shape, one.at, one.labels, time_s)
+            self.clipped_frames += one.clipped
+            self._rows(i, time_s, one, number[1:])
+            self._sum(time_s, len(one.areas_px), one.total_px * self.look.size_um**2)
+            yield one.at, number[one.labels]
+
+    def _add_nothing(self, t: int, time_s: float) -> None:
+        final = self.look.support.final
+        self.builder.add(final, time_s)
+        hidden = self._hidden(self.look.recording.read(t), final)
+        self.clipped_frames += hidden and not math.isnan(self.look.optics.substrate)
+        self._sum(time_s, 0, math.nan if hidden else 0.0)
 
     def _rows(self, k: int, time_s: float, seen: FramePores, number: IntArray) -> None:
         if not number.size:
             return
         size, optics = self.look.size_um, self.look.optics
-        pinholes = np.unique(self.pristine.labels)
-        outlines_px = np.bincount(seen.labels.ravel())[1:]
         self.tracks.append(np.column_stack([number, np.full(len(number), k), seen.centres_px]))
+        areas = np.where(np.isnan(seen.areas_px), seen.outlines_px, seen.areas_px)
         self.rows.append(
-            pd.DataFrame(
-                {
-                    "time_s": time_s,
-                    "cycle": self.look.cycle,
-                    "pore": number,
-                    "y_um": seen.centres_px[:, 0] * size,
-                    "x_um": seen.centres_px[:, 1] * size,
-                    "area_um2": seen.areas_px * size**2,
-                    "final": seen.final,
-                    "resolved": np.where(np.isnan(seen.areas_px), outlines_px, seen.areas_px)
-                    > optics.smallest_resolved_px,
-                    "touches_edge": seen.touches_edge,
-                    "saturated": seen.saturated,
-                    "pristine": np.isin(number, pinholes[pinholes > 0]),
-                    "outline_area_um2": outlines_px * size**2,
-                }
-            )
+            {
+                "time_s": np.full(len(number), time_s),
+                "pore": number,
+                "y_um": seen.centres_px[:, 0] * size,
+                "x_um": seen.centres_px[:, 1] * size,
+                "area_um2": seen.areas_px * size**2,
+                "final": seen.final,
+                "resolved": areas > optics.smallest_resolved_px,
+                "touches_edge": seen.touches_edge,
+                "saturated": seen.saturated,
+                "outline_area_um2": seen.outlines_px * size**2,
+            }
         )
 
     def _sum(self, time_s: float, count: int, total_um2: float) -> None:
-        film_um2 = float(self.look.optics.film.sum()) * self.look.size_um**2
         self.sums.append(
             {
                 "time_s": time_s,
                 "cycle": self.look.cycle,
                 "count": count,
                 "total_area_um2": total_um2,
-                "area_fraction": total_um2 / film_um2 if film_um2 > 0 else math.nan,
+                "area_fraction": total_um2 / self.film_um2 if self.film_um2 > 0 else math.nan,
             }
         )
 
     def end(self) -> None:
         """Areas of a window's pores relative to those they end as; what has closed."""
         self.builder.close()
-        own = self.rows[self.first_row :]
-        if not own:
+        if not self.rows:
             return
-        self.rows[self.first_row :] = [_with_finals(pd.concat(own, ignore_index=True))]
+        every = {name: np.concatenate([r[name] for r in self.rows]) for name in self.rows[0]}
+        self.rows.clear()
+        more = {
+            "cycle": self.look.cycle,
+            "pristine": np.isin(every["pore"], numbers_in(self.pristine.labels)),
+        }
+        self.tables.append(_with_finals(pd.DataFrame(every | more)))
 
     def result(self, frames: IntArray, labels: LabelStack) -> PoreTracks:
         """Everything found."""
@@ -289,7 +294,7 @@ class _Tracker:
                 "area is not given; record with less light."
             ).strip()
             optics = replace(optics, note=note)
-        pores = pd.concat(self.rows, ignore_index=True) if self.rows else empty("pores")
+        pores = pd.concat(self.tables, ignore_index=True) if self.tables else empty("pores")
         sums = pd.DataFrame(self.sums) if self.sums else empty("pore_summary")
         tracks = np.concatenate(self.tracks) if self.tracks else np.empty((0, 4))
         return PoreTracks(

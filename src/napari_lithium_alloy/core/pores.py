@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage, optimize
-from skimage import measure, segmentation
+from skimage import measure
 
-from napari_lithium_alloy.core.by_label import centres
+from napari_lithium_alloy.core import by_label
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, robust_sd
+from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred, robust_sd
 
 EIGHT = np.ones((3, 3), dtype=bool)
 ASSUMED_PSF_SIGMA_PX = 1.3
@@ -105,9 +105,7 @@ def pore_optics(
             f"{recording.mode or 'trans'} bare substrate is {way}; correct it."
         )
     level, note = math.nan, ""
-    away = ndimage.distance_transform_edt(~film)
-    glass = (away > GLASS_BESIDE_PX[0]) & (away <= GLASS_BESIDE_PX[1])
-    glass &= np.isfinite(reference.image)
+    glass = _glass_beside(film) & np.isfinite(reference.image)
     if given is not None:
         level, note = given, "The substrate's brightness is the one given."
     elif glass.sum() >= 50:
@@ -123,6 +121,14 @@ def pore_optics(
         psf_known=psf_sigma_px is not None,
         note=note,
     )
+
+
+def _glass_beside(film: BoolArray) -> BoolArray:
+    """(Y, X) True where glass has the film's illumination and none of its blur."""
+    if film.all():
+        return ~film
+    away = ndimage.distance_transform_edt(~film)
+    return np.asarray((away > GLASS_BESIDE_PX[0]) & (away <= GLASS_BESIDE_PX[1]))
 
 
 def _window_px(recording: Recording, parameters: PoreParameters) -> int:
@@ -160,13 +166,13 @@ def estimate_substrate(
     """
     sign = 1.0 if brighter else -1.0
     raw = np.where(optics.film, sign * (brightness - film_level), 0)
-    excess = ndimage.gaussian_filter(raw, 1.0)
+    excess = blurred(raw, 1.0, cut=4.0)
     noise = robust_sd(excess[optics.film])
     labels = measure.label(excess > max(8 * noise, 0.05), connectivity=2)
-    index = np.arange(1, int(labels.max()) + 1)
+    n = int(labels.max())
     variance = optics.psf_sigma_px**2 + 1
-    sums = ndimage.sum_labels(raw, regions_of(labels, optics.psf_sigma_px), index)
-    peaks = ndimage.maximum(excess, labels, index) if len(index) else np.zeros(0)
+    sums = by_label.sums(raw, regions_of(labels, optics.psf_sigma_px), n)[1:]
+    peaks = by_label.maxima(excess, labels, n)[1:]
     steps = [
         sign * peaks[i] / -math.expm1(-_spread_ratio(2 * math.pi * variance * peaks[i] / sums[i]))
         + float(np.median(film_level[labels == i + 1]))
@@ -198,7 +204,7 @@ def estimate_psf(share: FloatArray, labels: IntArray) -> float:
     rows, columns = np.mgrid[-ring : ring + 1, -ring : ring + 1]
     far = np.hypot(rows, columns)
     found = []
-    for number, (y, x) in enumerate(np.round(centres(labels, n)).astype(int), start=1):
+    for number, (y, x) in enumerate(np.round(_centres(labels, n)).astype(int), start=1):
         inside = (slice(max(y - ring, 0), y + ring + 1), slice(max(x - ring, 0), x + ring + 1))
         if labels[inside].shape != far.shape or not np.isin(labels[inside], (0, number)).all():
             continue
@@ -212,6 +218,11 @@ def estimate_psf(share: FloatArray, labels: IntArray) -> float:
     return math.sqrt(min(max(float(np.median(found)), PSF_LIMITS[0] ** 2), PSF_LIMITS[1] ** 2))
 
 
+def _centres(labels: IntArray, n: int) -> FloatArray:
+    pixels = np.nonzero(labels)
+    return by_label.centres((pixels[0], pixels[1]), labels[pixels], n)
+
+
 def reach_px(sigma_px: float) -> float:
     """How far a pore's light reaches from its outline at half its brightness, pixels.
 
@@ -222,7 +233,20 @@ def reach_px(sigma_px: float) -> float:
 
 def regions_of(labels: IntArray, sigma_px: float) -> IntArray:
     """(Y, X) labels grown by the reach of the point spread, each pixel to its nearest pore."""
-    return np.asarray(segmentation.expand_labels(labels, distance=reach_px(sigma_px)))
+    return grown(labels, reach_px(sigma_px))[0]
+
+
+def grown(labels: IntArray, distance_px: float) -> tuple[IntArray, Float32Array]:
+    """(Y, X) labels grown over what has none within a distance, each pixel to its nearest.
+
+    With them squared distances: those of the pixels grown over; infinite elsewhere.
+    """
+    from napari_lithium_alloy.core.kernels.pixel_graph import grow
+
+    found = np.ascontiguousarray(labels).copy()
+    squared = np.full(labels.shape, np.inf, dtype=np.float32)
+    grow(np.ascontiguousarray(labels), distance_px, squared, found)
+    return found, squared
 
 
 def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> FloatArray:
@@ -235,12 +259,12 @@ def pore_areas_px(share: FloatArray, labels: IntArray, sigma_px: float) -> Float
     if n == 0:
         return np.zeros(0)
     region = regions_of(labels, sigma_px)
-    ring = segmentation.expand_labels(labels, distance=3 * sigma_px + 5)
-    ring[region > 0] = 0
-    index = np.arange(1, n + 1)
-    base = np.nan_to_num(ndimage.median(share, ring, index))
-    base[np.bincount(ring.ravel(), minlength=n + 1)[1:] < 20] = 0
-    total = ndimage.sum_labels(share, region, index)
+    ring = np.where(region > 0, 0, grown(labels, 3 * sigma_px + 5)[0])
+    in_ring = ring > 0
+    around = ring[in_ring]
+    base = np.nan_to_num(ndimage.median(share[in_ring], around, np.arange(1, n + 1)))
+    base[np.bincount(around, minlength=n + 1)[1:] < 20] = 0
+    total = by_label.sums(share, region, n)[1:]
     count = np.bincount(region.ravel(), minlength=n + 1)[1:]
     return np.asarray((total - base * count) / np.maximum(1 - base, 0.1))
 
@@ -263,9 +287,3 @@ def particles(mask: BoolArray, pixel_size_um: float) -> pd.DataFrame:
             "x_um": table["centroid-1"] * pixel_size_um,
         }
     )
-
-
-def edge_labels(labels: IntArray, film: BoolArray) -> set[int]:
-    """Labels that touch the field's or the film's edge."""
-    edge = ~ndimage.binary_erosion(film, EIGHT)
-    return {int(v) for v in np.unique(labels[edge]) if v}

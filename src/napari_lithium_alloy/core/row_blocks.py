@@ -6,13 +6,16 @@ import functools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from napari_lithium_alloy.core.progress import Work
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+AHEAD = 2
+"""Results that are made ahead, beside those of which each thread makes one."""
 Rows = tuple[int, int]
 """First row, and that after the last."""
 
@@ -42,24 +45,28 @@ def by_rows(function: Callable[[Rows], object], n_rows: int, *, most: int = 128)
         wait(tasks)
 
 
-def ahead(function: Callable[[int], Result], n: int, *, most: int) -> Iterator[Result]:
-    """Results of a function that lets other threads run for 0 to n - 1, in this order.
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, most: int | None = None
+) -> Iterator[Result]:
+    """What a function that lets other threads run makes of each item, a few made ahead.
 
-    At most `most` are made before they are asked for; with that on hand, work on one result and
-    the making of the next go on at the same time. As `by_rows`, in one of the threads it makes
-    each when it is asked for.
+    At most `most` are made before they are asked for, so that work on one result and the making
+    of the next go on at the same time. As `by_rows`, in one of the threads it makes each when it
+    is asked for.
     """
     if _is_one_of_them():
-        yield from map(function, range(n))
+        yield from map(function, items)
         return
+    most = thread_count() + AHEAD if most is None else most
     threads = _threads(os.getpid(), thread_count())
     waiting: deque[Future[Result]] = deque()
     try:
-        for i in range(n + most):
-            if i < n:
-                waiting.append(threads.submit(function, i))
-            if i >= most and waiting:
+        for item in items:
+            waiting.append(threads.submit(function, item))
+            if len(waiting) > most:
                 yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         for task in waiting:
             task.cancel()

@@ -85,20 +85,50 @@ def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
     return np.where(known, times, np.where(np.isfinite(around), around, far)).astype(np.float32)
 
 
-def blurred(image: FloatArray, sigma_px: float, *, straight: bool = False) -> Float32Array:
-    """(Y, X) float32 convolved with a Gaussian, cut at three standard deviations.
+def blurred(
+    image: FloatArray, sigma_px: float, *, straight: bool = False, cut: float = CUT
+) -> Float32Array:
+    """(Y, X) float32 convolved with a Gaussian, cut at some standard deviations.
 
     At the edges it is mirrored or, if `straight`, goes on as a straight line.
     """
     from napari_lithium_alloy.core.kernels.images import blur
 
     image = np.ascontiguousarray(image, dtype=np.float32)
-    half = int(np.ceil(CUT * sigma_px))
-    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
+    weights = gaussian_weights(sigma_px, cut)
     out = np.empty_like(image)
     finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image)))
     return out
+
+
+def with_laplacian(image: Float32Array, own: float, laplacian: float) -> Float32Array:
+    """(Y, X) so much of the image and so much of its Laplacian, mirrored at the edges."""
+    from napari_lithium_alloy.core.kernels.images import add_laplace
+
+    out = np.empty_like(image)
+    finish(by_rows(lambda rows: add_laplace(image, (own, laplacian), rows, out), len(image)))
+    return out
+
+
+def near_over(image: Float32Array, level: float, reach: int) -> BoolArray:
+    """(Y, X) True within some rows and columns of what is over a level."""
+    from napari_lithium_alloy.core.kernels.images import mark_around
+
+    out = np.empty(image.shape, dtype=bool)
+    finish(by_rows(lambda rows: mark_around(image, level, reach, rows, out), len(image)))
+    return out
+
+
+def gaussian_reach(sigma_px: float, cut: float = CUT) -> int:
+    """Pixels to either side that a Gaussian in space takes."""
+    return int(np.ceil(cut * sigma_px))
+
+
+def gaussian_weights(sigma_px: float, cut: float = CUT) -> Float32Array:
+    """(2 n + 1,) weights of a Gaussian in space."""
+    half = gaussian_reach(sigma_px, cut)
+    weights = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
 def cell_means(image: NDArray[Any], cell: int) -> Float32Array:

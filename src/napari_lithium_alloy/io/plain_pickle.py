@@ -22,6 +22,7 @@ ALLOWED = frozenset(
         ("builtins", "frozenset"),
         ("builtins", "set"),
         ("builtins", "slice"),
+        ("napari_lithium_alloy.core.label_stack", "SparseLabels"),
         ("numpy", "dtype"),
         ("numpy", "ndarray"),
         ("numpy._core.multiarray", "_reconstruct"),

@@ -14,7 +14,8 @@ _FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _mirrored(i: int, n: int) -> int:
+def mirrored(i: int, n: int) -> int:
+    """The place of n that a place beyond them is the mirror image of."""
     while i < 0 or i >= n:
         i = -1 - i if i < 0 else 2 * n - 1 - i
     return i
@@ -41,7 +42,7 @@ def _weights_at(
     for j in range(-half, half + 1):
         weight = weights[j + half]
         if not straight:
-            out[_mirrored(i + j, n) - i + 2 * half] += weight
+            out[mirrored(i + j, n) - i + 2 * half] += weight
         elif 0 <= i + j < n:
             out[j + 2 * half] = weight * (s2 - j * s1) / spread if spread > 0 else weight / s0
 
@@ -248,3 +249,69 @@ def mean_of_cells(
             for x in range(c * cell, right):
                 total += strip[x]
             out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def add_laplace(
+    image: NDArray[np.float32],
+    shares: tuple[float, float],
+    rows: tuple[int, int],
+    out: NDArray[np.float32],
+) -> None:
+    """So much of the image, and so much of its Laplacian, mirrored at the edges."""
+    height, width = image.shape
+    own, part = np.float32(shares[0]), np.float32(shares[1])
+    for y in range(rows[0], rows[1]):
+        above, row, below = image[max(y - 1, 0)], image[y], image[min(y + 1, height - 1)]
+        target = out[y]
+        for x in range(1, width - 1):
+            around = above[x] + below[x] + row[x - 1] + row[x + 1]
+            target[x] = own * row[x] + part * (around - np.float32(4) * row[x])
+        for x in (0, width - 1):
+            around = above[x] + below[x] + row[max(x - 1, 0)] + row[min(x + 1, width - 1)]
+            target[x] = own * row[x] + part * (around - np.float32(4) * row[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def highest_around(
+    image: NDArray[np.float32], reach: int, at: NDArray[np.int32], out: NDArray[np.float32]
+) -> None:
+    """Highest value within some rows and columns of each pixel of a list of flat indices."""
+    width = image.shape[1]
+    for i in range(at.shape[0]):
+        y, x = at[i] // width, at[i] % width
+        part = image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        out[i] = part.max()
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def mark_around(
+    image: NDArray[np.float32],
+    level: float,
+    reach: int,
+    rows: tuple[int, int],
+    out: NDArray[np.bool_],
+) -> None:
+    """Pixels within some rows and columns of those over a level."""
+    height, width = image.shape
+    nearest = np.zeros(width, dtype=np.int32)  # rows for which a pixel above still counts
+    for y in range(max(rows[0] - reach, 0), min(rows[1] + reach, height)):
+        for x in range(width):
+            nearest[x] = 2 * reach + 1 if image[y, x] > level else max(nearest[x] - 1, 0)
+        if y - reach >= rows[0]:
+            _widen(nearest, reach, out[y - reach])
+    for y in range(max(min(rows[1] + reach, height) - reach, rows[0]), rows[1]):
+        for x in range(width):
+            nearest[x] = max(nearest[x] - 1, 0)
+        _widen(nearest, reach, out[y])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _widen(line: NDArray[np.int32], reach: int, out: NDArray[np.bool_]) -> None:
+    out[:] = False
+    stop = 0
+    for x in range(line.shape[0]):
+        if line[x] > 0:
+            first = max(stop, x - reach)
+            stop = min(x + reach + 1, line.shape[0])
+            out[first:stop] = True

@@ -1,0 +1,88 @@
+"""Where pores of a window are looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage import measure
+
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixel_graph import PixelGraph
+from napari_lithium_alloy.core.pores import EIGHT, PoreOptics, regions_of
+from napari_lithium_alloy.core.recording import BoolArray, IntArray
+from napari_lithium_alloy.core.smoothing import blurred, cell_means
+
+FILM_REACH = 2.5
+"""Distance from which the film's level is carried under a pore, in point spreads."""
+FAR_REACH, CELL_PX, LEAST_NEAR = 10.0, 4, 0.01
+"""The same where film has less than this share of the weight; pixels averaged for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """Around the pores at the end of a window, each with its surroundings.
+
+    Attributes
+    ----------
+    optics : PoreOptics
+    final : (Y, X) int32 array
+        The pores.
+    regions : (Y, X) int32 array
+        Where parts of each are looked for, on the film.
+    """
+
+    optics: PoreOptics
+    final: IntArray
+    regions: IntArray
+
+    @staticmethod
+    def of(final: IntArray, optics: PoreOptics) -> Support:
+        """As far from the pores as their light reaches."""
+        grown = regions_of(final, optics.psf_sigma_px)
+        return Support(optics, final, np.where(optics.film, grown, 0).astype(np.int32))
+
+    @property
+    def sigma_px(self) -> float:
+        """The point spread."""
+        return self.optics.psf_sigma_px
+
+    @cached_property
+    def outside(self) -> Float32Array:
+        """(Y, X) 1 for film that is no support."""
+        return np.asarray(self.optics.film & (self.regions == 0), dtype=np.float32)
+
+    @cached_property
+    def weight(self) -> Float32Array:
+        """(Y, X) share of the weight that such film has around each pixel."""
+        return blurred(self.outside, FILM_REACH * self.sigma_px)
+
+    @cached_property
+    def graph(self) -> PixelGraph:
+        """Its pixels and those they enclose."""
+        around = measure.label(self.regions == 0, connectivity=1)
+        at_edge = np.concatenate([around[[0, -1]].ravel(), around[:, [0, -1]].ravel()])
+        mask = np.ones(int(around.max()) + 1, dtype=bool)
+        mask[at_edge] = False
+        mask[0] = True
+        return PixelGraph.of(mask[around])
+
+    @cached_property
+    def region(self) -> NDArray[np.int32]:
+        """(N,) the regions at the graph's pixels; 0 for what they enclose."""
+        return np.asarray(self.graph.of_picture(self.regions), dtype=np.int32)
+
+    @cached_property
+    def at_edge(self) -> BoolArray:
+        """(N,) whether the field's or the film's edge is at the graph's pixels."""
+        edge = ~ndimage.binary_erosion(self.optics.film, EIGHT)
+        return np.asarray(self.graph.of_picture(edge), dtype=bool)
+
+    @cached_property
+    def wide_weight(self) -> Float32Array:
+        """Share of the weight, from afar, that such film has at each cell."""
+        sigma = FAR_REACH * self.sigma_px / CELL_PX
+        return blurred(cell_means(self.outside, CELL_PX), sigma)
