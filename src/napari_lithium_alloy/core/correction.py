@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.drift import Shifts
 from napari_lithium_alloy.core.illumination import LampGain, without_bad
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.recording import EVERYTHING, BoolArray, FloatArray, Recording
 
@@ -142,6 +143,7 @@ class _Steady:
         self.recording, self.correction = recording, correction
         self.dark = np.asarray(dark_level(recording), dtype=np.float32)
         self.ceiling = self._ceiling()
+        self.in_place = correction.done == ("lamp",)
 
     def _ceiling(self) -> float | None:
         """What a clipped pixel is set to: the largest it can be after the correction."""
@@ -162,6 +164,9 @@ class _Steady:
         """Part of one corrected frame."""
         shape = self.recording.field_shape
         t %= self.recording.n_frames
+        if self.in_place:
+            own = self.dark[y, x] if self.dark.ndim else self.dark
+            return self._in_place(self.recording.read(t, y, x), t, own)
         (y0, y1, _), (x0, x1, _) = (s.indices(n) for s, n in zip((y, x), shape, strict=True))
         shift = self.correction.shift_px[t]
         whole = np.rint(shift).astype(int)
@@ -176,7 +181,23 @@ class _Steady:
             :: y.step or 1, :: x.step or 1
         ]
 
+    def _in_place(self, counts: NDArray[Any], t: int, dark: Float32Array) -> Float32Array:
+        """Light where each pixel is scaled and nothing else, in one go."""
+        from napari_lithium_alloy.core.kernels.steady import scaled_light
+
+        limit, scale = (
+            self.recording.saturation_counts,
+            np.float32(1 / self.correction.lamp.gain[t]),
+        )
+        clip = (np.inf, 0.0) if limit is None or self.ceiling is None else (limit, self.ceiling)
+        light = np.empty(counts.shape, dtype=np.float32)
+        dark = np.ascontiguousarray(dark if dark.ndim else dark.reshape(1, 1))
+        scaled_light(compilable(counts), dark, scale, clip, light)
+        return light
+
     def _whole(self, counts: NDArray[Any], t: int) -> Float32Array:
+        if self.in_place:
+            return self._in_place(counts, t, self.dark)
         rows, columns = (slice(0, n) for n in counts.shape)
         light, clipped = self._light(counts, t, rows, columns)
         return self._moved(light, clipped, self.correction.shift_px[t], light.shape)

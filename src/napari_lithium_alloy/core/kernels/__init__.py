@@ -1,6 +1,15 @@
 """Compiled loops over pixels. Import its modules only where they are used: they load numba."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 COMPILED_FOR = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
 """Counts of other types become float32 first."""
+
+
+def compilable(counts: NDArray[Any]) -> NDArray[Any]:
+    """Counts of a type, and in an order, that the loops are compiled for; others are copied."""
+    kept = counts if counts.dtype in COMPILED_FOR else counts.astype(np.float32)
+    return np.ascontiguousarray(kept)
