@@ -310,15 +310,11 @@ def _judged(
 
 def _placed_p(maps: _Prepared, placements: Placements, r: float) -> float:
     """Share of placements whose r with the first map is at least as large."""
-    top, left = maps.box[0].start, maps.box[1].start
-    rows, columns = maps.common.shape
+    corner = maps.box[0].start, maps.box[1].start
     scale = math.sqrt(float((maps.first**2).sum() * (maps.second**2).sum()))
-    null = []
-    for y, x in placements.discs:
-        here = (y >= top) & (y < top + rows) & (x >= left) & (x < left + columns)
-        # The first map is orthogonal to the trend, so that the discs need no detrending.
-        null.append(float(maps.first[y[here] - top, x[here] - left].sum()) / scale)
-    return share_beyond(np.array(null), r) if null else math.nan
+    # The first map is orthogonal to the trend, so that the discs need no detrending.
+    null = placements.sums(maps.first, corner) / scale
+    return share_beyond(null, r) if null.size else math.nan
 
 
 def _with(found: Correlation, **more: object) -> Correlation:

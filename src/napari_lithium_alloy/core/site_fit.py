@@ -40,7 +40,7 @@ SETTLED_PX = 0.02
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
-FEW = 0.01
+FEW = 0.03
 """Share of new discs that leaves the background as it is."""
 ROOM_PX = 6
 """That a disc moves in a sweep, and rounding."""
@@ -53,9 +53,10 @@ class DiscFit:
         self.templates = templates
         self.film = film
         self.weight = np.where(film, 1 / images.variance, 0).astype(np.float32)
-        self.loss = np.zeros_like(images.loss)
-        for own, image in zip(self.loss, images.loss, strict=True):
-            own[film] = image[film] - np.median(some_of(image, film))
+        self.loss = images.loss  # the images are ours from now on
+        for own in self.loss:
+            own -= np.median(some_of(own, film))
+            own *= film
         self.free = np.ones_like(self.loss)
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)

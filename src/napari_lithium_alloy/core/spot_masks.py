@@ -35,12 +35,13 @@ def site_masks(
     shape : (int, int)
     pixel_size_um : float
     """
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    from napari_lithium_alloy.core.kernels.discs import paint_discs
+
     masks = {}
     for cycle, own in sites.groupby("cycle"):
         mask = np.zeros(shape, dtype=np.float32)
-        for y, x, radius in own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um:
-            mask[(rows - y) ** 2 + (columns - x) ** 2 <= np.fmax(radius, 1.0) ** 2] = 1
+        px = own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
+        paint_discs(np.ascontiguousarray(px[:, :2]), np.fmax(px[:, 2], 1.0), mask)
         masks[f"cycle{cycle}_sites"] = mask
     return masks
 
