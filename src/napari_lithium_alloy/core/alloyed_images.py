@@ -7,7 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from napari_lithium_alloy.core.complementarity import LEAST_PIXELS, ComplementarityParameters
+from napari_lithium_alloy.core.compared_maps import LEAST_PIXELS
+from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
 from napari_lithium_alloy.core.photometry import Float32Array
