@@ -152,12 +152,12 @@ class Field:
             image = np.asarray(self.images[name][self.box], dtype=float)
             left = self._trends[degree].taken_from(image / self._largest(name))
             power = float(np.vdot(left, left))
-            ordered = np.sort(left[self.common])
+            kept = left.astype(np.float32) if self.large else left
+            ordered = np.sort(kept[self.common])
             every = len(ordered) // QUANTILES + 1
             if every > 1:
                 whole = len(ordered) - len(ordered) % every
-                ordered = ordered[:whole].reshape(-1, every).mean(axis=1)
-            kept = left.astype(np.float32) if self.large else left
+                ordered = ordered[:whole].reshape(-1, every).mean(axis=1, dtype=float)
             self._residuals[name, degree] = Residual(kept, power, ordered)
         return self._residuals[name, degree]
 

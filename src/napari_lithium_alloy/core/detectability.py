@@ -76,7 +76,8 @@ def detectability(
         places = _grid(known, px[:, :2], (apart, CLEAR * radius), rng)
         strong = profiles[:, 0][rng.integers(len(profiles), size=len(places))]
         picture = _with_discs(change, places, _median_shape(profiles), strong)
-        seen = detect_sites(picture, pixel_size_um, parameters, valid=film)
+        told = _around(places, radius, film.shape)
+        seen = detect_sites(picture, pixel_size_um, parameters, valid=film, told=told)
         near = _near(places, seen[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius)
         np.add.at(tried, tuple(places.T), 1)
         np.add.at(found, tuple(places[near].T), 1)
@@ -137,6 +138,16 @@ def _with_discs(
     return picture
 
 
+def _around(places: FloatArray | IntArray, within_px: float, shape: tuple[int, ...]) -> BoolArray:
+    """(Y, X) True within a distance of places, and a pixel more: a maximum lies between pixels."""
+    from napari_lithium_alloy.core.kernels.discs import paint_discs
+
+    mask = np.zeros(shape, dtype=np.float32)
+    centres = np.ascontiguousarray(places, dtype=float)
+    paint_discs(centres, np.full(len(centres), within_px + 1), mask)
+    return mask > 0
+
+
 def _near(places: IntArray, seen_px: FloatArray, within_px: float) -> BoolArray:
     if not len(seen_px) or not len(places):
         return np.zeros(len(places), dtype=bool)
@@ -171,7 +182,8 @@ def _as_sure(
     if "snr" not in sites or not sites["snr"].notna().any():
         return asked
     easy = replace(asked, min_snr=asked.min_snr / 4)
-    seen = detect_sites(change, pixel_size_um, easy, valid=film)
+    told = _around(sites[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius_px, film.shape)
+    seen = detect_sites(change, pixel_size_um, easy, valid=film, told=told)
     if not len(seen):
         return asked
     places = seen[["y_um", "x_um"]].to_numpy(float)

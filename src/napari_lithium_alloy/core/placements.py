@@ -87,6 +87,7 @@ def placed(sites_px: FloatArray, places: IntArray, rng: np.random.Generator) -> 
 
     Where that many do not fit so far apart, the last ones may lie nearer.
     """
+    from napari_lithium_alloy.core.kernels.laplacians import too_near
 
     def drawn(k: int) -> FloatArray:
         return np.asarray(
@@ -96,10 +97,10 @@ def placed(sites_px: FloatArray, places: IntArray, rng: np.random.Generator) -> 
     apart = _least_distance(sites_px)
     centres = drawn(len(sites_px))
     for _ in range(MOST_ROUNDS):
-        near = cKDTree(centres).query_pairs(0.999 * apart, output_type="ndarray")
-        if not len(near):
+        order = np.argsort(centres[:, 0], kind="stable")
+        again = np.flatnonzero(too_near(centres, order, 0.999 * apart))
+        if not len(again):
             break
-        again = np.unique(near[:, 1])
         centres[again] = drawn(len(again))
     return centres
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import thread_count
+from napari_lithium_alloy.core.row_blocks import by_rows, thread_count
 
 LEAST_OVERLAP = 0.5
 """Smallest share of the field two maps must keep in common under a shift."""
@@ -166,9 +167,11 @@ def cell_sums(image: FloatArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:
         return image
-    rows, columns = (n // cell for n in image.shape)
-    window = image[: rows * cell, : columns * cell]
-    return np.asarray(window.reshape(rows, cell, columns, cell).sum(axis=(1, 3)))
+    from napari_lithium_alloy.core.kernels.images import sums_of_cells
+
+    out = np.empty([n // cell for n in image.shape])
+    finish(by_rows(lambda rows: sums_of_cells(image, cell, rows, out), len(out)))
+    return out
 
 
 def correlation_length(own: FloatArray, overlap: FloatArray, length: FloatArray) -> float:
