@@ -153,7 +153,7 @@ class Field:
             left = self._trends[degree].taken_from(image / self._largest(name))
             power = float(np.vdot(left, left))
             kept = left.astype(np.float32) if self.large else left
-            ordered = np.sort(kept[self.common])
+            ordered = _ordered(kept[self.common])
             every = len(ordered) // QUANTILES + 1
             if every > 1:
                 whole = len(ordered) - len(ordered) % every
@@ -206,6 +206,14 @@ class Field:
             kept *= float((mean**2 * pixels).sum()) / residual.power
             means.append(mean)
         return means[0], means[1], there, math.sqrt(kept)
+
+
+def _ordered(values: FloatArray) -> FloatArray:
+    if values.dtype != np.float32:
+        return np.asarray(np.sort(values))
+    from napari_lithium_alloy.core.kernels.ranking import sorted_values
+
+    return np.asarray(sorted_values(values))
 
 
 def sum_of_products(a: FloatArray, b: FloatArray) -> float:

@@ -12,6 +12,8 @@ from scipy.spatial import cKDTree
 from napari_lithium_alloy.core.nucleation import NucleationParameters, detect_sites
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.shifts import cell_sums
+from napari_lithium_alloy.core.smoothing import at_pixels
 
 APART, CLEAR = 8.0, 2.5
 """Distance of artificial sites from each other (nearer ones are noise to each other) and from real
@@ -24,6 +26,8 @@ ENOUGH, MOST_ROUNDS = 60, 6
 """Artificial sites wanted, and pictures with them that are made at most."""
 SMOOTHING = 1.0
 """Of the map, in units of the distance between artificial sites."""
+CELLS_A_SIGMA, MANY_PX = 10.0, 2**20
+"""Cells to a standard deviation of that smoothing, in fields of more pixels than that."""
 PRIOR = 1.0
 """Weight of the whole film's share beside that of the places around a pixel."""
 
@@ -160,13 +164,24 @@ def _smoothed(
     """Share found around each pixel, drawn towards that of the whole film where few were tried."""
     if not tried.sum():
         return film.astype(np.float32)
-    scale = 2 * np.pi * sigma_px**2
-    around, of_them = (
-        scale * ndimage.gaussian_filter(image, sigma_px, mode="constant")
-        for image in (tried, found)
-    )
+    cell = max(1, int(sigma_px / CELLS_A_SIGMA)) if film.size > MANY_PX else 1
+    around, of_them = (_summed_around(image, sigma_px, cell) for image in (tried, found))
     prior = PRIOR * (found.sum() + 0.5) / (tried.sum() + 1)
     return np.where(film, (of_them + prior) / (around + PRIOR), 0).astype(np.float32)
+
+
+def _summed_around(image: FloatArray, sigma_px: float, cell: int) -> FloatArray:
+    """Sums around each pixel under a Gaussian that is 1 in the middle; nothing lies outside.
+
+    Made on sums over cells, between whose centres it goes straight.
+    """
+    room = [(0, -n % cell) for n in image.shape]
+    sums = cell_sums(np.pad(image, room), cell)
+    smooth = ndimage.gaussian_filter(sums, sigma_px / cell, mode="constant")
+    scaled = 2 * np.pi * (sigma_px / cell) ** 2 * smooth
+    if cell == 1:
+        return np.asarray(scaled)
+    return at_pixels(scaled.astype(np.float32), cell, image.shape)
 
 
 def _as_sure(

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
-_SUMS = {"reassoc", "contract", "nsz"}
+_LARGEST = np.finfo(np.float32).max
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_SUMS)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _light_of(row: NDArray[Any], dark: Floats, out: Floats) -> bool:
     """Fill in a row's light; whether any of it is missing."""
-    nothing = np.float32(0)
+    known = 0
     for x in range(len(row)):
         out[x] = np.float32(row[x]) - dark[x]
-        nothing += out[x] - out[x]
-    return bool(nothing != 0)
+        known += 1 if abs(out[x]) <= _LARGEST else 0
+    return known < len(row)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
