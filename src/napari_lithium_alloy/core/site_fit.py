@@ -40,7 +40,7 @@ SETTLED_PX = 0.02
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
-FEW = 0.03
+FEW = 0.01
 """Share of new discs that leaves the background as it is."""
 ROOM_PX = 6
 """That a disc moves in a sweep, and rounding."""
