@@ -150,17 +150,17 @@ def site_losses(
     _film_light(change, begin, free, least_ring, film)
     room = np.empty(free.shape[1])
     for i in range(len(begin)):
-        floor = 0.0
+        floor, per_film = 0.0, 1 / film[i]
         if floor_share > 0:
             unknown = False
             for j in range(free.shape[1]):
-                room[j] = abs(1 - change[begin[i, RING] + j] / film[i])
+                room[j] = abs(1 - change[begin[i, RING] + j] * per_film)
                 unknown |= math.isnan(room[j])
             floor = math.nan if unknown else floor_share * middle_of(room, len(room))
         for kind in range(CORE, DISC + 1):
             total = own = 0.0
             for j in range(begin[i, kind], begin[i, kind + 1]):
-                loss = 1 - change[j] / film[i]
+                loss = 1 - change[j] * per_film
                 total += abs(loss) - floor if floor_share > 0 else loss
                 own += change[j]
             n = max(begin[i, kind + 1] - begin[i, kind], 1)
