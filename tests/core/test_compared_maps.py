@@ -1,5 +1,7 @@
 """What images bring to all their pairs, against pairs on their own."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -9,6 +11,7 @@ from napari_lithium_alloy.core.colocalization import coefficients
 from napari_lithium_alloy.core.compared_maps import ComparedMaps
 from napari_lithium_alloy.core.complementarity import correlate, correlate_pair
 from napari_lithium_alloy.core.counted_pairs import CountedPairs
+from napari_lithium_alloy.core.errors import AlloyError
 
 
 def maps_of(seed, shape=(150, 170), sigma=9.0):
@@ -69,5 +72,13 @@ def test_counts_of_masks_give_the_coefficients_of_their_pixels(thresholds):
         numbers = [{k: v for k, v in vars(c).items() if k != "reason"} for c in (found, alone)]
         assert numbers[0] == pytest.approx(numbers[1], nan_ok=True)
         assert found.reason == alone.reason
+    with pytest.raises(AlloyError, match="give one a map"):
+        counted.coefficients("b", "spots", rule="fixed")
+    otsu = counted.coefficients("b", "spots", rule="otsu", thresholds=(0.2, 1.0))
+    assert otsu.threshold_b == coefficients(images["b"], images["spots"], valid=valid).threshold_b
+    images["smaller"] = images["b"][:-1]
+    for compare in (counted.coefficients, partial(correlate_pair, ComparedMaps(images, None))):
+        with pytest.raises(AlloyError, match="different shapes"):
+            compare("b", "smaller")
     nothing = CountedPairs(images, np.zeros_like(valid)).coefficients("b", "spots")
     assert nothing.reason == "no pixel is known in both maps"

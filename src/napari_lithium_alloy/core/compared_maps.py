@@ -13,7 +13,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from napari_lithium_alloy.core.colocalization import LEAST_SPREAD
+from napari_lithium_alloy.core.colocalization import LEAST_SPREAD, common_field
 from napari_lithium_alloy.core.detrending import Trend, detrended
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
@@ -243,8 +243,7 @@ class ComparedMaps:
         if key not in self._fields:
             while len(self._fields) > 1:
                 del self._fields[next(iter(self._fields))]
-            common = np.isfinite(self.images[a]) & np.isfinite(self.images[b])
-            common = common if self.valid is None else common & self.valid
+            common = common_field(self.images[a], self.images[b], self.valid)
             self._fields[key] = Field(self.images, common) if common.any() else None
         return self._fields[key]
 

@@ -11,7 +11,6 @@ from napari_lithium_alloy.core.colocalization import (
     Coefficients,
     ThresholdRule,
     coefficients,
-    common_field,
     manders_reasons,
     pearson_of_sums,
 )
@@ -46,12 +45,13 @@ class CountedPairs:
     ) -> Coefficients:
         """All coefficients of two of the images."""
         first, second = (self._code(name) for name in (a, b))
-        if first is None or second is None or rule == "costes":
-            return coefficients(
-                self.images[a], self.images[b], valid=self.valid, rule=rule, thresholds=thresholds
-            )
-        common_field(self.images[a][:0], self.images[b][:0], None)
-        return _of_counts(first, second, self._counts(first, second), thresholds)
+        given = thresholds if rule == "fixed" else None
+        told = rule == "otsu" or given is not None
+        if told and first is not None and second is not None and _alike(first, second):
+            return _of_counts(first, second, self._counts(first, second), given)
+        return coefficients(
+            self.images[a], self.images[b], valid=self.valid, rule=rule, thresholds=thresholds
+        )
 
     def _code(self, name: str) -> Coded | None:
         """The image's values and which each pixel has; None where there are many."""
@@ -71,6 +71,10 @@ class CountedPairs:
         valid = np.ones(first[1].shape, bool) if self.valid is None else self.valid
         count_pairs(first[1], second[1], valid, counts)
         return counts
+
+
+def _alike(first: Coded, second: Coded) -> bool:
+    return first[1].shape == second[1].shape
 
 
 def _of_counts(
