@@ -261,3 +261,22 @@ def test_faint_glass_is_told_whatever_the_dark_level_and_its_gain_is_no_staircas
     assert correction.lamp.source == "reference"
     error = np.log(correction.lamp.gain / (lamp / lamp[:5].mean()))
     assert np.std(error) < 0.002
+
+
+@pytest.mark.parametrize("whole_dark", [False, True])
+def test_a_lamp_alone_is_taken_out_pixel_by_pixel(whole_dark):
+    rng = np.random.default_rng(2)
+    counts = rng.integers(90, 260, (3, 20, 30)).astype(np.uint16)
+    dark = rng.uniform(80, 120, (20, 30)).astype(np.float32) if whole_dark else 100.0
+    recording = recording_of(counts, dark_counts=dark, saturation_counts=250.0)
+    correction = shifted_correction(recording, (0.0, 0.0))
+    lamp = dataclasses.replace(correction.lamp, gain=np.array([1.0, 0.5, 2.0]))
+    light = corrected(recording, dataclasses.replace(correction, lamp=lamp))
+    assert light.corrections == ("lamp",)
+    for t, gain in enumerate(lamp.gain):
+        expected = (counts[t] - dark) / gain
+        expected[counts[t] >= 250] = light.saturation_counts
+        assert light.read(t) == pytest.approx(expected, rel=1e-6)
+        assert np.array_equal(light.frames[t].compute(), light.read(t))
+        part = slice(3, 17, 2), slice(5, 25)
+        assert np.array_equal(light.read(t, *part), light.read(t)[part])

@@ -7,7 +7,8 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from napari_lithium_alloy.core.complementarity import correlate
-from napari_lithium_alloy.core.placements import placed, site_placements
+from napari_lithium_alloy.core.kernels.discs import disc_runs, paint_discs
+from napari_lithium_alloy.core.placements import Placements, placed, site_placements
 from napari_lithium_alloy.core.spot_masks import site_masks
 
 SIZE_UM = 0.1
@@ -36,13 +37,37 @@ def test_discs_are_those_of_the_mask_and_draws_are_seeded():
     valid = np.ones((60, 60), bool)
     sites = sites_at([[10, 10], [40, 30], [20, 45]])
     one, same = (site_placements(sites, valid, SIZE_UM, n=5)["cycle1_sites"] for _ in range(2))
-    for (y, x), (y2, x2) in zip(one.discs, same.discs, strict=True):
-        assert np.array_equal(y, y2)
-        assert np.array_equal(x, x2)
-        assert len(np.unique(y * 60 + x)) == len(y)
+    for runs, again in zip(one.runs, same.runs, strict=True):
+        assert np.array_equal(runs, again)
     area = site_masks(sites, (60, 60), SIZE_UM)["cycle1_sites"].sum()
-    assert np.mean([len(y) for y, _ in one.discs]) == pytest.approx(area, rel=0.25)
-    assert site_placements(sites, np.zeros((60, 60), bool), SIZE_UM)["cycle1_sites"].discs == []
+    assert np.mean([np.diff(runs).sum() for runs in one.runs]) == pytest.approx(area, rel=0.25)
+    assert site_placements(sites, np.zeros((60, 60), bool), SIZE_UM)["cycle1_sites"].runs == []
+
+
+def painted(centres, radii, shape):
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    near = [
+        (rows - y) ** 2 + (columns - x) ** 2 <= r**2
+        for (y, x), r in zip(centres, radii, strict=True)
+    ]
+    return np.any(near, axis=0)
+
+
+def test_discs_that_overlap_count_each_pixel_once_in_any_part_of_the_field():
+    rng = np.random.default_rng(3)
+    shape, radii = (50, 70), rng.uniform(1, 9, 40)
+    centres = rng.uniform((-2, -2), (52, 72), (40, 2))
+    inside = painted(centres, radii, shape)
+    mask = np.zeros(shape, np.float32)
+    paint_discs(centres, radii, mask)
+    assert np.array_equal(mask > 0, inside)
+    runs = disc_runs(centres, radii, shape)
+    listed = np.concatenate([np.arange(a, b) for a, b in runs])
+    assert np.array_equal(listed, np.flatnonzero(inside))
+    image = rng.normal(0, 1, shape)
+    part = np.s_[7:31, 12:60]
+    sums = Placements(runs=[runs], width=70).sums(image[part], (7, 12))
+    assert sums == pytest.approx([image[part][inside[part]].sum()])
 
 
 def p_of(seed, follow):

@@ -79,6 +79,9 @@ def test_responses_by_blocks_are_a_correlation(monkeypatch):
             signal.correlate(a, b, mode="same") for a, b in zip(weighted, kernel, strict=True)
         )
         assert own == pytest.approx(wanted, abs=1e-3)
+    places = np.array([[0, 0], [70, 20], [75, 64], [149, 129], [30, 10]])
+    there = filtered.at_places(places, images.loss, images.variance, film)
+    assert there == pytest.approx(found[:, places[:, 0], places[:, 1]], abs=1e-3)
 
 
 def test_discs_are_fitted_by_strips_as_they_are_all_together():

@@ -7,7 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from napari_lithium_alloy.core.complementarity import LEAST_PIXELS, ComplementarityParameters
+from napari_lithium_alloy.core.compared_maps import LEAST_PIXELS
+from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -33,8 +34,7 @@ def time_at_progress(onset: OnsetMap, progress: float) -> float:
     AlloyError
         If the share does not lie between 0 and 1.
     """
-    if not 0 < progress < 1:
-        raise AlloyError(f"The progress is {progress:g}; give one between 0 and 1, such as 0.5.")
+    _check_progress(progress)
     times = onset.onset_s[onset.reached]
     return float(np.quantile(times, progress)) if times.size else float("nan")
 
@@ -45,18 +45,34 @@ def alloyed_image(onset: OnsetMap, progress: float) -> Float32Array:
     Pixels that had alloyed before the step are 1, those that never do 0: also those whose rise is
     within the noise, where half of a typical rise would not be. NaN where it is not known.
     """
-    at = time_at_progress(onset, progress)
-    image = np.full(onset.onset_s.shape, np.nan, dtype=np.float32)
-    if np.isfinite(at):
-        reached = onset.reached
-        image[reached] = (onset.onset_s[reached] <= at).astype(np.float32)
-        image[onset.reason == OnsetReason.BEFORE] = 1
-        image[onset.reason == OnsetReason.NEVER] = 0
-        most = onset.amplitude + SURELY_SIGMAS * onset.amplitude_noise
-        with np.errstate(invalid="ignore"):
-            still = most < np.median(onset.amplitude[reached]) / 2
-        image[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
-    return image
+    return alloyed_images(onset, [progress])[0]
+
+
+def alloyed_images(onset: OnsetMap, progresses: Sequence[float]) -> list[Float32Array]:
+    """The same at several shares."""
+    reached = onset.reached
+    times = onset.onset_s[reached]
+    base = np.full(onset.onset_s.shape, np.nan, dtype=np.float32)
+    if not times.size:
+        return [base.copy() for _ in progresses]
+    base[onset.reason == OnsetReason.BEFORE] = 1
+    base[onset.reason == OnsetReason.NEVER] = 0
+    most = onset.amplitude + SURELY_SIGMAS * onset.amplitude_noise
+    with np.errstate(invalid="ignore"):
+        still = most < np.median(onset.amplitude[reached]) / 2
+    base[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
+    images = []
+    for progress in progresses:
+        _check_progress(progress)
+        image = base.copy()
+        image[reached] = times <= float(np.quantile(times, progress))
+        images.append(image)
+    return images
+
+
+def _check_progress(progress: float) -> None:
+    if not 0 < progress < 1:
+        raise AlloyError(f"The progress is {progress:g}; give one between 0 and 1, such as 0.5.")
 
 
 def is_uniform(onset: OnsetMap) -> bool:
@@ -80,8 +96,8 @@ def stage_images(
     parameters = parameters or ComplementarityParameters()
     images: dict[str, Float32Array] = {}
     for key, onset in maps.items():
-        for moment in MOMENTS:
-            alloyed = alloyed_image(onset, progress_at(parameters, moment))
+        shares = [progress_at(parameters, moment) for moment in MOMENTS]
+        for moment, alloyed in zip(MOMENTS, alloyed_images(onset, shares), strict=True):
             images[f"{key}_alloyed_{moment}"] = alloyed
             images[f"{key}_unalloyed_{moment}"] = 1 - alloyed
         images[f"{key}_onset"] = onset.onset_s

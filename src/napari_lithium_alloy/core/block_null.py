@@ -7,10 +7,11 @@ as the point spread (Costes' randomization) keep none, and call nearly everythin
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 
 LEAST_BLOCKS, MOST_BLOCKS = 12, 400
 BLOCK_LENGTHS = 4.0
@@ -58,21 +59,30 @@ def block_correlations(
         return np.empty(0)
     mask = there[kept]
     first, second = (_squares(np.where(valid, i - i[valid].mean(), 0), side)[kept] for i in (a, b))
-    sums = [
-        one @ other.T
-        for one, other in (
-            (mask, mask), (first, mask), (mask, second),
-            (first**2, mask), (mask, second**2), (first, second),
-        )
-    ]  # fmt: skip
-    rng = np.random.default_rng(seed)
-    places = np.arange(len(mask))
-    orders = rng.permuted(np.tile(places, (n, 1)), axis=1)
-    chosen = places * len(places) + orders
-    pixels, x, y, xx, yy, xy = (s.ravel().take(chosen).sum(axis=1) for s in sums)
-    spread = (xx - x * x / pixels) * (yy - y * y / pixels)
+    orders = _orders(len(mask), n, seed)
+    if mask.all():
+        # Each square is whole: its sums do not depend on what it comes to lie on.
+        xy = (first @ second.T).ravel().take(orders).sum(axis=1)
+        pixels, x, y, xx, yy = (float(i.sum()) for i in (mask, first, second, first**2, second**2))
+    else:
+        pixels, x, y, xx, yy, xy = (
+            (one @ other.T).ravel().take(orders).sum(axis=1)
+            for one, other in (
+                (mask, mask), (first, mask), (mask, second),
+                (first**2, mask), (mask, second**2), (first, second),
+            )
+        )  # fmt: skip
+    spread = np.broadcast_to((xx - x * x / pixels) * (yy - y * y / pixels), xy.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0, (xy - x * y / pixels) / np.sqrt(spread), 0.0)
+
+
+@lru_cache(maxsize=4)
+def _orders(n_blocks: int, n: int, seed: int) -> IntArray:
+    """(n, B) flat indices, into products of all squares with all, of squares in random orders."""
+    places = np.arange(n_blocks)
+    orders = np.random.default_rng(seed).permuted(np.tile(places, (n, 1)), axis=1)
+    return np.asarray(places * n_blocks + orders)
 
 
 def _squares(image: FloatArray, side: int) -> FloatArray:

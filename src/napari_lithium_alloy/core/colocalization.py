@@ -88,16 +88,14 @@ def coefficients(
     low, high = _thresholds(x, y, rule, thresholds)
     if not math.isfinite(low + high):
         reasons.append("Costes' thresholds need maps that agree (r > 0)")
-    m1, m2 = manders(x, y, low, high)
-    if x.min() < 0 or y.min() < 0:
-        m1 = m2 = math.nan
-        reasons.append("Manders' coefficients need values that are not negative")
+    (m1, m2), more = manders_reasons(x, y, (low, high))
+    reasons += more
     r = pearson(x, y)
     if not math.isfinite(r):
         reasons.append("one of the maps is constant")
     return Coefficients(
         pearson_r=r,
-        spearman_r=spearman(x, y),
+        spearman_r=spearman(a[known], b[known]),
         manders_m1=m1,
         manders_m2=m2,
         threshold_a=low,
@@ -142,9 +140,45 @@ def _standardized(values: FloatArray) -> FloatArray:
     return np.asarray(unit / sd) if sd > LEAST_SPREAD else np.empty(0)
 
 
+def pearson_of_sums(a: FloatArray, b: FloatArray, weights: FloatArray) -> float:
+    """Pearson's r of few values, each pair of them so many times; NaN where one is constant."""
+    share = np.sqrt(weights / weights.sum())
+    scaled = []
+    for values in (a, b):
+        unit = values / max(float(np.abs(values).max()), np.finfo(float).tiny)
+        unit = (unit - np.average(unit, weights=weights)) * share
+        scaled.append(unit / max(float(np.linalg.norm(unit)), LEAST_SPREAD))
+    constant = min(float(np.ptp(values)) for values in (a, b)) == 0
+    return math.nan if constant else float(scaled[0] @ scaled[1])
+
+
+def manders_reasons(
+    a: FloatArray,
+    b: FloatArray,
+    thresholds: tuple[float, float],
+    weights: FloatArray | float = 1.0,
+) -> tuple[tuple[float, float], list[str]]:
+    """M1 and M2, NaN with a reason where a value is negative."""
+    if a.min() < 0 or b.min() < 0:
+        reason = "Manders' coefficients need values that are not negative"
+        return (math.nan, math.nan), [reason]
+    return manders(a, b, *thresholds, weights), []
+
+
 def spearman(a: FloatArray, b: FloatArray) -> float:
     """Pearson's r of the ranks of two samples; NaN where one is constant."""
-    return pearson(rankdata(a), rankdata(b))
+    return pearson(ranks_of(a), ranks_of(b))
+
+
+def ranks_of(values: FloatArray) -> FloatArray:
+    """Ranks from 1; equal values share the mean of theirs. Of float32 values it is fast."""
+    if values.dtype != np.float32:
+        return np.asarray(rankdata(values))
+    from napari_lithium_alloy.core.kernels.ranking import average_ranks
+
+    ranks = np.empty(values.size)
+    average_ranks(np.ascontiguousarray(values), ranks)
+    return ranks
 
 
 def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
@@ -154,7 +188,11 @@ def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
 
 
 def manders(
-    a: FloatArray, b: FloatArray, threshold_a: float, threshold_b: float
+    a: FloatArray,
+    b: FloatArray,
+    threshold_a: float,
+    threshold_b: float,
+    weights: FloatArray | float = 1.0,
 ) -> tuple[float, float]:
     """M1 and M2 of two samples; pixels at a threshold count. NaN where a sum is 0.
 
@@ -163,6 +201,7 @@ def manders(
     found = []
     for own, other, threshold in ((a, b, threshold_b), (b, a, threshold_a)):
         beyond = other > 0 if threshold == -math.inf else other >= threshold
+        own = own * weights
         total = float(own.sum())
         known = total > 0 and not math.isnan(threshold)
         found.append(float(own[beyond].sum()) / total if known else math.nan)

@@ -14,23 +14,26 @@ from scipy.stats import t as student_t
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.colocalization import (
     ThresholdRule,
-    attainable_r,
-    coefficients,
     common_field,
     pearson,
 )
-from napari_lithium_alloy.core.covariance_model import CELLS_A_LENGTH, spread_factor
-from napari_lithium_alloy.core.detrending import Detrend, degree_for, detrended
+from napari_lithium_alloy.core.compared_maps import (
+    LEAST_PIXELS,
+    ComparedMaps,
+    Field,
+    Residual,
+    sum_of_products,
+)
+from napari_lithium_alloy.core.counted_pairs import CountedPairs
+from napari_lithium_alloy.core.covariance_model import spread_factor
+from napari_lithium_alloy.core.detrending import Detrend, degree_for
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.placements import Placements
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.shifts import Shifts, all_shifts, correlation_length
+from napari_lithium_alloy.core.shifts import Shifts
 from napari_lithium_alloy.core.tables import conform
 
-LEAST_PIXELS = 100
-PROBE_PX = 384
-"""Side of the part of a field from which the fineness of its structures is told."""
 LEAST_EFFECTIVE = 8.0
 """Effective samples below which r has no null."""
 FINEST_P = 0.01
@@ -43,7 +46,6 @@ LEAST_WINDOW = 0.25
 """Share of a window that must be known."""
 TOO_SMALL = "the field is too small against the maps' correlation length for a null"
 TOO_SCATTERED = "the pixels compared are too scattered for shifts to leave half of them in common"
-TINY = 1e-300
 LEAST_LEFT = 1e-10
 """Of a map's largest value, under which what detrending leaves is rounding."""
 ONLY_TREND = "without the trend across the field nothing is left of one map"
@@ -152,60 +154,64 @@ class Correlation:
 class _Prepared:
     """Two maps over the pixels they share, cropped to these, their trend taken out."""
 
-    box: tuple[slice, slice]
-    first: FloatArray
-    second: FloatArray
-    common: BoolArray
+    field: Field
+    residuals: tuple[Residual, Residual]
     degree: int
+    cell: int
     shifts: Shifts
+    lengths: list[float]
+
+    @property
+    def first(self) -> FloatArray:
+        """(Y, X) the first map, 0 outside."""
+        return self.residuals[0].image
+
+    @property
+    def second(self) -> FloatArray:
+        """(Y, X) the second map, 0 outside."""
+        return self.residuals[1].image
+
+    @property
+    def r(self) -> float:
+        """Pearson's r of the residuals, whose means are 0."""
+        power = math.sqrt(self.residuals[0].power * self.residuals[1].power)
+        return sum_of_products(self.first, self.second) / power
+
+    def attainable(self, r: float) -> float:
+        """Largest |r| of r's sign that rearranging the values could give."""
+        x, y = (residual.ordered for residual in self.residuals)
+        return abs(pearson(x, y if r >= 0 else y[::-1]))
 
 
 def _prepared(
-    a: FloatArray, b: FloatArray, common: BoolArray, parameters: ComplementarityParameters
+    field: Field, names: tuple[str, str], parameters: ComplementarityParameters
 ) -> _Prepared | None:
     """Without the trend of the degree asked for or, if `auto`, of that the maps allow.
 
     None where nothing but rounding is left of one of them.
     """
-    box = ndimage.find_objects(common.astype(np.uint8))[0]
-    common = common[box]
-    a, b = (np.asarray(i[box], dtype=float) for i in (a, b))
-    a, b = (i / max(float(np.abs(i[common]).max()), TINY) for i in (a, b))
-    samples, length = _fineness(a, b, common)
+    samples, _, longer = field.fineness(*names)
     degree = degree_for(parameters.detrend, samples)
-    first, second = (detrended(i, common, degree) for i in (a, b))
-    if min(float(np.abs(left).max()) for left in (first, second)) <= LEAST_LEFT:
+    first, second = (field.residual(name, degree) for name in names)
+    if min(float(np.abs(r.ordered[[0, -1]]).max()) for r in (first, second)) <= LEAST_LEFT:
         return None
-    large = max(common.shape) > PROBE_PX
-    cell = max(1, int(length / CELLS_A_LENGTH)) if large else 1
+    cell = field.cell_for(longer)
+    shifts, lengths = field.shifts(*names, degree, cell)
     return _Prepared(
-        box=box,
-        first=first,
-        second=second,
-        common=common,
+        field=field,
+        residuals=(first, second),
         degree=degree,
-        shifts=all_shifts(first, second, common, cell),
+        cell=cell,
+        shifts=shifts,
+        lengths=lengths,
     )
 
 
-def _fineness(a: FloatArray, b: FloatArray, common: BoolArray) -> tuple[float, float]:
-    """About how many independent samples the coarser map holds, and the finer one's length.
-
-    From the middle of a large field; (0, 1) where that does not tell.
-    """
-    window = tuple(
-        slice((n - m) // 2, (n + m) // 2) for n, m in ((n, min(n, PROBE_PX)) for n in common.shape)
-    )
-    some = common[window]
-    if some.sum() <= LEAST_PIXELS or _constant(a[window], b[window], some):
-        return 0.0, 1.0
-    first, second = (detrended(i[window], some, 2) for i in (a, b))
-    if min(float((first**2).sum()), float((second**2).sum())) == 0:
-        return 0.0, 1.0
-    shifts = all_shifts(first, second, some)
-    variance = max(shifts.spread(own, own) for own in shifts.own)
-    samples = float(common.sum()) / float(some.sum()) / max(variance, 1e-9)
-    return samples, min(correlation_length(o, shifts.overlap, shifts.length) for o in shifts.own)
+def _pair_prepared(
+    a: FloatArray, b: FloatArray, common: BoolArray, parameters: ComplementarityParameters
+) -> _Prepared | None:
+    """Two maps over some of their pixels."""
+    return _prepared(Field({"a": a, "b": b}, common), ("a", "b"), parameters)
 
 
 def correlate(
@@ -244,38 +250,48 @@ def correlate(
     Mrkvicka et al. 2021, DOI 10.1016/j.spasta.2020.100430 (shifts); Dutilleul 1993,
     DOI 10.2307/2532625 (effective samples).
     """
+    common_field(a, b, valid)
+    maps = ComparedMaps({"a": a, "b": b}, valid)
+    return correlate_pair(maps, "a", "b", parameters, placements=placements)
+
+
+def correlate_pair(
+    maps: ComparedMaps,
+    a: str,
+    b: str,
+    parameters: ComplementarityParameters | None = None,
+    *,
+    placements: Placements | None = None,
+) -> Correlation:
+    """The same of two of several maps, which share what each brings to all its pairs."""
     parameters = parameters or ComplementarityParameters()
-    common = common_field(a, b, valid)
-    n = int(common.sum())
-    if n <= LEAST_PIXELS:
+    field = maps.field(a, b)
+    n = 0 if field is None else field.n
+    if field is None or n <= LEAST_PIXELS:
         return Correlation(
             pearson_r=math.nan, n_px=n, reason=f"only {n} pixels are known in both maps"
         )
-    with_trend = pearson(*(np.asarray(i[common], dtype=float) for i in (a, b)))
+    with_trend = field.pearson(a, b)
     if not math.isfinite(with_trend):
         return Correlation(pearson_r=math.nan, n_px=n, reason="one of the maps is constant")
-    maps = _prepared(a, b, common, parameters)
-    if maps is None:
+    pair = _prepared(field, (a, b), parameters)
+    if pair is None:
         return Correlation(pearson_r=math.nan, n_px=n, r_with_trend=with_trend, reason=ONLY_TREND)
-    x, y = maps.first[maps.common], maps.second[maps.common]
-    r = pearson(x, y)
-    own = maps.shifts.own
-    lengths = [correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own]
-    told = maps.shifts.variance
+    r, told, lengths = pair.r, pair.shifts.variance, pair.lengths
     variance = told * spread_factor(
-        maps.first, maps.second, maps.common, maps.degree, min(lengths), told
+        pair.first, pair.second, field.common, pair.degree, min(lengths), told
     )
     found = Correlation(
         pearson_r=r,
         n_px=n,
         n_effective=min(float(n), 1 + 1 / variance),
-        attainable_r=attainable_r(x, y, r),
+        attainable_r=pair.attainable(r),
         r_with_trend=with_trend,
-        trend_degree=maps.degree,
+        trend_degree=pair.degree,
         length_px=max(lengths),
-        p_placement=math.nan if placements is None else _placed_p(maps, placements, r),
+        p_placement=math.nan if placements is None else _placed_p(pair, placements, r),
     )
-    return _judged(found, maps, parameters)
+    return _judged(found, pair, parameters)
 
 
 def _judged(
@@ -292,11 +308,11 @@ def _judged(
     null = null * math.sqrt(1 / (found.n_effective - 1) / float(np.mean(null**2)))
     most = float(np.quantile(np.abs(null), 0.95))
     independent = null.size * (shifts.cell / max(length, 1.0)) ** 2
-    side = block_side(maps.common.shape, length)
-    blocks = block_correlations(
-        maps.first, maps.second, maps.common, side,
-        n=parameters.n_permutations, seed=parameters.seed,
-    )  # fmt: skip
+    side = max(1, round(block_side(maps.field.common.shape, length) / maps.cell))
+    first, second, there, kept = maps.field.cells(maps.residuals, maps.cell)
+    blocks = kept * block_correlations(
+        first, second, there, side, n=parameters.n_permutations, seed=parameters.seed
+    )
     return _with(
         found,
         null_low=-most,
@@ -310,15 +326,11 @@ def _judged(
 
 def _placed_p(maps: _Prepared, placements: Placements, r: float) -> float:
     """Share of placements whose r with the first map is at least as large."""
-    top, left = maps.box[0].start, maps.box[1].start
-    rows, columns = maps.common.shape
-    scale = math.sqrt(float((maps.first**2).sum() * (maps.second**2).sum()))
-    null = []
-    for y, x in placements.discs:
-        here = (y >= top) & (y < top + rows) & (x >= left) & (x < left + columns)
-        # The first map is orthogonal to the trend, so that the discs need no detrending.
-        null.append(float(maps.first[y[here] - top, x[here] - left].sum()) / scale)
-    return share_beyond(np.array(null), r) if null else math.nan
+    corner = maps.field.box[0].start, maps.field.box[1].start
+    scale = math.sqrt(maps.residuals[0].power * maps.residuals[1].power)
+    # The first map is orthogonal to the trend, so that the discs need no detrending.
+    null = placements.sums(maps.first, corner) / scale
+    return share_beyond(null, r) if null.size else math.nan
 
 
 def _with(found: Correlation, **more: object) -> Correlation:
@@ -361,11 +373,12 @@ def local_agreement(
     agreement = np.full(common.shape, np.nan, dtype=np.float32)
     if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
         return agreement
-    maps = _prepared(a, b, common, parameters)
+    maps = _pair_prepared(a, b, common, parameters)
     if maps is None:
         return agreement
-    z = [i[maps.common] / i[maps.common].std() for i in (maps.first, maps.second)]
-    agreement[maps.box][maps.common] = z[0] * z[1]
+    own, box = maps.field.common, maps.field.box
+    z = [i[own] / i[own].std() for i in (maps.first, maps.second)]
+    agreement[box][own] = z[0] * z[1]
     return agreement
 
 
@@ -396,28 +409,26 @@ def windowed_pearson(
     local = np.full(common.shape, np.nan, dtype=np.float32)
     if common.sum() <= LEAST_PIXELS or _constant(a, b, common):
         return local, math.nan
-    maps = _prepared(a, b, common, parameters)
+    maps = _pair_prepared(a, b, common, parameters)
     if maps is None:
         return local, math.nan
     sigma_px = parameters.window_px
     if sigma_px is None:
-        own = maps.shifts.own
-        length = max(correlation_length(o, maps.shifts.overlap, maps.shifts.length) for o in own)
-        sigma_px = WINDOW_LENGTHS * length
+        sigma_px = WINDOW_LENGTHS * max(maps.lengths)
     share, x, y, xx, yy, xy = (
         ndimage.gaussian_filter(image, sigma_px, mode="constant", truncate=3.0)
         for image in (
-            maps.common.astype(float), maps.first, maps.second,
+            maps.field.common.astype(float), maps.first, maps.second,
             maps.first**2, maps.second**2, maps.first * maps.second,
         )
     )  # fmt: skip
-    known = maps.common & (share >= LEAST_WINDOW)
+    known = maps.field.common & (share >= LEAST_WINDOW)
     share = np.where(known, share, 1.0)
     x, y = x / share, y / share
     spread = np.maximum(xx / share - x * x, 0) * np.maximum(yy / share - y * y, 0)
     known &= spread > 0
     r = (xy / share - x * y)[known] / np.sqrt(spread[known])
-    local[maps.box][known] = np.clip(r, -1, 1)
+    local[maps.field.box][known] = np.clip(r, -1, 1)
     return local, sigma_px
 
 
@@ -455,6 +466,7 @@ def colocalization(
     parameters = parameters or ComplementarityParameters()
     rows: list[dict[str, object]] = []
     known: dict[tuple[str, str], Correlation] = {}
+    maps, counted = ComparedMaps(images, valid), CountedPairs(images, valid)
     for i, (a, b) in enumerate(pairs):
         flat = [key for key in uniform if a.startswith(f"{key}_") or b.startswith(f"{key}_")]
         row: dict[str, object] = {"a": a, "b": b, "region": region}
@@ -465,16 +477,14 @@ def colocalization(
             if (first, second) not in known:
                 sites = placements or {}
                 one_map, mask = (second, first) if first in sites else (first, second)
-                known[first, second] = correlate(
-                    images[one_map], images[mask], parameters,
-                    valid=valid, placements=sites.get(mask),
-                )  # fmt: skip
+                known[first, second] = correlate_pair(
+                    maps, one_map, mask, parameters, placements=sites.get(mask)
+                )
             found = known[first, second]
             found = found if one is other else mirrored(found)
-            further = coefficients(
-                images[a], images[b], valid=valid, rule=parameters.thresholds,
-                thresholds=parameters.fixed_thresholds,
-            )  # fmt: skip
+            further = counted.coefficients(
+                a, b, rule=parameters.thresholds, thresholds=parameters.fixed_thresholds
+            )
             reasons = [text for text in (found.reason, further.reason) if text]
             told = {"reason": "; ".join(dict.fromkeys(reasons))}
             rows.append(row | vars(further) | vars(found) | told)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.drift import Shifts
 from napari_lithium_alloy.core.illumination import LampGain
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.recording import (
     EVERYTHING,
@@ -156,6 +157,7 @@ class SteadyFrames:
         dark, limit = dark_level(recording), recording.saturation_counts
         self.sensor = Sensor.of(dark, correction.flat, correction.bad, limit)
         self.ceiling = self._ceiling()
+        self.only_lamp = correction.done == ("lamp",)
 
     def _ceiling(self) -> float | None:
         """What a clipped pixel is set to: the largest it can be after the correction."""
@@ -182,6 +184,12 @@ class SteadyFrames:
         """Part of one corrected frame."""
         shape = self.recording.field_shape
         t %= self.recording.n_frames
+        if self.only_lamp:
+            counts = self.recording.read(t, y, x)
+            light = np.empty(counts.shape, dtype=np.float32)
+            rows = y if len(self.sensor.dark) > 1 else EVERYTHING
+            self._scale(counts, self.sensor.dark[rows, x], t, light)
+            return light
         (y0, y1, _), (x0, x1, _) = (s.indices(n) for s, n in zip((y, x), shape, strict=True))
         shift = self.correction.shift_px[t]
         whole = np.rint(shift).astype(int)
@@ -205,8 +213,20 @@ class SteadyFrames:
         start: FloatArray,
         out: Float32Array,
     ) -> None:
+        if self.only_lamp:
+            self._scale(counts, self.sensor.dark, t, out)
+            return
         gain = float(self.correction.lamp.gain[t])
         light_at(counts, origin, self.sensor, gain, self.ceiling, start, out)
+
+    def _scale(self, counts: NDArray[Any], dark: Float32Array, t: int, out: Float32Array) -> None:
+        """Light where the lamp alone is corrected."""
+        from napari_lithium_alloy.core.kernels.steady import scaled_light
+
+        ceiling = self.ceiling
+        clip = (np.inf, 0.0) if ceiling is None else (self.sensor.limit, ceiling)
+        scale = np.float32(1 / self.correction.lamp.gain[t])
+        scaled_light(compilable(counts), np.ascontiguousarray(dark), scale, clip, out)
 
 
 def _within(start: int, stop: int, size: int) -> slice:

@@ -12,6 +12,8 @@ from scipy.spatial import cKDTree
 from napari_lithium_alloy.core.nucleation import NucleationParameters, detect_sites
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.shifts import cell_sums
+from napari_lithium_alloy.core.smoothing import at_pixels
 
 APART, CLEAR = 8.0, 2.5
 """Distance of artificial sites from each other (nearer ones are noise to each other) and from real
@@ -24,6 +26,8 @@ ENOUGH, MOST_ROUNDS = 60, 6
 """Artificial sites wanted, and pictures with them that are made at most."""
 SMOOTHING = 1.0
 """Of the map, in units of the distance between artificial sites."""
+CELLS_A_SIGMA, MANY_PX = 10.0, 2**20
+"""Cells to a standard deviation of that smoothing, in fields of more pixels than that."""
 PRIOR = 1.0
 """Weight of the whole film's share beside that of the places around a pixel."""
 
@@ -76,7 +80,8 @@ def detectability(
         places = _grid(known, px[:, :2], (apart, CLEAR * radius), rng)
         strong = profiles[:, 0][rng.integers(len(profiles), size=len(places))]
         picture = _with_discs(change, places, _median_shape(profiles), strong)
-        seen = detect_sites(picture, pixel_size_um, parameters, valid=film)
+        told = _around(places, radius, film.shape)
+        seen = detect_sites(picture, pixel_size_um, parameters, valid=film, told=told)
         near = _near(places, seen[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius)
         np.add.at(tried, tuple(places.T), 1)
         np.add.at(found, tuple(places[near].T), 1)
@@ -137,6 +142,16 @@ def _with_discs(
     return picture
 
 
+def _around(places: FloatArray | IntArray, within_px: float, shape: tuple[int, ...]) -> BoolArray:
+    """(Y, X) True within a distance of places, and a pixel more: a maximum lies between pixels."""
+    from napari_lithium_alloy.core.kernels.discs import paint_discs
+
+    mask = np.zeros(shape, dtype=np.float32)
+    centres = np.ascontiguousarray(places, dtype=float)
+    paint_discs(centres, np.full(len(centres), within_px + 1), mask)
+    return mask > 0
+
+
 def _near(places: IntArray, seen_px: FloatArray, within_px: float) -> BoolArray:
     if not len(seen_px) or not len(places):
         return np.zeros(len(places), dtype=bool)
@@ -149,13 +164,24 @@ def _smoothed(
     """Share found around each pixel, drawn towards that of the whole film where few were tried."""
     if not tried.sum():
         return film.astype(np.float32)
-    scale = 2 * np.pi * sigma_px**2
-    around, of_them = (
-        scale * ndimage.gaussian_filter(image, sigma_px, mode="constant")
-        for image in (tried, found)
-    )
+    cell = max(1, int(sigma_px / CELLS_A_SIGMA)) if film.size > MANY_PX else 1
+    around, of_them = (_summed_around(image, sigma_px, cell) for image in (tried, found))
     prior = PRIOR * (found.sum() + 0.5) / (tried.sum() + 1)
     return np.where(film, (of_them + prior) / (around + PRIOR), 0).astype(np.float32)
+
+
+def _summed_around(image: FloatArray, sigma_px: float, cell: int) -> FloatArray:
+    """Sums around each pixel under a Gaussian that is 1 in the middle; nothing lies outside.
+
+    Made on sums over cells, between whose centres it goes straight.
+    """
+    room = [(0, -n % cell) for n in image.shape]
+    sums = cell_sums(np.pad(image, room), cell)
+    smooth = ndimage.gaussian_filter(sums, sigma_px / cell, mode="constant")
+    scaled = 2 * np.pi * (sigma_px / cell) ** 2 * smooth
+    if cell == 1:
+        return np.asarray(scaled)
+    return at_pixels(scaled.astype(np.float32), cell, image.shape)
 
 
 def _as_sure(
@@ -171,7 +197,8 @@ def _as_sure(
     if "snr" not in sites or not sites["snr"].notna().any():
         return asked
     easy = replace(asked, min_snr=asked.min_snr / 4)
-    seen = detect_sites(change, pixel_size_um, easy, valid=film)
+    told = _around(sites[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius_px, film.shape)
+    seen = detect_sites(change, pixel_size_um, easy, valid=film, told=told)
     if not len(seen):
         return asked
     places = seen[["y_um", "x_um"]].to_numpy(float)

@@ -53,22 +53,37 @@ def trend_basis(valid: BoolArray, degree: int) -> FloatArray:
     return np.asarray(np.linalg.qr(rows[y][:, i] * columns[x][:, j])[0])
 
 
-def detrended(image: FloatArray, valid: BoolArray, degree: int) -> FloatArray:
-    """(Y, X) the image less its least-squares polynomial of that degree over `valid`; 0 elsewhere.
+class Trend:
+    """Least-squares polynomials over one field.
 
     Rows and columns part, so that no term is ever a picture.
     """
-    rows, columns = (_legendre(n, degree) for n in valid.shape)
-    i, j = _terms(degree)
-    inside = np.where(valid, image, 0.0)
-    aim = (rows.T @ inside @ columns)[i, j]
-    by_rows, by_columns = (
-        np.einsum("ni,nk->nik", v, v).reshape(len(v), -1) for v in (rows, columns)
-    )
-    of_pairs = by_rows.T @ valid.astype(float) @ by_columns
-    k = degree + 1
-    row, column = np.array(i), np.array(j)
-    gram = of_pairs[k * row[:, np.newaxis] + row, k * column[:, np.newaxis] + column]
-    table = np.zeros((k, k))
-    table[i, j] = np.linalg.lstsq(gram, aim, rcond=None)[0]
-    return np.where(valid, inside - rows @ table @ columns.T, 0.0)
+
+    def __init__(self, valid: BoolArray, degree: int) -> None:
+        self.valid = valid
+        self.rows, self.columns = (_legendre(n, degree) for n in valid.shape)
+        self.terms = _terms(degree)
+        by_rows, by_columns = (
+            np.einsum("ni,nk->nik", v, v).reshape(len(v), -1) for v in (self.rows, self.columns)
+        )
+        of_pairs = by_rows.T @ valid.astype(float) @ by_columns
+        k = degree + 1
+        row, column = (np.array(powers) for powers in self.terms)
+        self.gram = of_pairs[k * row[:, np.newaxis] + row, k * column[:, np.newaxis] + column]
+        self.table = np.zeros((k, k))
+
+    def taken_from(self, image: FloatArray) -> FloatArray:
+        """(Y, X) the image less its polynomial; 0 outside the field."""
+        i, j = self.terms
+        inside = np.where(self.valid, image, 0.0)
+        aim = (self.rows.T @ inside @ self.columns)[i, j]
+        table = self.table.copy()
+        table[i, j] = np.linalg.lstsq(self.gram, aim, rcond=None)[0]
+        inside -= self.rows @ table @ self.columns.T
+        inside[~self.valid] = 0
+        return inside
+
+
+def detrended(image: FloatArray, valid: BoolArray, degree: int) -> FloatArray:
+    """(Y, X) the image less its polynomial of that degree over `valid`; 0 elsewhere."""
+    return Trend(valid, degree).taken_from(image)

@@ -107,14 +107,16 @@ def growth_exponent(
 
 def _power(since_s: FloatArray, area_um2: FloatArray, noise_um2: float) -> tuple[float, float]:
     """Power m of area = a t^m and its standard deviation."""
+    from napari_lithium_alloy.core.kernels.site_light import best_power
+
     log = np.log(since_s / since_s[-1])
-    shapes = np.exp(POWERS[:, None] * log)
-    scale = shapes @ area_um2 / (shapes**2).sum(axis=1)
-    left = ((area_um2 - scale[:, None] * shapes) ** 2).sum(axis=1)
+    left, scale = np.empty((2, len(POWERS)))
+    best_power(log, np.ascontiguousarray(area_um2), POWERS, left, scale)
     k = int(np.clip(left.argmin(), 1, len(POWERS) - 2))
     bend = left[k - 1] - 2 * left[k] + left[k + 1]
     shift = 0.5 * (left[k - 1] - left[k + 1]) / bend if bend > 0 else 0.0
-    slopes = np.column_stack([shapes[k], scale[k] * shapes[k] * log])
+    shape = np.exp(POWERS[k] * log)
+    slopes = np.column_stack([shape, scale[k] * shape * log])
     noise2 = max(noise_um2**2, float(left[k]) / max(len(log) - 2, 1))
     spread = np.linalg.pinv(slopes.T @ slopes)[1, 1] * noise2
     power = POWERS[k] + float(np.clip(shift, -1, 1)) * (POWERS[1] - POWERS[0])

@@ -10,7 +10,7 @@ from scipy import fft
 
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.recording import BoolArray
+from napari_lithium_alloy.core.recording import BoolArray, IntArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, thread_count
 from napari_lithium_alloy.core.site_templates import Templates
 
@@ -29,11 +29,14 @@ class MatchedFilter:
         self.block = (sides[0], sides[1])
         frames = templates.frames[:, None, None]
         self.spectra: list[NDArray[np.complex64]] = []
+        self.patches: list[Float32Array] = []
         for patch in templates.patches:
             kernel = np.zeros((len(frames), self.room, self.room), dtype=np.float32)
             low = (self.room - patch.shape[1]) // 2
             own = slice(low, low + patch.shape[1])
-            kernel[:, own, own] = patch * frames / np.sqrt((patch**2 * frames).sum())
+            scaled = (patch * frames / np.sqrt((patch**2 * frames).sum())).astype(np.float32)
+            kernel[:, own, own] = scaled
+            self.patches.append(scaled)
             self.spectra.append(np.conj(fft.rfft2(kernel, s=self.block, workers=thread_count())))
 
     def responses(
@@ -51,8 +54,7 @@ class MatchedFilter:
             (Y, X) bool; what lies outside counts as film without sites.
         """
         out = np.empty((len(self.spectra), *variance.shape), dtype=np.float32)
-        # One over the noise, once for all blocks.
-        weight = np.where(film, 1 / np.sqrt(variance), 0).astype(np.float32)
+        weight = _weight(variance, film)
         steps = [b - self.room for b in self.block]
         corners = [
             *itertools.product(*(range(0, n, s) for n, s in zip(film.shape, steps, strict=True)))
@@ -72,6 +74,8 @@ class MatchedFilter:
         corner: tuple[int, int],
         out: Float32Array,
     ) -> None:
+        from napari_lithium_alloy.core.kernels.matching import sum_of_products
+
         half = self.room // 2
         first = [max(c - half, 0) for c in corner]
         last = [
@@ -84,9 +88,29 @@ class MatchedFilter:
         )
         np.multiply(loss[:, *window], weight[window], out=picture[:, *inside])
         spectrum = fft.rfft2(picture)
-        product, total = np.empty_like(spectrum[0]), np.empty_like(spectrum[0])
+        total = np.empty_like(spectrum[0])
         for template, response in zip(self.spectra, out, strict=True):
-            total[:] = 0
-            for image, own in zip(spectrum, template, strict=True):
-                total += np.multiply(image, own, out=product)
-            response[:] = fft.irfft2(total, s=self.block)[: out.shape[1], : out.shape[2]]
+            sum_of_products(spectrum, template, total)
+            whole = fft.irfft2(total, s=self.block, overwrite_x=True)
+            response[:] = whole[: out.shape[1], : out.shape[2]]
+
+    def at_places(
+        self, places: IntArray, loss: Float32Array, variance: Float32Array, film: BoolArray
+    ) -> Float32Array:
+        """(R, N) the same as `responses` at some pixels only."""
+        from napari_lithium_alloy.core.kernels.matching import match_at
+
+        out = np.empty((len(self.patches), len(places)), dtype=np.float32)
+        weight = _weight(variance, film)
+
+        def answer(some: Rows) -> None:
+            for patch, response in zip(self.patches, out, strict=True):
+                match_at(loss, weight, patch, places[slice(*some)], response[slice(*some)])
+
+        finish(by_rows(answer, len(places), most=32))
+        return out
+
+
+def _weight(variance: Float32Array, film: BoolArray) -> Float32Array:
+    """One over the noise, 0 beside the film."""
+    return np.where(film, 1 / np.sqrt(variance), 0).astype(np.float32)

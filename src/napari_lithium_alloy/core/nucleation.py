@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy import ndimage, spatial
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import robust_sd
 from napari_lithium_alloy.core.tables import conform, empty
 
@@ -21,6 +24,8 @@ SITE_SPACING = 0.7
 """Smallest distance of two sites in units of the larger one's radius."""
 PROFILE_SMOOTHING = 0.5
 """Of a site's profile, in units of the Gaussian that answers most to it."""
+ENOUGH_PX = 2**19
+"""Pixels of a field that are enough to measure noise."""
 HAND_SOURCES = ("added", "moved")
 SAME_SITE_UM = 0.3
 """Distance within which two detections are one site."""
@@ -114,6 +119,7 @@ def detect_sites(
     *,
     valid: BoolArray | None = None,
     cycle: int = 1,
+    told: BoolArray | None = None,
 ) -> pd.DataFrame:
     """Find lithium discs as maxima of the scale-normalized Laplacian of Gaussians.
 
@@ -126,6 +132,8 @@ def detect_sites(
     valid : (Y, X) bool array, optional
         The film.
     cycle : int
+    told : (Y, X) bool array, optional
+        Where sites are of interest; None: everywhere.
 
     Returns
     -------
@@ -144,10 +152,11 @@ def detect_sites(
     image = np.where(film, change, np.median(change[film]))
     sigmas = _scales(parameters, pixel_size_um)
     responses, noises = _responses(image, film, sigmas)
-    peaks = _peaks(responses, film & (responses >= parameters.min_snr * noises[:, None, None]))
-    smooth = [ndimage.gaussian_filter(image, PROFILE_SMOOTHING * sigma) for sigma in sigmas]
+    smooth = [_gaussian(image, PROFILE_SMOOTHING * sigma) for sigma in sigmas]
     rows: list[dict[str, Any]] = []
-    for k, y, x in _spaced(peaks, sigmas):
+    for k, y, x in _spaced(_peaks(responses, film, parameters.min_snr * noises), sigmas):
+        if told is not None and not told[y, x]:
+            continue
         centre = _refined(responses[k], y, x)
         radius_px, contrast = _profile(smooth[k], film, centre, sigmas[k] * np.sqrt(2))
         if contrast < parameters.min_contrast:
@@ -182,16 +191,44 @@ def _responses(
     image: FloatArray, film: BoolArray, sigmas: FloatArray
 ) -> tuple[Float32Array, FloatArray]:
     """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
-    differences = ndimage.laplace(image)[film]
-    white = robust_sd(differences) / np.sqrt(20)
-    responses, noises = [], []
-    for sigma in sigmas:
-        response = -(sigma**2) * ndimage.gaussian_laplace(image.astype(np.float32), sigma)
+    some = slice(None, None, max(1, image.size // ENOUGH_PX))
+    white = robust_sd(ndimage.laplace(image)[some][film[some]]) / np.sqrt(20)
+    responses = np.zeros((len(sigmas), *image.shape), dtype=np.float32)
+    picture, noises = np.ascontiguousarray(image, dtype=np.float32), []
+    for sigma, response in zip(sigmas, responses, strict=True):
+        plain, bent = _gaussian_weights(sigma)
+        _add_filtered(picture, -(sigma**2) * bent, plain, response)
+        _add_filtered(picture, -(sigma**2) * plain, bent, response)
         of_white = white / (np.sqrt(2 * np.pi) * sigma)
-        of_texture = _clipped_noise(response[film])
-        responses.append(response.astype(np.float32))
+        inside = response[some][film[some]]
+        of_texture = _clipped_noise(inside if inside.size else response[film])
         noises.append(max(of_white, of_texture, 1e-9))
-    return np.stack(responses), np.array(noises)
+    return responses, np.array(noises)
+
+
+def _gaussian_weights(sigma: float) -> tuple[FloatArray, FloatArray]:
+    """A Gaussian, cut at four standard deviations, and its second derivative."""
+    half = int(4 * sigma + 0.5)
+    steps = np.arange(-half, half + 1)
+    weights = np.exp(-0.5 * (steps / sigma) ** 2)
+    weights /= weights.sum()
+    return weights, weights * (steps**2 / sigma**4 - 1 / sigma**2)
+
+
+def _gaussian(image: FloatArray, sigma: float) -> Float32Array:
+    weights, _ = _gaussian_weights(sigma)
+    out = np.zeros(image.shape, dtype=np.float32)
+    _add_filtered(np.ascontiguousarray(image, dtype=np.float32), weights, weights, out)
+    return out
+
+
+def _add_filtered(
+    image: Float32Array, down: FloatArray, across: FloatArray, out: Float32Array
+) -> None:
+    from napari_lithium_alloy.core.kernels.laplacians import add_separable
+
+    weights = down.astype(np.float32), across.astype(np.float32)
+    finish(by_rows(lambda rows: add_separable(image, *weights, rows, out), len(out)))
 
 
 def _clipped_noise(values: FloatArray) -> float:
@@ -206,27 +243,34 @@ def _clipped_noise(values: FloatArray) -> float:
     return noise
 
 
-def _peaks(responses: FloatArray, allowed: BoolArray) -> list[tuple[float, int, int, int]]:
-    """Maxima over position and scale as (response, scale, row, column), strongest first."""
-    highest = ndimage.maximum_filter(responses, size=(3, 3, 3), mode="nearest")
-    at = np.argwhere((responses == highest) & allowed)
-    found = [(float(responses[tuple(p)]), int(p[0]), int(p[1]), int(p[2])) for p in at]
-    return sorted(found, reverse=True)
+def _peaks(
+    responses: Float32Array, film: BoolArray, least: FloatArray
+) -> tuple[IntArray, Float32Array]:
+    """Maxima over position and scale (N, 3), scale, row, column, strongest first, and how strong.
+
+    `least` is the smallest response of each scale.
+    """
+    from napari_lithium_alloy.core.kernels.depositions import mark_peaks
+
+    marks, lowest = np.zeros(responses.shape, dtype=bool), float(least.min())
+    find = partial(mark_peaks, responses, film, 1.0, lowest)
+    finish(by_rows(lambda rows: find(rows, marks), len(film)))
+    at = np.argwhere(marks)
+    strength = responses[tuple(at.T)]
+    enough = strength >= least[at[:, 0]]
+    at, strength = at[enough], strength[enough]
+    order = np.lexsort((*at.T[::-1], strength))[::-1]
+    return at[order], strength[order]
 
 
-def _spaced(
-    peaks: list[tuple[float, int, int, int]], sigmas: FloatArray
-) -> list[tuple[int, int, int]]:
-    """Peaks, strongest first, that keep their distance from all stronger ones."""
-    kept: list[tuple[int, int, int]] = []
-    centres = np.empty((0, 3))
-    for _, k, y, x in peaks:
-        radius = sigmas[k] * np.sqrt(2)
-        distance = np.hypot(centres[:, 0] - y, centres[:, 1] - x)
-        if (distance > SITE_SPACING * np.maximum(centres[:, 2], radius)).all():
-            kept.append((k, y, x))
-            centres = np.vstack([centres, (y, x, radius)])
-    return kept
+def _spaced(peaks: tuple[IntArray, Float32Array], sigmas: FloatArray) -> list[list[int]]:
+    """Scale, row, column of peaks, strongest first, that keep their distance from stronger ones."""
+    from napari_lithium_alloy.core.kernels.laplacians import spaced
+
+    at, _ = peaks
+    kept = spaced(np.ascontiguousarray(at[:, 1:]), sigmas[at[:, 0]] * np.sqrt(2), SITE_SPACING)
+    found: list[list[int]] = at[kept].tolist()
+    return found
 
 
 def _refined(response: FloatArray, y: int, x: int) -> tuple[float, float]:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 
 DRAWS = 499
 MOST_ROUNDS = 50
@@ -21,11 +24,30 @@ class Placements:
 
     Attributes
     ----------
-    discs : list of tuple of numpy.ndarray
-        Rows and columns of the pixels in the sites' discs, of each draw.
+    runs : list of numpy.ndarray
+        Of each draw, (M, 2) flat indices of the first pixel of each run in the sites' discs, and
+        of that after its last; none overlaps another, or goes on in the next row.
+    width : int
+        Of the field.
     """
 
-    discs: list[tuple[IntArray, IntArray]]
+    runs: list[NDArray[np.int32]]
+    width: int
+
+    def sums(self, image: FloatArray, corner: tuple[int, int] = (0, 0)) -> FloatArray:
+        """(n,) sums over each draw's discs of a picture that is a part of the field."""
+        from napari_lithium_alloy.core.kernels.discs import running_sums, sum_in_runs
+
+        running = np.empty((image.shape[0], image.shape[1] + 1))
+        finish(by_rows(lambda rows: running_sums(image, rows, running), len(image)))
+        totals = np.empty(len(self.runs))
+
+        def add(draws: Rows) -> None:
+            for i in range(*draws):
+                totals[i] = sum_in_runs(running, corner, self.width, self.runs[i])
+
+        finish(by_rows(add, len(totals)))
+        return totals
 
 
 def site_placements(
@@ -54,9 +76,9 @@ def site_placements(
         px = own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
         rng = np.random.default_rng([seed, int(cycle)])
         draws = [placed(px[:, :2], places, rng) for _ in range(n if len(places) else 0)]
-        radii = np.fmax(px[:, 2], 1.0)
-        discs = [_pixels(centres, radii, valid.shape) for centres in draws]
-        found[f"cycle{cycle}_sites"] = Placements(discs=discs)
+        found[f"cycle{cycle}_sites"] = Placements(
+            runs=_runs(draws, np.fmax(px[:, 2], 1.0), valid.shape), width=valid.shape[1]
+        )
     return found
 
 
@@ -65,6 +87,7 @@ def placed(sites_px: FloatArray, places: IntArray, rng: np.random.Generator) -> 
 
     Where that many do not fit so far apart, the last ones may lie nearer.
     """
+    from napari_lithium_alloy.core.kernels.laplacians import too_near
 
     def drawn(k: int) -> FloatArray:
         return np.asarray(
@@ -74,10 +97,10 @@ def placed(sites_px: FloatArray, places: IntArray, rng: np.random.Generator) -> 
     apart = _least_distance(sites_px)
     centres = drawn(len(sites_px))
     for _ in range(MOST_ROUNDS):
-        near = cKDTree(centres).query_pairs(0.999 * apart, output_type="ndarray")
-        if not len(near):
+        order = np.argsort(centres[:, 0], kind="stable")
+        again = np.flatnonzero(too_near(centres, order, 0.999 * apart))
+        if not len(again):
             break
-        again = np.unique(near[:, 1])
         centres[again] = drawn(len(again))
     return centres
 
@@ -88,14 +111,17 @@ def _least_distance(sites_px: FloatArray) -> float:
     return float(cKDTree(sites_px).query(sites_px, k=2)[0][:, 1].min())
 
 
-def _pixels(
-    centres: FloatArray, radii: FloatArray, shape: tuple[int, ...]
-) -> tuple[IntArray, IntArray]:
-    """Rows and columns of the pixels in discs, each once."""
-    reach = int(np.ceil(radii.max())) if len(radii) else 0
-    steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
-    pixels = np.round(centres)[:, np.newaxis, :] + steps
-    inside = ((pixels - centres[:, np.newaxis, :]) ** 2).sum(axis=2) <= radii[:, np.newaxis] ** 2
-    inside &= ((pixels >= 0) & (pixels < shape)).all(axis=2)
-    flat = np.unique((pixels[inside] @ [shape[1], 1]).astype(int))
-    return flat // shape[1], flat % shape[1]
+def _runs(
+    draws: list[FloatArray], radii: FloatArray, shape: tuple[int, int]
+) -> list[NDArray[np.int32]]:
+    """Runs of the pixels in each draw's discs."""
+    from napari_lithium_alloy.core.kernels.discs import disc_runs
+
+    out: list[NDArray[np.int32]] = [np.empty((0, 2), np.int32)] * len(draws)
+
+    def fill(some: Rows) -> None:
+        for i in range(*some):
+            out[i] = disc_runs(np.ascontiguousarray(draws[i]), radii, shape)
+
+    finish(by_rows(fill, len(draws), most=16))
+    return out

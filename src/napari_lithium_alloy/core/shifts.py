@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import thread_count
+from napari_lithium_alloy.core.row_blocks import by_rows, thread_count
 
 LEAST_OVERLAP = 0.5
 """Smallest share of the field two maps must keep in common under a shift."""
@@ -69,7 +70,12 @@ class Shifts:
 
     def spread(self, a: FloatArray, b: FloatArray) -> float:
         """The same for maps with these own products."""
-        return self.cell**2 * float((a * b / np.maximum(self.overlap, 1))[self.enough].sum())
+        return _spread(a, b, self.overlap, self.cell)
+
+
+def _spread(a: FloatArray, b: FloatArray, overlap: FloatArray, cell: int) -> float:
+    enough = overlap >= LEAST_OVERLAP * overlap[0, 0]
+    return cell**2 * float((a * b / np.maximum(overlap, 1))[enough].sum())
 
 
 def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -102,45 +108,70 @@ def within_half(shape: tuple[int, ...], padded: tuple[int, ...]) -> BoolArray:
     return np.asarray(rows[:, np.newaxis] & columns[np.newaxis, :])
 
 
-def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray, cell: int = 1) -> Shifts:
-    """All shifts of two maps whose means over `valid` are 0, and which are 0 elsewhere.
+class ShiftedField:
+    """A field under all shifts, for maps whose means over it are 0, and which are 0 elsewhere.
 
     Parameters
     ----------
-    a, b : numpy.ndarray
-        (Y, X), detrended.
     valid : numpy.ndarray
         (Y, X) bool.
     cell : int
         Squares of so many pixels are taken together, for maps much smoother than them: shifts
         are then by whole squares, and each stands for those around it.
     """
-    powers = [math.sqrt(float((i**2).sum())) for i in (a, b)]
-    pixels, first, second = (cell_sums(i, cell) / cell for i in (valid.astype(float), a, b))
-    padded = padded_shape(pixels.shape)
-    mask = transformed(pixels, padded)
-    x, y = (
-        transformed(i / power, padded) for i, power in zip((first, second), powers, strict=True)
+
+    def __init__(self, valid: BoolArray, cell: int = 1) -> None:
+        pixels = cell_sums(valid.astype(float), cell) / cell
+        self.cell, self.padded = cell, padded_shape(pixels.shape)
+        mask = transformed(pixels, self.padded)
+        self.overlap = np.round(crossed(mask, mask, self.padded))
+        self.overlap[~within_half(pixels.shape, self.padded)] = 0
+        self.scale = np.sqrt(self.overlap[0, 0] / np.maximum(self.overlap, 1))
+        self.length = cell * shift_lengths(self.padded)
+
+    def spectrum(self, cells: FloatArray, power: float) -> FloatArray:
+        """Transform of a map's sums over cells, given the map's sum of squares."""
+        return transformed(cells / (self.cell * math.sqrt(power)), self.padded)
+
+    def own(self, spectrum: FloatArray) -> FloatArray:
+        """Products of a map with itself under each shift."""
+        return crossed(spectrum, spectrum, self.padded)
+
+    def spread(self, a: FloatArray, b: FloatArray) -> float:
+        """Variance of r between maps with these own products."""
+        return _spread(a, b, self.overlap, self.cell)
+
+    def shifts(
+        self, spectra: tuple[FloatArray, FloatArray], own: tuple[FloatArray, FloatArray]
+    ) -> Shifts:
+        """One map against the other."""
+        return Shifts(
+            overlap=self.overlap,
+            length=self.length,
+            correlation=crossed(*spectra, self.padded) * self.scale,
+            own=own,
+            cell=self.cell,
+        )
+
+
+def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray, cell: int = 1) -> Shifts:
+    """All shifts of two maps, as `ShiftedField` has them."""
+    field = ShiftedField(valid, cell)
+    first, second = (
+        field.spectrum(cell_sums(i, cell), float((np.asarray(i, float) ** 2).sum())) for i in (a, b)
     )
-    overlap = np.round(crossed(mask, mask, padded))
-    overlap[~within_half(pixels.shape, padded)] = 0
-    scale = np.sqrt(overlap[0, 0] / np.maximum(overlap, 1))
-    return Shifts(
-        overlap=overlap,
-        length=cell * shift_lengths(padded),
-        correlation=crossed(x, y, padded) * scale,
-        own=(crossed(x, x, padded), crossed(y, y, padded)),
-        cell=cell,
-    )
+    return field.shifts((first, second), (field.own(first), field.own(second)))
 
 
 def cell_sums(image: FloatArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:
         return image
-    rows, columns = (n // cell for n in image.shape)
-    window = image[: rows * cell, : columns * cell]
-    return np.asarray(window.reshape(rows, cell, columns, cell).sum(axis=(1, 3)))
+    from napari_lithium_alloy.core.kernels.images import sums_of_cells
+
+    out = np.empty([n // cell for n in image.shape])
+    finish(by_rows(lambda rows: sums_of_cells(image, cell, rows, out), len(out)))
+    return out
 
 
 def correlation_length(own: FloatArray, overlap: FloatArray, length: FloatArray) -> float:

@@ -1,14 +1,19 @@
-"""Light at nucleation sites in one frame: apertures, and its loss against the film around."""
+"""Light at nucleation sites: apertures, and its loss in them against the film around."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import spatial
 
-from napari_lithium_alloy.core.photometry import Float32Array, Reference, lit
+from napari_lithium_alloy.core.kernels import compilable
+from napari_lithium_alloy.core.photometry import LEAST_SHARE
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 
 CORE_RADIUS_PX = 1.5
 RING_POINTS = 64
@@ -20,118 +25,171 @@ MEAN_OVER_MEDIAN = 1.183
 """Of the size of Gaussian noise."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Apertures:
-    """Flat pixel indices around each site: its centre, its inner half, its disc, a ring of film.
+    """Pixels of each site: a ring of film, its centre, its inner half and its disc.
 
-    Of the first three, `site_of` tells which site each pixel belongs to. Of the ring, `film`
-    tells which pixels lie in no site's disc.
+    Attributes
+    ----------
+    at : numpy.ndarray
+        (M,) flat indices of the pixels, site after site.
+    begin : numpy.ndarray
+        (N, 5) bounds of the four kinds of each site in them.
+    free : numpy.ndarray
+        (N, P) True where a pixel of a ring lies in no site's disc.
     """
 
-    core: IntArray
-    inner: IntArray
-    disc: IntArray
-    site_of: dict[str, IntArray]
-    ring: IntArray
-    film: BoolArray
-    n: int
+    at: IntArray
+    begin: IntArray
+    free: BoolArray
 
-    def mean(self, image: FloatArray, name: str) -> FloatArray:
-        """(N,) means of an image over one kind of aperture."""
-        return self.mean_of(image.ravel()[getattr(self, name)], name)
+    @property
+    def n_disc(self) -> IntArray:
+        """(N,) pixels of each disc."""
+        return np.asarray(self.begin[:, 4] - self.begin[:, 3])
 
-    def mean_of(self, values: FloatArray, name: str) -> FloatArray:
-        """(N,) means of values given for each pixel of one kind of aperture."""
-        sites = self.site_of[name]
-        total = np.bincount(sites, weights=values, minlength=self.n)
-        return np.asarray(total / np.maximum(np.bincount(sites, minlength=self.n), 1))
+    def core_mean(self, values: FloatArray) -> FloatArray:
+        """(N,) means over the cores of values given for each pixel."""
+        first, last = self.begin[:, 1], self.begin[:, 2]
+        total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
+        unknown = np.concatenate([[0], np.cumsum(np.isnan(values))])
+        mean = (total[last] - total[first]) / np.maximum(last - first, 1)
+        return np.where(unknown[last] > unknown[first], np.nan, mean)
 
 
 def apertures_at(centres_px: FloatArray, radii_px: FloatArray, shape: tuple[int, int]) -> Apertures:
     """Apertures of sites; a pixel within several discs is the nearest site's."""
-    nearest = spatial.KDTree(centres_px)
-    pixels: dict[str, list[IntArray]] = {"core": [], "inner": [], "disc": []}
-    ring: list[IntArray] = []
+    centres = np.ascontiguousarray(centres_px, dtype=float)
     angles = np.linspace(0, 2 * np.pi, RING_POINTS, endpoint=False)
-    for (y, x), radius in zip(centres_px, radii_px, strict=True):
-        reaches = (CORE_RADIUS_PX, max(CORE_RADIUS_PX, radius / 2), radius + BLUR_PX)
-        for found, reach in zip(pixels.values(), reaches, strict=True):
-            found.append(_disc_pixels((y, x), reach, shape))
-        pixels["disc"][-1] = _own(pixels["disc"][-1], nearest, len(ring), shape)
-        rows = np.clip(np.round(y + (1.3 * radius + 4) * np.sin(angles)), 0, shape[0] - 1)
-        columns = np.clip(np.round(x + (1.3 * radius + 4) * np.cos(angles)), 0, shape[1] - 1)
-        ring.append((rows * shape[1] + columns).astype(int))
-    return Apertures(
-        **{name: np.concatenate(found) for name, found in pixels.items()},
-        site_of={
-            name: np.repeat(np.arange(len(found)), [p.size for p in found])
-            for name, found in pixels.items()
-        },
-        ring=np.stack(ring),
-        film=_beside(np.stack(ring), centres_px, radii_px, shape),
-        n=len(centres_px),
+    away = (1.3 * radii_px + 4)[:, np.newaxis]
+    rows, columns = (
+        np.clip(np.round(centres[:, [axis]] + away * wave(angles)), 0, shape[axis] - 1)
+        for axis, wave in enumerate((np.sin, np.cos))
     )
+    ring = (rows * shape[1] + columns).astype(np.int64)
+    core = _discs(centres, np.full(len(centres), CORE_RADIUS_PX), shape)
+    inner = _discs(centres, np.maximum(CORE_RADIUS_PX, radii_px / 2), shape)
+    disc = _own(*_discs(centres, radii_px + BLUR_PX, shape), centres, radii_px + BLUR_PX, shape)
+    begin = np.arange(len(centres) + 1) * RING_POINTS
+    at, bounds = _joined([(ring.ravel(), begin), core, inner, disc])
+    return Apertures(at=at, begin=bounds, free=_beside(ring, centres, radii_px, shape))
 
 
-def _disc_pixels(centre: tuple[float, float], radius: float, shape: tuple[int, int]) -> IntArray:
-    y, x = (float(np.clip(c, 0, n - 1)) for c, n in zip(centre, shape, strict=True))
-    rows = np.arange(max(0, int(y - radius)), min(shape[0], int(y + radius) + 2))
-    columns = np.arange(max(0, int(x - radius)), min(shape[1], int(x + radius) + 2))
-    inside = np.hypot(rows[:, None] - y, columns[None, :] - x) <= radius
-    inside |= (rows[:, None] == round(y)) & (columns[None, :] == round(x))
-    return np.asarray((rows[:, None] * shape[1] + columns[None, :])[inside])
+def _discs(
+    centres: FloatArray, radii: FloatArray, shape: tuple[int, int]
+) -> tuple[IntArray, IntArray]:
+    """Flat indices of the pixels in discs, and (N + 1,) where each disc's begin."""
+    from napari_lithium_alloy.core.kernels.site_light import list_discs
+
+    begin, radii = np.zeros(len(centres) + 1, dtype=np.int64), radii.astype(float)
+    list_discs(centres, radii, shape, begin, np.empty(0, dtype=np.int64))
+    at = np.empty(begin[-1], dtype=np.int64)
+    list_discs(centres, radii, shape, begin, at)
+    return at, begin
 
 
-def _own(pixels: IntArray, nearest: spatial.KDTree, site: int, shape: tuple[int, int]) -> IntArray:
-    """Those of a site's pixels that are nearest to it of all sites; its own at least."""
-    places = np.column_stack(np.unravel_index(pixels, shape))
-    own = nearest.query(places)[1] == site
-    return pixels[own] if own.any() else pixels
+def _joined(lists: list[tuple[IntArray, IntArray]]) -> tuple[IntArray, IntArray]:
+    """Several lists of each site put one after the other, and the bounds of each."""
+    sizes = np.stack([np.diff(begin) for _, begin in lists], axis=1)
+    ends = np.cumsum(sizes.ravel()).reshape(sizes.shape)
+    bounds = np.column_stack([ends[:, 0] - sizes[:, 0], ends])
+    at = np.empty(int(sizes.sum()), dtype=np.int64)
+    for kind, (own, begin) in enumerate(lists):
+        at[np.arange(len(own)) + np.repeat(bounds[:, kind] - begin[:-1], sizes[:, kind])] = own
+    return at, bounds
 
 
-class Loss:
-    """Loss of light at each site against the film around it, as a share of that film's."""
-
-    def __init__(
-        self, apertures: Apertures, change: Float32Array | FloatArray, polarity: str
-    ) -> None:
-        self.apertures = apertures
-        self.change = change.ravel()
-        self.polarity = polarity
-        around = self.change[apertures.ring]
-        beside = np.where(apertures.film, around, np.nan)
-        few = apertures.film.sum(axis=1) < LEAST_RING
-        beside[few, 0] = float(np.nanmedian(beside))  # so that no row is empty
-        beside[few, 1:] = np.nan
-        self.film = np.nanmedian(beside, axis=1)
-        sizes = np.abs(1 - around / self.film[:, None])
-        self.floor = MEAN_OVER_MEDIAN * np.median(sizes, axis=1)
-
-    def mean(self, name: str) -> FloatArray:
-        """(N,) means over one kind of aperture; of the size of the change where either counts."""
-        sites = self.apertures.site_of[name]
-        loss = 1 - self.change[getattr(self.apertures, name)] / self.film[sites]
-        if self.polarity == "either":
-            return self.apertures.mean_of(np.abs(loss) - self.floor[sites], name)
-        mean = self.apertures.mean_of(loss, name)
-        return -mean if self.polarity == "brightens" else mean
-
-
-def mean_light(recording: Recording, frames: IntArray, reference: Reference) -> FloatArray:
-    """(Y, X) mean counts less dark."""
-    total = np.zeros(recording.field_shape)
-    for t in frames:
-        total += recording.read(int(t))
-    return lit(total / len(frames) - reference.dark, recording.frames.dtype)
+def _own(
+    at: IntArray,
+    begin: IntArray,
+    centres: FloatArray,
+    reaches: FloatArray,
+    shape: tuple[int, int],
+) -> tuple[IntArray, IntArray]:
+    """Those of the discs' pixels that are nearest to their site of all; all where none is."""
+    nearest = spatial.KDTree(centres)
+    site = np.repeat(np.arange(len(centres)), np.diff(begin))
+    crowded = nearest.query(centres, k=2)[0][:, 1] < 2 * (reaches + 2)
+    unsure = np.flatnonzero(crowded[site])
+    kept = np.ones(len(at), dtype=bool)
+    places = np.column_stack(np.unravel_index(at[unsure], shape))
+    kept[unsure] = nearest.query(places)[1] == site[unsure] if len(unsure) else True
+    kept |= np.bincount(site[kept], minlength=len(centres))[site] == 0
+    sizes = np.bincount(site[kept], minlength=len(centres))
+    return at[kept], np.concatenate([[0], np.cumsum(sizes)])
 
 
 def _beside(
-    ring: IntArray, centres_px: FloatArray, radii_px: FloatArray, shape: tuple[int, int]
+    ring: IntArray, centres: FloatArray, radii_px: FloatArray, shape: tuple[int, int]
 ) -> BoolArray:
     """(N, P) True where a pixel of a ring lies in no disc with its blur."""
-    covered = np.zeros(shape, dtype=bool).ravel()
-    for (y, x), radius in zip(centres_px, radii_px, strict=True):
-        covered[_disc_pixels((y, x), radius + BLUR_PX - 1, shape)] = True
+    covered = np.zeros(shape[0] * shape[1], dtype=bool)
+    covered[_discs(centres, radii_px + BLUR_PX - 1, shape)[0]] = True
     free = ~covered[ring]
     enough = free.sum(axis=1) >= LEAST_RING
     return free if enough.any() else np.ones_like(free)
+
+
+class SiteLight:
+    """Light at the sites' pixels in frames of a recording, against that at the start.
+
+    Parameters
+    ----------
+    recording : Recording
+    apertures : Apertures
+    dark : float or numpy.ndarray
+        Counts without light.
+    first : numpy.ndarray
+        Indices of the frames that are the start.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        apertures: Apertures,
+        dark: float | FloatArray,
+        first: IntArray,
+    ) -> None:
+        self.recording, self.apertures = recording, apertures
+        whole = np.asarray(dark, dtype=float)
+        self.dark = np.broadcast_to(whole, recording.field_shape).ravel()[apertures.at]
+        self.share = 0.0 if recording.frames.dtype.kind in "ui" else LEAST_SHARE
+        self.start = np.ones(len(apertures.at))
+        total = sum(self._frame(int(t))[apertures.at].astype(float) for t in first)
+        start = np.asarray(total / len(first) - self.dark, dtype=float)
+        out = np.empty(len(start))
+        self._changes(start, np.arange(len(start)), np.zeros(len(start)), out)
+        self.start = out
+
+    def _frame(self, t: int) -> NDArray[Any]:
+        return compilable(self.recording.read(t)).ravel()
+
+    def _changes(
+        self, counts: NDArray[Any], at: IntArray, dark: FloatArray, out: FloatArray
+    ) -> None:
+        from napari_lithium_alloy.core.kernels.site_light import changes_at
+
+        changes_at(counts, at, dark, self.start, self.share, out)
+
+    def losses(self, frames: IntArray, polarity: str) -> Work[FloatArray]:
+        """(4, T, N) loss at the centre, over the inner half and the disc, and the centre's light.
+
+        Losses are means against the film around, as a share of its light: positive where it
+        became darker; with the polarity "either" of the size of the change, less the noise's.
+        """
+        from napari_lithium_alloy.core.kernels.site_light import site_losses
+
+        a = self.apertures
+        out = np.empty((len(frames), 4, len(a.begin)))
+        floor = MEAN_OVER_MEDIAN if polarity == "either" else 0.0
+
+        def look(some: Rows) -> None:
+            change = np.empty(len(a.at))
+            for i in range(*some):
+                self._changes(self._frame(int(frames[i])), a.at, self.dark, change)
+                site_losses(change, a.begin, a.free, LEAST_RING, floor, out[i])
+
+        yield from by_rows(look, len(frames), most=4)
+        if polarity == "brightens":
+            out[:, :3] *= -1
+        return np.moveaxis(out, 1, 0)

@@ -53,9 +53,10 @@ class DiscFit:
         self.templates = templates
         self.film = film
         self.weight = np.where(film, 1 / images.variance, 0).astype(np.float32)
-        self.loss = np.zeros_like(images.loss)
-        for own, image in zip(self.loss, images.loss, strict=True):
-            own[film] = image[film] - np.median(some_of(image, film))
+        self.loss = images.loss  # the images are ours from now on
+        for own in self.loss:
+            own -= np.median(some_of(own, film))
+            own *= film
         self.free = np.ones_like(self.loss)
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)

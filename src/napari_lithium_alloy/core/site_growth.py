@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,9 @@ import pandas as pd
 from napari_lithium_alloy.core.growth_laws import blurred_height, growth_exponent, hinge_onset
 from napari_lithium_alloy.core.nucleation import NucleationParameters
 from napari_lithium_alloy.core.photometry import Reference
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.site_apertures import Apertures, Loss, apertures_at, mean_light
+from napari_lithium_alloy.core.site_apertures import SiteLight, apertures_at
 from napari_lithium_alloy.core.site_detection import ASSUMED_PSF_UM
 from napari_lithium_alloy.core.smoothing import MAD_TO_SD
 from napari_lithium_alloy.core.stages import Stage, StageKind
@@ -120,15 +121,14 @@ def measure_sites(
     centres = sites[["y_um", "x_um"]].to_numpy(float) / size
     radii = np.nan_to_num(sites["radius_um"].to_numpy(float), nan=3 * size) / size
     apertures = apertures_at(centres, radii, recording.field_shape)
-    start = mean_light(recording, coming[: max(1, min(5, len(coming) // 4))], reference)
-    pristine = apertures.mean(start / reference.image, "core")
-    curves = np.empty((4, len(frames), len(sites)))
-    for i, t in enumerate(frames):
-        change = mean_light(recording, np.array([t]), reference) / start
-        curves[:, i] = _at_sites(apertures, change, parameters.polarity, pristine)
-        yield i + 1, len(frames)
-    core, inner, whole, light = curves
-    measured = _Curves(recording.times_s[frames], core, inner, whole, light, len(coming), in_curve)
+    first = coming[: max(1, min(5, len(coming) // 4))]
+    light = SiteLight(recording, apertures, reference.dark, first)
+    pristine = apertures.core_mean(light.start / reference.image.ravel()[apertures.at])
+    work = light.losses(frames, parameters.polarity)
+    core, inner, mean, own = yield from part(work, 0, 100, 100)
+    whole, of_first = mean * apertures.n_disc, own * pristine
+    times_s = recording.times_s[frames]
+    measured = _Curves(times_s, core, inner, whole, of_first, len(coming), in_curve)
     sigma = parameters.psf_sigma_px or ASSUMED_PSF_UM / size
     bright = recording.mode != "epi" and parameters.polarity in ("auto", "darkens")
     return _measured(sites, measured, size, sigma, bright)
@@ -143,17 +143,6 @@ def _frames(recording: Recording, times: SiteTimes) -> tuple[IntArray, BoolArray
     last = recording.frames_between(gone, times.cycle_end_s)[-5:]
     last = last[last > shown[-1]]
     return np.concatenate([shown, last]), np.arange(len(shown) + len(last)) < len(shown)
-
-
-def _at_sites(
-    apertures: Apertures, change: FloatArray, polarity: str, pristine: FloatArray
-) -> tuple[FloatArray, ...]:
-    """Loss at the centre, over the inner half and summed over the disc, and the light itself."""
-    loss = Loss(apertures, change, polarity)
-    inner = loss.mean("inner")
-    core = inner if polarity == "either" else loss.mean("core")
-    n_disc = np.bincount(apertures.site_of["disc"], minlength=apertures.n)
-    return core, inner, loss.mean("disc") * n_disc, apertures.mean(change, "core") * pristine
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,15 +169,17 @@ class _Curves:
 
     def before(self, onset_s: FloatArray) -> FloatArray:
         """(N,) whole loss before a site's onset, on which steady growth follows for a while."""
-        times = self.times_s[: self.n_growth]
-        level = self.whole[: self.n_ends].mean(axis=0)
-        for i in np.flatnonzero(np.isfinite(onset_s)):
-            used = times <= onset_s[i] + EARLY_GROWTH * (times[-1] - times[0])
-            rise = np.maximum(times[used] - onset_s[i], 0)
-            if used.sum() > 2 and rise.any():
-                design = np.column_stack([np.ones_like(rise), rise])
-                level[i] = np.linalg.lstsq(design, self.whole[: self.n_growth, i][used])[0][0]
-        return np.asarray(level)
+        times, whole = self.times_s[: self.n_growth, np.newaxis], self.whole[: self.n_growth]
+        level = whole[: self.n_ends].mean(axis=0)
+        used = times <= onset_s + EARLY_GROWTH * (times[-1] - times[0])
+        rise = np.where(used, np.maximum(times - onset_s, 0), 0.0)
+        n = used.sum(axis=0)
+        fitted = (n > 2) & (rise > 0).any(axis=0)
+        n = np.maximum(n, 1)
+        mean = (whole * used).sum(axis=0) / n, rise.sum(axis=0) / n
+        away = (rise - mean[1]) * used
+        slope = (away * (whole - mean[0])).sum(axis=0) / np.where(fitted, (away**2).sum(axis=0), 1)
+        return np.asarray(np.where(fitted, mean[0] - slope * mean[1], level))
 
     def noise(self, curve: FloatArray) -> FloatArray:
         """(N,) standard deviation of a frame, from second differences over the deposition."""
@@ -202,28 +193,30 @@ def _measured(
     sites: pd.DataFrame, curves: _Curves, size: float, sigma_px: float, bright: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = conform("sites", sites)
-    onsets = [_onset(table.iloc[i], curves, i) for i in range(len(table))]
-    for column, values in zip(ONSET_COLUMNS, zip(*onsets, strict=True), strict=True):
-        table[column] = pd.Series(values, dtype=table[column].dtype)
-    areas, area_noise = _areas(table, curves, size, sigma_px)
-    for i in range(len(table)):
-        row = _row(table.iloc[i], curves, areas[:, i], float(area_noise[i]), sigma_px * size)
-        row |= _remains(curves, i, bright)
-        for column, value in row.items():
-            table.loc[i, column] = value
+    table = _with(table, _onsets(table, curves))
+    areas, noise = _areas(table, curves, size, sigma_px)
+    table = _with(table, _growth(table, curves, areas, noise, sigma_px * size))
+    gone_s, leaves = _remains(curves, bright)
+    table = _with(table, {"gone_s": gone_s, "leaves": leaves})
     shown, times = areas[curves.shown], curves.times_s[curves.shown]
     # Where a pore opens there is more light than in the film around: no lithium, not less.
-    gone = times[:, None] >= np.nan_to_num(table["gone_s"].to_numpy(float), nan=np.inf)
+    gone = times[:, None] >= np.nan_to_num(gone_s, nan=np.inf)
     shown = np.where(gone & np.isfinite(shown), 0.0, shown)
     rows = {
         "time_s": np.repeat(times, len(table)),
-        "cycle": np.tile(table["cycle"], len(shown)),
-        "site": np.tile(table["site"], len(shown)),
+        "cycle": np.tile(table["cycle"].to_numpy(int), len(shown)),
+        "site": np.tile(table["site"].to_numpy(int), len(shown)),
         "radius_um": np.sqrt(np.maximum(shown, 0) / np.pi).ravel(),
         "area_um2": shown.ravel(),
         "mean_transmittance": curves.light[curves.shown].ravel(),
     }
     return table, conform("site_growth", pd.DataFrame(rows))
+
+
+def _with(table: pd.DataFrame, columns: Mapping[str, FloatArray | list[Any]]) -> pd.DataFrame:
+    """The table with some columns replaced, of the types it has."""
+    types = {name: table[name].dtype for name in columns}
+    return table.assign(**columns).astype(types)
 
 
 def _areas(
@@ -249,52 +242,77 @@ def _areas(
     return whole * scale, curves.noise(curves.whole) * scale
 
 
-def _onset(site: pd.Series, curves: _Curves, i: int) -> tuple[float, float, str]:
-    """Onset, its uncertainty and a reason: of the search, else of the site's own curve."""
-    if np.isfinite(site["onset_sd_s"]) and np.isfinite(site["onset_s"]):
-        return float(site["onset_s"]), float(site["onset_sd_s"]), ""
-    n, noise = curves.n_growth, float(curves.noise(curves.whole[:, i : i + 1])[0])
-    return hinge_onset(curves.times_s[:n], curves.whole[:n, i], noise)
+def _onsets(table: pd.DataFrame, curves: _Curves) -> dict[str, FloatArray | list[Any]]:
+    """Onsets, their uncertainties and reasons: of the search, else of the sites' own curves."""
+    onset, sd = (table[c].to_numpy(float).copy() for c in ONSET_COLUMNS[:2])
+    reason, n = [""] * len(table), curves.n_growth
+    noise = curves.noise(curves.whole)
+    for i in np.flatnonzero(~(np.isfinite(onset) & np.isfinite(sd))):
+        onset[i], sd[i], reason[i] = hinge_onset(
+            curves.times_s[:n], curves.whole[:n, i], float(noise[i])
+        )
+    return dict(zip(ONSET_COLUMNS, (onset, sd, reason), strict=True))
 
 
-def _row(
-    site: pd.Series, curves: _Curves, area: FloatArray, noise: float, sigma_um: float
-) -> dict[str, object]:
-    """What the curve of one site tells of its growth."""
-    times, n = curves.times_s[: curves.n_growth], curves.n_growth
-    onset, sd, reason = (site[c] for c in ONSET_COLUMNS)
-    row: dict[str, object] = {"reason": reason}
-    final = float(area[n - curves.n_ends : n].mean())
-    if not (np.isfinite(final) and final > 0):
-        lost = "no lasting change at its centre"
-        return {"onset_s": np.nan, "onset_sd_s": np.nan, "reason": lost}
-    exponent, exponent_sd, why = growth_exponent(times, area[:n], noise, onset, sd, sigma_um)
-    row |= {"area_um2": final, "radius_um": float(np.sqrt(final / np.pi))}
-    row |= {"growth_exponent": exponent, "growth_exponent_sd": exponent_sd}
-    row["reason"] = reason or why
-    return row
-
-
-def _remains(curves: _Curves, i: int, bright: bool) -> dict[str, object]:
-    """When a site's lithium is gone, and what is there at the end of the dealloying."""
-    n, shown = curves.n_growth, curves.shown
-    final = float(curves.plateau(curves.core[:, i : i + 1])[0])
-    noise = float(curves.noise(curves.core[:, i : i + 1])[0])
-    row: dict[str, object] = {"gone_s": np.nan, "leaves": pd.NA}
-    if final <= LEAST_PLATEAU * noise or not shown[n:].any():
-        return row
-    core = curves.core[:, i] - curves.core[: curves.n_ends, i].mean()
-    low = core[n:][shown[n:]] < max(GONE_SHARE * final, 2 * noise)
-    runs = [k for k in range(len(low)) if low[k : k + SUSTAINED_FRAMES].all()]
-    if runs:
-        row["gone_s"] = float(curves.times_s[n + runs[0]])
-    after = core[~shown]
-    if after.size:
-        rest, least = float(after.mean()), LEAST_PLATEAU * noise / np.sqrt(after.size)
-        if rest > max(DEAD_SHARE * final, least):
-            row["leaves"] = DEAD if bright else pd.NA
-        elif rest < -max(PORE_SHARE, least) and curves.light[~shown, i].mean() > 1 + PORE_SHARE:
-            row["leaves"] = PORE if bright else pd.NA
+def _growth(
+    table: pd.DataFrame, curves: _Curves, areas: FloatArray, noise: FloatArray, sigma_um: float
+) -> dict[str, FloatArray | list[Any]]:
+    """What the sites' curves tell of their growth."""
+    n = curves.n_growth
+    times, growing = curves.times_s[:n], areas[:n]
+    final = growing[n - curves.n_ends :].mean(axis=0)
+    lasting = np.isfinite(final) & (final > 0)
+    onset, sd = (np.where(lasting, table[c].to_numpy(float), np.nan) for c in ONSET_COLUMNS[:2])
+    reason = table["reason"].tolist()
+    area, exponent, exponent_sd = table["area_um2"].to_numpy(float).copy(), *_unknown(2, table)
+    area[lasting] = final[lasting]
+    radius = np.where(lasting, np.sqrt(area / np.pi), table["radius_um"].to_numpy(float))
+    for i in range(len(table)):
+        if lasting[i]:
+            exponent[i], exponent_sd[i], why = growth_exponent(
+                times, growing[:, i], float(noise[i]), onset[i], sd[i], sigma_um
+            )
+            reason[i] = reason[i] or why
         else:
-            row["leaves"] = NOTHING
-    return row
+            reason[i] = "no lasting change at its centre"
+    return {
+        "onset_s": onset,
+        "onset_sd_s": sd,
+        "reason": reason,
+        "area_um2": area,
+        "radius_um": radius,
+        "growth_exponent": exponent,
+        "growth_exponent_sd": exponent_sd,
+    }
+
+
+def _unknown(k: int, table: pd.DataFrame) -> FloatArray:
+    return np.full((k, len(table)), np.nan)
+
+
+def _remains(curves: _Curves, bright: bool) -> tuple[FloatArray, list[Any]]:
+    """When each site's lithium is gone, and what is there at the end of the dealloying."""
+    n, shown = curves.n_growth, curves.shown
+    final, noise = curves.plateau(curves.core), curves.noise(curves.core)
+    gone_s, leaves = np.full(len(final), np.nan), np.full(len(final), pd.NA, dtype=object)
+    told = final > LEAST_PLATEAU * noise
+    if not shown[n:].any():
+        return gone_s, leaves.tolist()
+    core = curves.core - curves.core[: curves.n_ends].mean(axis=0)
+    low = core[n:][shown[n:]] < np.maximum(GONE_SHARE * final, 2 * noise)
+    beyond = np.ones((SUSTAINED_FRAMES - 1, len(final)), dtype=bool)
+    padded = np.vstack([low, beyond])
+    stays = np.all([padded[k : k + len(low)] for k in range(SUSTAINED_FRAMES)], axis=0)
+    is_gone = told & stays.any(axis=0)
+    gone_s[is_gone] = curves.times_s[n + stays.argmax(axis=0)[is_gone]]
+    after = core[~shown]
+    if not len(after):
+        return gone_s, leaves.tolist()
+    rest, least = after.mean(axis=0), LEAST_PLATEAU * noise / np.sqrt(len(after))
+    dead = rest > np.maximum(DEAD_SHARE * final, least)
+    brighter = curves.light[~shown].mean(axis=0) > 1 + PORE_SHARE
+    pore = ~dead & (rest < -np.maximum(PORE_SHARE, least)) & brighter
+    leaves[told & ~dead & ~pore] = NOTHING
+    if bright:
+        leaves[told & dead], leaves[told & pore] = DEAD, PORE
+    return gone_s, leaves.tolist()

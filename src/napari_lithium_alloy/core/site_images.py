@@ -6,13 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.deposition_sums import DepositionSums
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
-from napari_lithium_alloy.core.progress import Work, finish
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
-from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import blurred
 
 MOST_IMAGES = 6
@@ -24,8 +23,6 @@ EARLY_SHARE = 0.04
 """Share of the frames, two at least, from which darkening is measured: discs are small then."""
 VARIANCE_SIGMA_PX = 5.0
 LEAST_VARIANCE = 1e-10
-SAMPLE = 8
-"""One row in so many tells what all pixels have in common."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -110,86 +107,30 @@ def site_images(
             f"{recording.name}: {len(frames)} frames lie between {start_s:g} and {end_s:g} s and "
             f"sites need {LEAST_FRAMES}; choose a longer stage."
         )
-    level = dark_level(recording) if dark is None else dark
     n_parts = min(MOST_IMAGES, len(frames) // 2)
     halves = [np.array_split(p, 2) for p in np.array_split(np.arange(len(frames)), n_parts)]
     parts = [half for pair in halves for half in pair]
-    part_of = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
-    sums = np.zeros((len(parts), *recording.field_shape), dtype=np.float32)
-    counts = np.zeros(sums.shape, dtype=np.uint16)
     n_early = max(2, round(EARLY_SHARE * len(frames)))
-    early, early_counts = np.zeros_like(sums[0]), np.zeros_like(counts[0])
-    noise = _SecondDifferences(recording.field_shape)
-    for i, t in enumerate(frames):
-        # Corrected frames have no light where drift shows none.
-        light = recording.read(int(t)).astype(np.float32) - np.asarray(level, np.float32)
-        _add(light, sums[part_of[i]], counts[part_of[i]])
-        if i < n_early:
-            _add(light, early, early_counts)
-        noise.add(light)
-        yield i + 1, len(frames)
-    known = (counts > 0).all(axis=0) & (early_counts > 0)
-    means, early = sums, early / np.maximum(early_counts, 1)
-    for mean, count in zip(means, counts, strict=True):
-        mean /= np.maximum(count, 1)
+    level = dark_level(recording) if dark is None else dark
+    sums = DepositionSums.of(recording.field_shape, parts, n_early, level)
+    yield from sums.add_frames(recording, frames)
+    known, early = sums.known(), sums.early_mean()
     film = lit(blurred(early, LEVEL_SIGMA_PX), recording.frames.dtype)
-    sign = np.float32(1 if brightens else -1)
-    parts_share = np.array([len(p) / len(frames) for p in parts], dtype=np.float32)
-    mean = np.einsum("k,kyx->yx", parts_share, means)
-    loss, darkening = means, sign * (mean - early) / film
-    for image in loss:
-        image[:] = _finite(sign * (image - mean) / film)
+    variance = np.maximum(
+        blurred(sums.variance(film), VARIANCE_SIGMA_PX), np.float32(LEAST_VARIANCE)
+    )
+    loss, darkening = sums.losses(early, film, brightens=brightens)
     share = (recording.times_s[frames] - start_s) / (end_s - start_s)
     return SiteImages(
         loss=loss,
-        darkening=_finite(darkening),
+        darkening=darkening,
         darkening_frames=1 / (1 / n_early - 1 / len(frames)),
-        variance=noise.variance(film),
+        variance=variance,
         known=known,
         shares=tuple(share[p] for p in parts),
         start_s=start_s,
         end_s=end_s,
     )
-
-
-def _finite(image: FloatArray) -> Float32Array:
-    return np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
-
-
-def _add(light: Float32Array, sums: Float32Array, counts: NDArray[np.uint16]) -> None:
-    from napari_lithium_alloy.core.kernels.depositions import add_light
-
-    finish(by_rows(lambda rows: add_light(light, rows, sums, counts), len(light)))
-
-
-class _SecondDifferences:
-    """Sum of squares of second differences in time, less what all pixels have in common."""
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.squares = np.zeros(shape, dtype=np.float32)
-        self.before: list[Float32Array] = []
-        self.n = 0
-
-    def add(self, light: Float32Array) -> None:
-        """The next frame."""
-        from napari_lithium_alloy.core.kernels.depositions import add_bend
-
-        if len(self.before) == 2:
-            first, second = self.before
-            some = light[::SAMPLE] - 2 * second[::SAMPLE] + first[::SAMPLE]
-            some = some[np.isfinite(some)]
-            usual = float(np.median(some)) if some.size else 0.0
-            out = self.squares
-            finish(
-                by_rows(lambda rows: add_bend(first, second, light, usual, rows, out), len(light))
-            )
-            self.n += 1
-        self.before = [*self.before, light][-2:]
-
-    def variance(self, film: Float32Array) -> Float32Array:
-        """(Y, X) variance of one frame's light relative to the film's."""
-        relative = np.nan_to_num(self.squares / film**2, posinf=0) / np.float32(6 * max(self.n, 1))
-        return np.maximum(blurred(relative, VARIANCE_SIGMA_PX), np.float32(LEAST_VARIANCE))
 
 
 def usable(images: SiteImages, valid: BoolArray | None) -> BoolArray:

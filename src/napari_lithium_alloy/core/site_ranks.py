@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from napari_lithium_alloy.core.alloyed_images import is_uniform
+from napari_lithium_alloy.core.colocalization import ranks_of
 from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_sided_p
 from napari_lithium_alloy.core.onset_result import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -60,7 +60,7 @@ def rank_map(onset: OnsetMap, film: BoolArray) -> Float32Array:
     known = onset.reached & film & np.isfinite(onset.onset_s)
     ranks = np.full(known.shape, np.nan, dtype=np.float32)
     if known.any():
-        ranks[known] = (rankdata(onset.onset_s[known]) - 0.5) / known.sum()
+        ranks[known] = (ranks_of(onset.onset_s[known]) - 0.5) / known.sum()
     return ranks
 
 

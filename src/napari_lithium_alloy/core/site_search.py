@@ -34,6 +34,11 @@ SEED_SD = 6.0
 """Depth of the saddle between two peaks of darkening, in units of its noise."""
 
 
+HARDLY_ANY, BARELY = 0.005, 1.3
+"""Share of the discs that, added in a round and lasting, is the last, if they are all faint: of
+so many times the least signal-to-noise."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FoundDiscs:
     """Discs of a search, strongest first.
@@ -85,13 +90,12 @@ def search_discs(
     templates = templates_of(images, sigma_px, *radii_px)
     fit, blur = DiscFit(images, film, templates), BLURS * sigma_px
     matched = MatchedFilter(templates, film.shape)
-    answer = matched.responses(fit.left_over(), images.variance, film)
     yield 1, ROUNDS + 1
-    seeds = _seeds(images, film, answer, templates)
+    seeds = _seeds(images, film, fit.left_over(), matched, templates)
     if len(seeds):
         fit.add(seeds)
         fit.prune(0.9 * least_snr, blur)
-        answer = matched.responses(fit.left_over(), images.variance, film)
+    answer = matched.responses(fit.left_over(), images.variance, film)
     for i in range(ROUNDS):
         before = len(fit.discs)
         halved = fit.split(_suspects(answer, fit, blur), least_snr, blur)
@@ -105,14 +109,15 @@ def search_discs(
         fit.prune(0.9 * least_snr, blur)
         answer = matched.responses(fit.left_over(), images.variance, film)
         yield i + 2, ROUNDS + 1
-        if not halved and len(fit.discs) <= before:  # what was added did not last
+        lasting = len(fit.discs) - before
+        if not halved and lasting <= HARDLY_ANY * before and _are_faint(fit, new, least_snr):
             break
     fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
     negatives = _negatives(answer, film, fit, templates)
     del answer, images  # large, and not needed any more
-    last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px))
+    last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px, search=False))
     discs = last.discs[order]
     return FoundDiscs(
         y_px=discs[:, 0],
@@ -126,24 +131,38 @@ def search_discs(
     )
 
 
+def _are_faint(fit: DiscFit, new: FloatArray, least_snr: float) -> bool:
+    """Whether what was added at these places is hardly more than noise, as far as it lasts."""
+    if not len(new) or not len(fit.discs):
+        return True
+    away, at = spatial.KDTree(fit.discs[:, :2]).query(new[:, :2])
+    return bool((fit.snr[at[away < new[:, 2] + 1]] < BARELY * least_snr).all())
+
+
 def _seeds(
-    images: SiteImages, film: BoolArray, answer: Float32Array, templates: Templates
+    images: SiteImages,
+    film: BoolArray,
+    loss: Float32Array,
+    matched: MatchedFilter,
+    templates: Templates,
 ) -> FloatArray:
     """(N, 3) rows, columns and first radii of the clear peaks of darkening."""
     from napari_lithium_alloy.core.kernels.depositions import high_peaks
+    from napari_lithium_alloy.core.kernels.ranking import order_of
 
     # Mirrored at the film's edge would be right; film's median hardly differs for peaks inside.
     level = float(np.median(images.darkening[film]))
     smooth = blurred(np.where(film, images.darkening, level), SEED_SIGMA_PX)
     noise = noise_left(SEED_SIGMA_PX) * np.sqrt(images.variance / images.darkening_frames)
-    clear = smooth / noise
-    marks, order = np.zeros(film.shape, dtype=bool), np.argsort(-clear, axis=None)
-    high_peaks(clear, order, SEED_SD, marks)
+    clear = (smooth / noise).astype(np.float32)
+    marks = np.zeros(film.shape, dtype=bool)
+    high_peaks(clear, order_of(-clear.ravel()), SEED_SD, marks)
     at = np.argwhere(marks & film)
     if not len(at):
         return np.empty((0, 3))
     places = at.astype(float)
-    radii = templates.radii_px[answer[:, at[:, 0], at[:, 1]].argmax(axis=0)]
+    answer = matched.at_places(at, loss, images.variance, film)
+    radii = templates.radii_px[answer.argmax(axis=0)]
     if len(at) > 1:
         apart = spatial.KDTree(places).query(places, k=2)[0][:, 1]
         radii = np.minimum(radii, 0.6 * apart)

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_sided_p
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import thread_count
 
 BINS = 40
 FARTHEST = 5.0
@@ -122,8 +123,9 @@ def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
 def _overlap_px(film: BoolArray) -> FloatArray:
     """Area that a field has in common with itself shifted by whole pixels; negative ones wrap."""
     shape = [next_fast_len(2 * n, real=True) for n in film.shape]
-    spectrum = rfft2(film.astype(float), shape)
-    return np.asarray(irfft2(np.abs(spectrum) ** 2, shape))
+    spectrum = rfft2(film.astype(float), shape, workers=thread_count())
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.asarray(irfft2(power, shape, workers=thread_count()))
 
 
 def _ripley_k(

@@ -10,7 +10,9 @@ from scipy import ndimage, special
 
 from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE
 
@@ -96,9 +98,14 @@ class Templates:
 
 
 def templates_of(
-    images: SiteImages, sigma_px: float, smallest_px: float, largest_px: float
+    images: SiteImages,
+    sigma_px: float,
+    smallest_px: float,
+    largest_px: float,
+    *,
+    search: bool = True,
 ) -> Templates:
-    """Discs of radii from the smallest to the largest."""
+    """Discs of radii from the smallest to the largest; no patches but to search with."""
     n = int(np.ceil(np.log(largest_px / smallest_px) / np.log(RADIUS_STEP))) + 1
     radii = np.geomspace(smallest_px, largest_px, max(n, 2))
     frames = images.frames
@@ -106,7 +113,7 @@ def templates_of(
         _against_surroundings(
             growing_disc(r, SEARCH_ONSET, images.shares, sigma_px), frames, r, sigma_px
         )
-        for r in radii
+        for r in (radii if search else [])
     ]
     reach = largest_px + SIGMAS * sigma_px + 1
     rho = np.arange(0, reach + PROFILE_STEP_PX, PROFILE_STEP_PX)
@@ -115,7 +122,7 @@ def templates_of(
     return Templates(
         radii_px=radii,
         patches=patches,
-        likeness=_likeness(patches, frames),
+        likeness=_likeness(patches, frames) if search else np.empty((0, 0)),
         table=table,
         grid=np.array([np.log(smallest_px), step, TABLE_ONSETS[1]]),
         frames=frames,
@@ -141,18 +148,19 @@ def _table(
     radii_px: FloatArray, shares: Sequence[FloatArray], sigma_px: float, rho: FloatArray
 ) -> Float32Array:
     """(onsets, radii, distances, K) covered shares at distances from a growing disc's centre."""
+    from napari_lithium_alloy.core.kernels.covers import growing_covers
+
     still = _still_discs(float(radii_px[-1]), sigma_px, rho)
     out = np.empty((len(TABLE_ONSETS), len(radii_px), len(rho), len(shares)), dtype=np.float32)
-    for o, k in np.ndindex(len(TABLE_ONSETS), len(shares)):
-        onset = TABLE_ONSETS[o]
-        grown = np.sqrt(np.clip((shares[k] - onset) / (1 - onset), 0, 1))
-        at = np.outer(radii_px, grown) / STILL_STEP_PX
-        low = np.minimum(at.astype(int), len(still) - 2)
-        row = np.arange(len(radii_px))[:, None] * len(still)
-        n = len(radii_px) * len(still)
-        weights = np.bincount((row + low).ravel(), (1 - at + low).ravel(), n)
-        weights += np.bincount((row + low + 1).ravel(), (at - low).ravel(), n)
-        out[o, :, :, k] = weights.reshape(len(radii_px), -1) @ still / len(grown)
+
+    def fill(onsets: Rows) -> None:
+        for o in range(*onsets):
+            for k, frames in enumerate(shares):
+                begun = (frames - TABLE_ONSETS[o]) / (1 - TABLE_ONSETS[o])
+                grown = np.sqrt(np.clip(begun, 0, 1))
+                growing_covers(radii_px, grown, still, STILL_STEP_PX, out[o, :, :, k])
+
+    finish(by_rows(fill, len(TABLE_ONSETS), most=4))
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -36,23 +35,16 @@ def site_masks(
     shape : (int, int)
     pixel_size_um : float
     """
+    from napari_lithium_alloy.core.kernels.discs import paint_discs
+
     masks = {}
     for cycle, own in sites.groupby("cycle"):
         mask = np.zeros(shape, dtype=np.float32)
-        for y, x, radius in own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um:
-            _draw_disc(mask, y, x, float(np.fmax(radius, 1.0)))
+        px = own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
+        px = px[np.isfinite(px[:, :2]).all(axis=1)]
+        paint_discs(np.ascontiguousarray(px[:, :2]), np.fmax(px[:, 2], 1.0), mask)
         masks[f"cycle{cycle}_sites"] = mask
     return masks
-
-
-def _draw_disc(mask: Float32Array, y: float, x: float, radius: float) -> None:
-    """Set the pixels of a disc to 1, as far as it lies in the picture."""
-    if not math.isfinite(y + x):
-        return
-    top, left = max(math.floor(y - radius), 0), max(math.floor(x - radius), 0)
-    part = mask[top : max(math.ceil(y + radius) + 1, 0), left : max(math.ceil(x + radius) + 1, 0)]
-    rows, columns = np.ogrid[top : top + part.shape[0], left : left + part.shape[1]]
-    part[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2] = 1
 
 
 def pore_masks(tracks: PoreTracks, ends_s: Mapping[int, float]) -> dict[str, Float32Array]:

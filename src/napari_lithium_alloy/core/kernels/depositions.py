@@ -2,35 +2,135 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
+_LARGEST = np.finfo(np.float32).max
 
 
-@njit(nogil=True, cache=True)
-def add_light(light: Floats, rows: tuple[int, int], sums: Floats, counts: Counts) -> None:
-    """Add a frame's light, where it has any, to sums and counts."""
-    for y in range(rows[0], rows[1]):
-        for x in range(light.shape[1]):
-            if np.isfinite(light[y, x]):
-                sums[y, x] += light[y, x]
-                counts[y, x] += 1
+@njit(nogil=True, cache=True, error_model="numpy")
+def _light_of(row: NDArray[Any], dark: Floats, out: Floats) -> bool:
+    """Fill in a row's light; whether any of it is missing."""
+    known = 0
+    for x in range(len(row)):
+        out[x] = np.float32(row[x]) - dark[x]
+        known += 1 if abs(out[x]) <= _LARGEST else 0
+    return known < len(row)
 
 
-@njit(nogil=True, cache=True)
-def add_bend(
-    first: Floats, second: Floats, third: Floats, usual: float, rows: tuple[int, int], out: Floats
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_bend(a: Floats, b: Floats, c: Floats, usual: np.float32, gap: bool, out: Floats) -> None:
+    two = np.float32(2)
+    for x in range(len(c)):
+        bend = c[x] - two * b[x] + a[x] - usual
+        out[x] += bend * bend if not gap or np.isfinite(bend) else np.float32(0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_known(light: Floats, gap: bool, out: Floats, missing: Counts) -> None:
+    if gap:
+        for x in range(len(light)):
+            if np.isfinite(light[x]):
+                out[x] += light[x]
+            else:
+                missing[x] += 1
+    else:
+        for x in range(len(light)):
+            out[x] += light[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_frames(
+    counts: NDArray[Any],
+    before: int,
+    dark: Floats,
+    part_of: NDArray[np.int64],
+    n_early: int,
+    usual: Floats,
+    rows: tuple[int, int],
+    light: Floats,
+    early: Floats,
+    squares: Floats,
+    missing: Counts,
+    gaps: NDArray[np.bool_],
 ) -> None:
-    """Add the squares of second differences less what is usual."""
-    two, usual_bend = np.float32(2), np.float32(usual)
+    """Add frames to sums, as `DepositionSums` holds them.
+
+    Parameters
+    ----------
+    counts : (T, Y, X) array
+        Frames one after the other, the first `before` of which are added already.
+    before : int
+    dark : (Y, X) float32 array
+    part_of : (T - before,) int array
+        The part each new frame belongs to.
+    n_early : int
+        How many of the new frames belong to the first few.
+    usual : (T,) float32 array
+        Second difference that all pixels have in common, of each frame with the two before.
+    rows : (int, int)
+    light, early, squares, missing, gaps : arrays
+        Sums that are added to.
+    """
+    n, width = len(counts), counts.shape[2]
+    room = np.empty((3, width), np.float32)
+    gap = np.zeros(3, np.bool_)
     for y in range(rows[0], rows[1]):
-        for x in range(first.shape[1]):
-            bend = third[y, x] - two * second[y, x] + first[y, x] - usual_bend
-            if np.isfinite(bend):
-                out[y, x] += bend * bend
+        for t in range(n):
+            now = t % 3
+            gap[now] = _light_of(counts[t, y], dark[y], room[now])
+            gaps[y] |= gap[now]
+            if t < before:
+                continue
+            k = part_of[t - before]
+            _add_known(room[now], gap[now], light[k, y], missing[k, y])
+            if t - before < n_early:
+                _add_known(room[now], gap[now], early[y], missing[-1, y])
+            if t >= 2:
+                a, b = (t - 2) % 3, (t - 1) % 3
+                some = gap[0] or gap[1] or gap[2]
+                _add_bend(room[a], room[b], room[now], usual[t], some, squares[y])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def relative_losses(
+    light: Floats,
+    missing: Counts,
+    gaps: NDArray[np.bool_],
+    counts: Floats,
+    shares: Floats,
+    early: Floats,
+    film: Floats,
+    sign: np.float32,
+    rows: tuple[int, int],
+    darkening: Floats,
+) -> None:
+    """Sums of light become losses against the mean over all; the loss of that against the first.
+
+    `counts` and `shares` are the frames of each part, and their share of all.
+    """
+    n, width = len(light), light.shape[2]
+    mean = np.empty(width, np.float32)
+    zero, one = np.float32(0), np.float32(1)
+    for y in range(rows[0], rows[1]):
+        mean[:] = 0
+        for k in range(n):
+            for x in range(width):
+                there = max(counts[k] - np.float32(missing[k, y, x]), one) if gaps[y] else counts[k]
+                light[k, y, x] /= there
+                mean[x] += shares[k] * light[k, y, x]
+        for k in range(n):
+            for x in range(width):
+                loss = sign * (light[k, y, x] - mean[x]) / film[y, x]
+                light[k, y, x] = loss if np.isfinite(loss) else zero
+        for x in range(width):
+            loss = sign * (mean[x] - early[y, x]) / film[y, x]
+            darkening[y, x] = loss if np.isfinite(loss) else zero
 
 
 @njit(nogil=True, cache=True)
@@ -43,22 +143,25 @@ def mark_peaks(
     out: NDArray[np.bool_],
 ) -> None:
     """Mark in (R, Y, X) what times a sign is at least so much and no less than its neighbours."""
-    n, height, width = answer.shape
     s, lowest = np.float32(sign), np.float32(least)
-    for k in range(n):
+    for k in range(len(answer)):
         for y in range(rows[0], rows[1]):
-            for x in range(width):
+            for x in range(answer.shape[2]):
                 value = s * answer[k, y, x]
-                if value < lowest or not film[y, x]:
-                    continue
-                peak = True
-                for b in range(max(y - 1, 0), min(y + 2, height)):
-                    for c in range(max(x - 1, 0), min(x + 2, width)):
-                        for a in range(max(k - 1, 0), min(k + 2, n)):
-                            peak &= value >= s * answer[a, b, c]
-                    if not peak:
-                        break
-                out[k, y, x] = peak
+                if value >= lowest and film[y, x]:
+                    out[k, y, x] = _is_peak(answer, s, value, k, y, x)
+
+
+@njit(nogil=True, cache=True)
+def _is_peak(answer: Floats, s: np.float32, value: np.float32, k: int, y: int, x: int) -> bool:
+    n, height, width = answer.shape
+    for a in (k, k - 1, k + 1):
+        if 0 <= a < n:
+            for b in range(max(y - 1, 0), min(y + 2, height)):
+                for c in range(max(x - 1, 0), min(x + 2, width)):
+                    if value < s * answer[a, b, c]:
+                        return False
+    return True
 
 
 @njit(nogil=True, cache=True)
@@ -71,7 +174,7 @@ def _root(parent: NDArray[np.int64], i: int) -> int:
 
 @njit(nogil=True, cache=True)
 def high_peaks(
-    image: Floats, order: NDArray[np.int64], least: float, out: NDArray[np.bool_]
+    image: Floats, order: NDArray[np.int32], least: float, out: NDArray[np.bool_]
 ) -> None:
     """Mark peaks that rise so far above the highest saddle to a higher one.
 

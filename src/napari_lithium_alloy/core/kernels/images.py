@@ -315,3 +315,18 @@ def _widen(line: NDArray[np.int32], reach: int, out: NDArray[np.bool_]) -> None:
             first = max(stop, x - reach)
             stop = min(x + reach + 1, line.shape[0])
             out[first:stop] = True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def sums_of_cells(
+    image: NDArray[Any], cell: int, rows: tuple[int, int], out: NDArray[np.float64]
+) -> None:
+    """Sums over squares of pixels; a remainder is left out."""
+    for r in range(rows[0], rows[1]):
+        out[r] = 0
+        for y in range(r * cell, (r + 1) * cell):
+            for c in range(out.shape[1]):
+                total = 0.0
+                for x in range(c * cell, (c + 1) * cell):
+                    total += image[y, x]
+                out[r, c] += total

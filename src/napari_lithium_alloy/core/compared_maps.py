@@ -1,0 +1,253 @@
+"""Maps that are compared with each other over one field: what each brings to all its pairs.
+
+Maps of a large field are much smoother than its pixels. Their trends, powers and r are those of
+all pixels; under shifts and in blocks their sums over small squares stand for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from napari_lithium_alloy.core.colocalization import LEAST_SPREAD, common_field
+from napari_lithium_alloy.core.detrending import Trend, detrended
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.shifts import ShiftedField, Shifts, cell_sums, correlation_length
+
+PROBE_PX = 384
+"""Side of the part of a field from which the fineness of its structures is told."""
+LEAST_PIXELS = 100
+MOST_CELLS = 512
+"""Cells to a side, where the smoother of two maps allows it."""
+CELLS_A_LENGTH = 3.0
+"""Of the smoother map, at least: the product of two maps is as smooth as it is."""
+QUANTILES = 2**18
+"""Values of a map, in order, that stand for all of them."""
+TINY = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class Residual:
+    """A map without its trend over a field.
+
+    Attributes
+    ----------
+    image : numpy.ndarray
+        (Y, X), 0 outside the field; float32 in a large one.
+    power : float
+        Sum of squares.
+    ordered : numpy.ndarray
+        Its values in the field from the lowest on, or means of equally many of them.
+    """
+
+    image: FloatArray
+    power: float
+    ordered: FloatArray
+
+
+class Field:
+    """The pixels that maps have in common, and these maps in it.
+
+    Parameters
+    ----------
+    images : mapping of str to (Y, X) array
+    common : numpy.ndarray
+        (Y, X) bool, at least one True.
+    """
+
+    def __init__(self, images: Mapping[str, FloatArray], common: BoolArray) -> None:
+        self.images = images
+        rows, columns = (np.flatnonzero(common.any(axis=axis)) for axis in (1, 0))
+        self.box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        self.common = np.ascontiguousarray(common[self.box])
+        self.n = int(np.count_nonzero(self.common))
+        self._fineness: dict[str, tuple[float, float] | None] = {}
+        self._largest_of: dict[str, float] = {}
+        self._residuals: dict[tuple[str, int], Residual] = {}
+        self._trends: dict[int, Trend] = {}
+        self._shifted: dict[int, ShiftedField] = {}
+        self._own: dict[tuple[str, int, int], tuple[FloatArray, FloatArray, float]] = {}
+
+    @property
+    def large(self) -> bool:
+        """Whether cells may stand for pixels."""
+        return bool(max(self.common.shape) > PROBE_PX)
+
+    def fineness(self, a: str, b: str) -> tuple[float, float, float]:
+        """About how many independent samples the coarser map holds; both lengths, shorter first.
+
+        From the middle of a large field; (0, 1, 1) where that does not tell.
+        """
+        found = [self._fineness_of(name) for name in (a, b)]
+        samples, lengths = zip(*(f or (0.0, 1.0) for f in found), strict=True)
+        if None in found:
+            return 0.0, 1.0, 1.0
+        return min(samples), min(lengths), max(lengths)
+
+    @cached_property
+    def _probe(self) -> tuple[tuple[slice, ...], BoolArray, ShiftedField]:
+        window = tuple(
+            slice((n - m) // 2, (n + m) // 2)
+            for n, m in ((n, min(n, PROBE_PX)) for n in self.common.shape)
+        )
+        some = self.common[window]
+        return window, some, ShiftedField(some)
+
+    def _fineness_of(self, name: str) -> tuple[float, float] | None:
+        if name not in self._fineness:
+            self._fineness[name] = self._measured_fineness(name)
+        return self._fineness[name]
+
+    def _measured_fineness(self, name: str) -> tuple[float, float] | None:
+        window, some, field = self._probe
+        image = np.asarray(self.images[name][self.box][window], dtype=float)
+        if some.sum() <= LEAST_PIXELS or float(np.ptp(image[some])) == 0:
+            return None
+        left = detrended(image / max(float(np.abs(image[some]).max()), TINY), some, 2)
+        power = float((left**2).sum())
+        if power == 0:
+            return None
+        own = field.own(field.spectrum(left, power))
+        samples = float(self.n) / float(some.sum()) / max(field.spread(own, own), 1e-9)
+        return samples, correlation_length(own, field.overlap, field.length)
+
+    def pearson(self, a: str, b: str) -> float:
+        """Pearson's r of two maps as they are; NaN where one is constant."""
+        from napari_lithium_alloy.core.kernels.pair_sums import pair_sums
+
+        x, y = (np.asarray(self.images[name][self.box]) for name in (a, b))
+        some = np.unravel_index(int(self.common.argmax()), self.common.shape)
+        origin, out = (float(x[some]), float(y[some])), np.empty((len(x), 5))
+        scale = 1 / self._largest(a), 1 / self._largest(b)
+        add = partial(pair_sums, x, y, self.common, origin, scale, out=out)
+        finish(by_rows(lambda rows: add(rows=rows), len(x)))
+        sx, sy, sxx, syy, sxy = out.sum(axis=0)
+        spreads = sxx - sx * sx / self.n, syy - sy * sy / self.n
+        if min(spreads) <= self.n * LEAST_SPREAD**2:
+            return math.nan
+        return float((sxy - sx * sy / self.n) / (math.sqrt(spreads[0]) * math.sqrt(spreads[1])))
+
+    def _largest(self, name: str) -> float:
+        """Largest size of a map's values."""
+        from napari_lithium_alloy.core.kernels.pair_sums import largest_in_rows
+
+        if name not in self._largest_of:
+            image = np.asarray(self.images[name][self.box])
+            out = np.zeros(len(image))
+            finish(by_rows(lambda rows: largest_in_rows(image, self.common, rows, out), len(image)))
+            self._largest_of[name] = max(float(out.max()), TINY)
+        return self._largest_of[name]
+
+    def residual(self, name: str, degree: int) -> Residual:
+        """A map without its trend; scaled, which r does not see."""
+        if (name, degree) not in self._residuals:
+            if degree not in self._trends:
+                self._trends[degree] = Trend(self.common, degree)
+            image = np.asarray(self.images[name][self.box], dtype=float)
+            left = self._trends[degree].taken_from(image / self._largest(name))
+            power = float(np.vdot(left, left))
+            kept = left.astype(np.float32) if self.large else left
+            ordered = _ordered(kept[self.common])
+            every = len(ordered) // QUANTILES + 1
+            if every > 1:
+                whole = len(ordered) - len(ordered) % every
+                ordered = ordered[:whole].reshape(-1, every).mean(axis=1, dtype=float)
+            self._residuals[name, degree] = Residual(kept, power, ordered)
+        return self._residuals[name, degree]
+
+    def cell_for(self, longer_px: float) -> int:
+        """Side of the squares that may stand for pixels."""
+        if not self.large:
+            return 1
+        wanted = math.ceil(max(self.common.shape) / MOST_CELLS)
+        return int(max(1, min(wanted, round(longer_px / CELLS_A_LENGTH))))
+
+    def _shifted_by(self, cell: int) -> ShiftedField:
+        if cell not in self._shifted:
+            self._shifted[cell] = ShiftedField(self.common, cell)
+        return self._shifted[cell]
+
+    def _own_of(self, name: str, degree: int, cell: int) -> tuple[FloatArray, FloatArray, float]:
+        """Transform of a map's cells, its products with itself, and its correlation length."""
+        key = name, degree, cell
+        if key not in self._own:
+            residual, field = self.residual(name, degree), self._shifted_by(cell)
+            cells = cell_sums(residual.image, cell).astype(float)
+            spectrum = field.spectrum(cells, residual.power)
+            own = field.own(spectrum)
+            self._own[key] = spectrum, own, correlation_length(own, field.overlap, field.length)
+        return self._own[key]
+
+    def shifts(self, a: str, b: str, degree: int, cell: int) -> tuple[Shifts, list[float]]:
+        """One map against the other under all shifts, and their correlation lengths."""
+        (x, own_x, length_x), (y, own_y, length_y) = (
+            self._own_of(name, degree, cell) for name in (a, b)
+        )
+        shifts = self._shifted_by(cell).shifts((x, y), (own_x, own_y))
+        return shifts, [length_x, length_y]
+
+    def cells(
+        self, residuals: tuple[Residual, Residual], cell: int
+    ) -> tuple[FloatArray, FloatArray, BoolArray, float]:
+        """Means of two maps over squares, which squares count, and the share of power they keep."""
+        if cell == 1:
+            return residuals[0].image, residuals[1].image, self.common, 1.0
+        pixels = cell_sums(self.common.astype(float), cell)
+        there = pixels >= cell**2 / 2
+        means, kept = [], 1.0
+        for residual in residuals:
+            mean = np.where(there, cell_sums(residual.image, cell) / np.maximum(pixels, 1), 0)
+            kept *= float((mean**2 * pixels).sum()) / residual.power
+            means.append(mean)
+        return means[0], means[1], there, math.sqrt(kept)
+
+
+def _ordered(values: FloatArray) -> FloatArray:
+    if values.dtype != np.float32:
+        return np.asarray(np.sort(values))
+    from napari_lithium_alloy.core.kernels.ranking import sorted_values
+
+    return np.asarray(sorted_values(values))
+
+
+def sum_of_products(a: FloatArray, b: FloatArray) -> float:
+    """Sum over all pixels of two pictures' products."""
+    return math.fsum(float(np.dot(x.astype(float), y)) for x, y in zip(a, b, strict=True))
+
+
+class ComparedMaps:
+    """Images by name, in the fields that pairs of them have in common.
+
+    Parameters
+    ----------
+    images : mapping of str to (Y, X) array
+        NaN where unknown.
+    valid : numpy.ndarray, optional
+        (Y, X) bool, the field, or a drawn region.
+    """
+
+    def __init__(self, images: Mapping[str, FloatArray], valid: BoolArray | None) -> None:
+        self.images, self.valid = images, valid
+        self._known: dict[str, bytes] = {}
+        self._fields: dict[frozenset[bytes], Field | None] = {}
+
+    def field(self, a: str, b: str) -> Field | None:
+        """The pixels known in both; None without any. The last two fields are kept."""
+        key = frozenset(self._known_of(name) for name in (a, b))
+        if key not in self._fields:
+            while len(self._fields) > 1:
+                del self._fields[next(iter(self._fields))]
+            common = common_field(self.images[a], self.images[b], self.valid)
+            self._fields[key] = Field(self.images, common) if common.any() else None
+        return self._fields[key]
+
+    def _known_of(self, name: str) -> bytes:
+        if name not in self._known:
+            self._known[name] = np.packbits(np.isfinite(self.images[name])).tobytes()
+        return self._known[name]

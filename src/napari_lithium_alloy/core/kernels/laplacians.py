@@ -1,0 +1,88 @@
+"""Separable filters of a picture, and places of which none is too near a stronger one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from napari_lithium_alloy.core.kernels.images import _along_row, _weights_at
+
+Floats = NDArray[np.float32]
+_FAST = {"reassoc", "contract", "nsz"}
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def add_separable(
+    image: Floats, down: Floats, across: Floats, rows: tuple[int, int], out: Floats
+) -> None:
+    """Add the picture convolved with symmetric weights along columns and others along rows.
+
+    Beyond the edges it is mirrored; both weights are of one odd number.
+    """
+    height, width = image.shape
+    half = len(down) // 2
+    line, done = np.empty((2, width), np.float32)
+    near = np.zeros(4 * half + 1, np.float32)
+    for y in range(rows[0], rows[1]):
+        line[:] = 0
+        _weights_at(down, y, height, False, near)
+        for j in range(-2 * half, 2 * half + 1):
+            weight = near[j + 2 * half]
+            if weight != 0:
+                row = image[y + j]
+                for x in range(width):
+                    line[x] += weight * row[x]
+        _along_row(line, across, False, done)
+        for x in range(width):
+            out[y, x] += done[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def spaced(
+    places: NDArray[np.int64], radii: NDArray[np.float64], apart: float
+) -> NDArray[np.bool_]:
+    """Which places, strongest first, keep so many times the larger radius from those kept."""
+    kept = np.zeros(len(places), np.bool_)
+    if len(places) == 0:
+        return kept
+    side = max(apart * radii.max(), 1.0)
+    columns = int(places[:, 1].max() / side) + 1
+    first = np.full((int(places[:, 0].max() / side) + 1) * columns, -1)
+    following = np.full(len(places), -1)
+    for i in range(len(places)):
+        row, column = int(places[i, 0] / side), int(places[i, 1] / side)
+        free = True
+        for r in range(max(row - 1, 0), min(row + 2, len(first) // columns)):
+            for c in range(max(column - 1, 0), min(column + 2, columns)):
+                j = first[r * columns + c]
+                while j >= 0 and free:
+                    dy, dx = places[i, 0] - places[j, 0], places[i, 1] - places[j, 1]
+                    free = np.hypot(dy, dx) > apart * max(radii[i], radii[j])
+                    j = following[j]
+        if free:
+            kept[i] = True
+            at = row * columns + column
+            following[i], first[at] = first[at], i
+    return kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def too_near(
+    places: NDArray[np.float64], order: NDArray[np.int64], apart: float
+) -> NDArray[np.bool_]:
+    """Which places lie within a distance of one that comes before them.
+
+    `order` is that of their rows.
+    """
+    near = np.zeros(len(places), np.bool_)
+    for a in range(len(order)):
+        i = order[a]
+        for b in range(a + 1, len(order)):
+            j = order[b]
+            dy, dx = places[j, 0] - places[i, 0], places[j, 1] - places[i, 1]
+            if dy > apart:
+                break
+            if dy * dy + dx * dx <= apart * apart:
+                near[max(i, j)] = True
+    return near

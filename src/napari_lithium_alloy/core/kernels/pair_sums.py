@@ -1,0 +1,87 @@
+"""Sums over the pixels that two pictures have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+UNKNOWN = 255
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def pair_sums(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    common: NDArray[np.bool_],
+    origin: tuple[float, float],
+    scale: tuple[float, float],
+    rows: tuple[int, int],
+    out: NDArray[np.float64],
+) -> None:
+    """Per row: sums of a, b, a^2, b^2 and ab, each less its origin and times its scale."""
+    for y in range(rows[0], rows[1]):
+        sa = sb = saa = sbb = sab = 0.0
+        for x in range(a.shape[1]):
+            if common[y, x]:
+                p, q = (a[y, x] - origin[0]) * scale[0], (b[y, x] - origin[1]) * scale[1]
+                sa += p
+                sb += q
+                saa += p * p
+                sbb += q * q
+                sab += p * q
+        row = (sa, sb, saa, sbb, sab)
+        for i in range(5):
+            out[y, i] = row[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def largest_in_rows(
+    image: NDArray[Any],
+    common: NDArray[np.bool_],
+    rows: tuple[int, int],
+    out: NDArray[np.float64],
+) -> None:
+    """Per row: the largest size of a value."""
+    for y in range(rows[0], rows[1]):
+        largest = 0.0
+        for x in range(image.shape[1]):
+            if common[y, x]:
+                largest = max(largest, abs(image[y, x]))
+        out[y] = largest
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def code_levels(image: NDArray[Any], levels: NDArray[np.float64], codes: NDArray[np.uint8]) -> int:
+    """Number each pixel by its value; how many values there are, or -1 where too many."""
+    n = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            value = image[y, x]
+            codes[y, x] = UNKNOWN
+            if not np.isfinite(value):
+                continue
+            for k in range(n):
+                if levels[k] == value:
+                    codes[y, x] = k
+                    break
+            else:
+                if n == len(levels):
+                    return -1
+                levels[n] = value
+                codes[y, x] = n
+                n += 1
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def count_pairs(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], valid: NDArray[np.bool_], counts: NDArray[np.int64]
+) -> None:
+    """Count the pixels of each pair of values."""
+    for y in range(a.shape[0]):
+        for x in range(a.shape[1]):
+            if valid[y, x] and a[y, x] != UNKNOWN and b[y, x] != UNKNOWN:
+                counts[a[y, x], b[y, x]] += 1
