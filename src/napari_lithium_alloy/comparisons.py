@@ -10,10 +10,19 @@ from typing import Any
 import pandas as pd
 
 from napari_lithium_alloy.batch import RESULTS, Outcome, known_density
+from napari_lithium_alloy.core.column_names import header, sentence
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.pair_study import pair_study
 from napari_lithium_alloy.core.provenance import Step
-from napari_lithium_alloy.core.replicates import CELL, CURRENT_DENSITY, RECORDING, replicate_means
+from napari_lithium_alloy.core.replicates import (
+    CELL,
+    CURRENT_DENSITY,
+    KEYS,
+    RECORDING,
+    keys_of,
+    replicate_means,
+    said_keys,
+)
 from napari_lithium_alloy.core.site_study import PowerLaw, StudyCell, compare_sites, study_cell
 from napari_lithium_alloy.core.study_series import against
 from napari_lithium_alloy.core.tables import STUDIES, TABLES, conform
@@ -258,7 +267,8 @@ class StudyWriter:
             if not len(rows):
                 continue
             means = replicate_means(rows, by, table, column)
-            tables.append(means)
+            if len(means):
+                tables.append(means)
             if table != PAIRS:
                 panels += self._panels(rows, table, column)
         kinds = {**{c: self.kinds[c] for c in by}, **STUDIES[MEANS]}
@@ -273,15 +283,15 @@ class StudyWriter:
         found = []
         for outcome in self._having(table):
             own = read_csv(outcome.out / f"{table}.csv")
-            found.append(self._behind(outcome, own[[*_keys(own), column]]))
+            found.append(self._behind(outcome, own[[*(k for k in KEYS if k in own), column]]))
         return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
     def _panels(self, rows: pd.DataFrame, table: str, column: str) -> list[Panel]:
-        keys = [k for k in _keys(rows) if rows[k].nunique(dropna=False) > 1]
+        keys = [k for k in keys_of(rows, column) if rows[k].nunique(dropna=False) > 1]
         if not keys:
-            return [self._panel(rows, column, f"{table}.{column}")]
+            return [self._panel(rows, column, sentence(table))]
         return [
-            self._panel(own, column, f"{table}.{column}, {' '.join(str(v) for v in values)}")
+            self._panel(own, column, f"{sentence(table)}, {said_keys(keys, values)}")
             for values, own in rows.groupby(keys, dropna=False, sort=False)
             if own[column].notna().any()
         ]
@@ -291,15 +301,14 @@ class StudyWriter:
         r = column == "pearson_r"
         return Panel(
             title=title,
-            y_label="Pearson's r" if r else column.replace("_", " "),
+            y_label=header(column),
             against=against(rows, self.comparison.against, split, column),
             bounds=(-1.05, 1.05) if r else None,
+            intervals=intervals_of(rows) if r else {},
         )
 
     def _x_label(self) -> str:
-        if self.comparison.against == CURRENT_DENSITY:
-            return "Current density (mA cm$^{-2}$)"
-        return self.comparison.against.replace("_", " ")
+        return header(self.comparison.against)
 
     # Files
 
@@ -319,10 +328,10 @@ class StudyWriter:
             path.unlink(missing_ok=True)
 
 
-def _keys(rows: pd.DataFrame) -> list[str]:
-    from napari_lithium_alloy.core.replicates import KEYS
-
-    return [k for k in KEYS if k in rows]
+def intervals_of(pairs: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """95 % interval of each recording's r, by its name."""
+    known = zip(pairs[RECORDING], pairs["r_low"], pairs["r_high"], strict=True)
+    return {str(name): (float(low), float(high)) for name, low, high in known}
 
 
 def _said_law(law: PowerLaw) -> str:

@@ -167,7 +167,7 @@ def replicate_means(
                 **{c: given[c] for c in conditions},
                 "table": table,
                 "column": column,
-                "of": " ".join(_said(k, given[k]) for k in keys if not pd.isna(given[k])),
+                "of": said_keys(keys, [given[k] for k in keys]),
                 "n_cells": mean.n,
                 "n_recordings": int(group["n_recordings"].sum()),
                 **{k: getattr(mean, k) for k in ("mean", "sd", "standard_error", "low", "high")},
@@ -195,6 +195,10 @@ def keys_of(rows: pd.DataFrame, column: str) -> list[str]:
     return [k for k in keys if k in rows and k != column and rows[k].notna().any()]
 
 
-def _said(key: str, value: object) -> str:
-    """A key in words: "cycle 1"; a text stands for itself."""
-    return str(value) if isinstance(value, str) else f"{key} {value}"
+def said_keys(keys: Sequence[str], values: Sequence[object]) -> str:
+    """Keys in words, such as "cycle 1 step2"; a text stands for itself."""
+    return " ".join(
+        str(v) if isinstance(v, str) else f"{k} {v}"
+        for k, v in zip(keys, values, strict=True)
+        if not pd.isna(v)
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ MOST_IN_A_ROW = 3
 HEIGHT_CM = 5.2
 MOST_IN_LEGEND = 8
 TITLE_LETTERS = 38
+NEXT, NEXT_LOG = 0.025, 1.06
+"""From a point to the next of the same value: share of the axis, or factor."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,16 +40,19 @@ class Panel:
     against : Against
     bounds : (float, float), optional
         Of the y axis, where the quantity has some.
+    intervals : dict
+        By recording, the interval of its own value.
     """
 
     title: str
     y_label: str
     against: Against
     bounds: tuple[float, float] | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def against_figure(panels: Sequence[Panel], x_label: str) -> Any:
-    """A panel a quantity: small points are recordings, large ones means over cells with 95 %."""
+    """A panel a quantity: points are recordings, dashes means over cells with their 95 %."""
     columns = min(len(panels), MOST_IN_A_ROW)
     rows = math.ceil(len(panels) / columns)
     width = SINGLE_CM if columns == 1 else DOUBLE_CM * columns / MOST_IN_A_ROW
@@ -78,7 +83,7 @@ def _draw(axes: Any, panel: Panel, x_label: str) -> None:
         if panel.bounds[0] < 0 < panel.bounds[1]:
             axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     for i, series in enumerate(shown.series):
-        _draw_series(axes, series, i)
+        _draw_series(axes, series, i, panel)
     if shown.ticks:
         axes.set_xticks(list(shown.ticks), list(shown.ticks.values()))
         axes.set_xlim(min(shown.ticks) - 0.6, max(shown.ticks) + 0.6)
@@ -104,16 +109,30 @@ def _scale(axes: Any, at: Any, logarithmic: bool) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _draw_series(axes: Any, series: Series, i: int) -> None:
+def _draw_series(axes: Any, series: Series, i: int, panel: Panel) -> None:
     colour, mark = REGION_COLOURS[i % len(REGION_COLOURS)], MARKERS[i % len(MARKERS)]
-    axes.plot(
-        series.x, series.y, mark, color=colour, markersize=2.4, alpha=0.55, markeredgewidth=0,
-    )  # fmt: skip
-    known = np.isfinite(series.mean)
-    below, above = series.mean - series.low, series.high - series.mean
-    axes.errorbar(
-        series.mean_x[known], series.mean[known],
-        yerr=(np.nan_to_num(below)[known], np.nan_to_num(above)[known]),
-        fmt=mark, color=colour, markersize=4.4, fillstyle="none", capsize=2, elinewidth=0.9,
-        label=series.name or None,
-    )  # fmt: skip
+    x = _side_by_side(series.x, panel.against)
+    for at, name in zip(x, series.recordings, strict=True):
+        axes.plot([at, at], panel.intervals.get(name, (np.nan, np.nan)), color=FAINT, linewidth=0.8)
+    axes.plot(x, series.y, mark, color=colour, markersize=2.6, markeredgewidth=0, alpha=0.8)
+    error = np.stack([series.mean - series.low, series.high - series.mean])
+    for error_known in (True, False):  # one cell has a mean, and no error rather than none
+        use = np.isfinite(series.mean) & (np.isfinite(error).all(axis=0) == error_known)
+        axes.errorbar(
+            series.mean_x[use], series.mean[use], yerr=error[:, use] if error_known else None,
+            fmt="_", color=colour, markersize=9, capsize=2.5, elinewidth=0.9,
+            markeredgewidth=1.1,
+        )  # fmt: skip
+    axes.plot([], [], mark, color=colour, markersize=3.5, label=series.name or None)
+
+
+def _side_by_side(x: Any, shown: Against) -> Any:
+    """Places of points, those of one value beside each other."""
+    moved = x.astype(float).copy()
+    every = np.unique(np.concatenate([s.x for s in shown.series]))
+    step = NEXT * (every[-1] - every[0] or 1.0)
+    for value in np.unique(x):
+        same = np.flatnonzero(x == value)
+        offset = np.arange(len(same)) - (len(same) - 1) / 2
+        moved[same] = value * NEXT_LOG**offset if shown.logarithmic else value + step * offset
+    return moved
