@@ -66,6 +66,7 @@ def study_table(
         "boolean": pa.bool_(),
     }
     about = "\n".join(provenance_lines(steps))
+    texts = [column for column, kind in kinds.items() if kind == "string"]
     schema = pa.schema(
         [pa.field(column, arrow[kind]) for column, kind in kinds.items()],
         metadata={"napari-lithium-alloy": about},
@@ -80,6 +81,8 @@ def study_table(
 
         def add(rows: pd.DataFrame) -> None:
             rows = rows[list(kinds)].astype(dict(kinds))
+            for column in texts:
+                rows[column] = rows[column].mask(rows[column] == "")
             rows.to_csv(text, index=False, header=False, lineterminator="\n")
             made = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
             parquet.write_table(made.replace_schema_metadata(schema.metadata))
@@ -139,12 +142,17 @@ def _from_parquet(path: Path) -> pd.DataFrame:
 def _from_csv(path: Path, known: Kinds) -> pd.DataFrame:
     with path.open(encoding="utf-8") as text:
         comments = next(i for i, line in enumerate(text) if not line.startswith("#"))
-    types = {c: k for c, k in known.items() if k != "boolean"}
-    types |= {RECORDING: "string", CELL: "string", CURRENT_DENSITY: "float64"}
+    types = {c: k for c, k in known.items() if k not in ("boolean", "float64")}
+    types |= {RECORDING: "string", CELL: "string"}
+    # numbers as text: pandas's parser may be off by a digit
+    exact = [*(c for c, k in known.items() if k == "float64"), CURRENT_DENSITY]
     frame = pd.read_csv(
-        path, skiprows=comments, dtype=types, keep_default_na=False, na_values=[""],
-        float_precision="round_trip",
+        path, skiprows=comments, dtype=types | dict.fromkeys(exact, "string"),
+        keep_default_na=False, na_values=[""],
     )  # fmt: skip
+    exact = [c for c in exact if c in frame]
+    frame[exact] = frame[exact].astype("float64")
+    types |= dict.fromkeys(exact, "float64")
     for column in frame.columns.difference(list(types)):
         if pd.api.types.is_bool_dtype(frame[column]) or column in known:
             frame[column] = frame[column].astype("boolean")
