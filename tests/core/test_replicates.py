@@ -100,6 +100,10 @@ def test_points_are_recordings_and_means_are_over_cells():
     assert series.n_cells.tolist() == [2, 1]
     assert np.isnan(series.low[1])
     assert shown.logarithmic
+    at = shown.point_places(0)
+    assert shown.mean_places(0) == pytest.approx(np.log10([0.5, 5.0]))
+    assert len(set(at.tolist())) == 4
+    assert np.abs(at - np.log10(series.x)).max() < 0.05
     frame = rows().assign(salt=["x", "x", "x", "y", "x", "x"])
     assert [s.name for s in against(frame, "cycle", ["salt"], "radius_um").series] == ["x", "y"]
     words = against(frame, "salt", [], "radius_um")

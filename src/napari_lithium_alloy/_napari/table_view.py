@@ -149,6 +149,7 @@ class ResultTables(QWidget):
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.view.verticalHeader().hide()
         self.view.horizontalHeader().setResizeContentsPrecision(30)
+        self.view.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)
         self.view.setMinimumHeight(110)
         self.export_button = QPushButton("Export…")
         self.export_button.setToolTip("Save the table shown as CSV, or all of this dock as XLSX")
@@ -172,6 +173,19 @@ class ResultTables(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view, 1)
         layout.addLayout(row)
+
+    def offer(self, names: Sequence[str]) -> None:
+        """Offer other tables; the one shown stays chosen where it is among them."""
+        chosen = self.chosen
+        self.names = tuple(names)
+        self.choice.blockSignals(True)
+        self.choice.clear()
+        self.choice.addItems([sentence(n) for n in names])
+        if chosen in self.names:
+            self.choice.setCurrentIndex(self.names.index(chosen))
+        self.choice.setVisible(len(names) > 1)
+        self.choice.blockSignals(False)
+        self._show_chosen()
 
     def show_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Show those of these tables that are this dock's."""

@@ -27,6 +27,7 @@ _WORDS = {
     "p05_s": "5 % (s)",
     "p95_s": "95 % (s)",
     "median_sd_s": "Median SD (s)",
+    "fitted_um2": "Fitted density (µm⁻²)",
 }
 
 
@@ -36,8 +37,18 @@ def header(column: str) -> str:
         return _WORDS[column]
     for suffix, unit in _UNITS.items():
         if column.endswith(suffix):
-            return f"{sentence(column.removesuffix(suffix))} ({unit})"
+            counted = "µm⁻²" if suffix == "_um2" and "density" in column else unit
+            return f"{sentence(column.removesuffix(suffix))} ({counted})"
     return sentence(column)
+
+
+def valued(column: str, value: object) -> str:
+    """A value in words: "0.5 mA cm⁻²", "Cycle 1"; a text stands for itself."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        return text
+    unit = next((u for suffix, u in _UNITS.items() if column.endswith(suffix)), None)
+    return f"{text} {unit}" if unit else f"{sentence(column)} {text}"
 
 
 def sentence(name: str) -> str:

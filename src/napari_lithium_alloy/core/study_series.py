@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from napari_lithium_alloy.core.column_names import sentence, valued
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.replicates import (
     CELL,
@@ -19,6 +20,8 @@ from napari_lithium_alloy.core.replicates import (
 
 LOG_SPAN = 8.0
 """Ratio of the largest to the smallest value over which an axis is logarithmic."""
+NEXT, BESIDE = 0.022, 0.07
+"""From a point to the next of the same value, and from a series to the next: shares of the axis."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +69,37 @@ class Against:
     series: list[Series] = field(default_factory=list)
     ticks: dict[float, str] = field(default_factory=dict)
     logarithmic: bool = False
+
+    @property
+    def values(self) -> FloatArray:
+        """(K,) values of the condition, rising."""
+        return np.unique(np.concatenate([s.x for s in self.series]))
+
+    def on_axis(self, x: FloatArray) -> FloatArray:
+        """Where values stand along the axis: themselves, or their decadic logarithms."""
+        return np.log10(x) if self.logarithmic else np.asarray(x, dtype=float)
+
+    @property
+    def span(self) -> float:
+        """Length of the axis between the outermost values; 1 where there is only one."""
+        at = self.on_axis(self.values)
+        return float(at[-1] - at[0]) or 1.0
+
+    def mean_places(self, i: int) -> FloatArray:
+        """(M,) places along the axis of the means of a series: series stand beside each other."""
+        beside = BESIDE * self.span * (i - (len(self.series) - 1) / 2)
+        return self.on_axis(self.series[i].mean_x) + beside
+
+    def point_places(self, i: int) -> FloatArray:
+        """(N,) places along the axis of its points: those of one value beside each other."""
+        series = self.series[i]
+        centres = dict(zip(series.mean_x.tolist(), self.mean_places(i).tolist(), strict=True))
+        places = np.array([centres[x] for x in series.x.tolist()])
+        step = min(NEXT, BESIDE / max(np.unique(series.x, return_counts=True)[1])) * self.span
+        for value in np.unique(series.x):
+            same = np.flatnonzero(series.x == value)
+            places[same] += step * (np.arange(len(same)) - (len(same) - 1) / 2)
+        return places
 
 
 def against(rows: pd.DataFrame, condition: str, split: Sequence[str], column: str) -> Against:
@@ -121,11 +155,10 @@ def _parts(frame: pd.DataFrame, split: Sequence[str]) -> list[tuple[str, pd.Data
 
 
 def _said(split: Sequence[str], values: Sequence[object]) -> str:
-    said = []
-    for key, value in zip(split, values, strict=True):
-        text = "–" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
-        said.append(text if isinstance(value, str) else f"{key} {text}".replace("_", " "))
-    return ", ".join(said)
+    return ", ".join(
+        f"{sentence(k)} not known" if pd.isna(v) else valued(k, v)
+        for k, v in zip(split, values, strict=True)
+    )
 
 
 def _series(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_lithium_alloy.core.study_series import Against, Series
+from napari_lithium_alloy.core.study_series import Against
 from napari_lithium_alloy.io.figures.page import (
     DOUBLE_CM,
     FAINT,
@@ -26,8 +26,9 @@ MOST_IN_A_ROW = 3
 HEIGHT_CM = 5.2
 MOST_IN_LEGEND = 8
 TITLE_LETTERS = 38
-NEXT, NEXT_LOG = 0.025, 1.06
-"""From a point to the next of the same value: share of the axis, or factor."""
+MOST_TICKS = 6
+ROOM = 0.18
+"""Beside the outermost values, as a share of the axis."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,36 +83,40 @@ def _draw(axes: Any, panel: Panel, x_label: str) -> None:
         axes.set_ylim(panel.bounds)
         if panel.bounds[0] < 0 < panel.bounds[1]:
             axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
-    for i, series in enumerate(shown.series):
-        _draw_series(axes, series, i, panel)
+    for i in range(len(shown.series)):
+        _draw_series(axes, i, panel)
     if shown.ticks:
         axes.set_xticks(list(shown.ticks), list(shown.ticks.values()))
         axes.set_xlim(min(shown.ticks) - 0.6, max(shown.ticks) + 0.6)
     elif shown.series:
-        _scale(axes, np.unique(np.concatenate([s.x for s in shown.series])), shown.logarithmic)
+        _scale(axes, shown)
     if not shown.series:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", fontsize=SMALL_PT)
 
 
-def _scale(axes: Any, at: Any, logarithmic: bool) -> None:
+def _scale(axes: Any, shown: Against) -> None:
     """An axis that says the values of the condition, where they are few."""
-    if logarithmic:
+    values, room = shown.values, ROOM * shown.span
+    ends = shown.on_axis(values[[0, -1]]) + np.array([-room, room])
+    if shown.logarithmic:
         axes.set_xscale("log")
-        axes.set_xlim(at[0] / 1.4, at[-1] * 1.4)
-    else:
-        span = at[-1] - at[0] or abs(at[0]) or 1.0
-        axes.set_xlim(at[0] - 0.15 * span, at[-1] + 0.15 * span)
-    if len(at) <= 6:
+        ends = 10**ends
+    axes.set_xlim(*ends)
+    if len(values) <= MOST_TICKS:
         from matplotlib.ticker import NullLocator
 
-        axes.set_xticks(at, [f"{v:g}" for v in at])
+        axes.set_xticks(values, [f"{v:g}" for v in values])
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def _draw_series(axes: Any, series: Series, i: int, panel: Panel) -> None:
+def _draw_series(axes: Any, i: int, panel: Panel) -> None:
+    shown = panel.against
+    series = shown.series[i]
+    x, mean_x = (
+        10**at if shown.logarithmic else at for at in (shown.point_places(i), shown.mean_places(i))
+    )
     colour, mark = REGION_COLOURS[i % len(REGION_COLOURS)], MARKERS[i % len(MARKERS)]
-    x = _side_by_side(series.x, panel.against)
     for at, name in zip(x, series.recordings, strict=True):
         axes.plot([at, at], panel.intervals.get(name, (np.nan, np.nan)), color=FAINT, linewidth=0.8)
     axes.plot(x, series.y, mark, color=colour, markersize=2.6, markeredgewidth=0, alpha=0.8)
@@ -119,20 +124,8 @@ def _draw_series(axes: Any, series: Series, i: int, panel: Panel) -> None:
     for error_known in (True, False):  # one cell has a mean, and no error rather than none
         use = np.isfinite(series.mean) & (np.isfinite(error).all(axis=0) == error_known)
         axes.errorbar(
-            series.mean_x[use], series.mean[use], yerr=error[:, use] if error_known else None,
+            mean_x[use], series.mean[use], yerr=error[:, use] if error_known else None,
             fmt="_", color=colour, markersize=9, capsize=2.5, elinewidth=0.9,
             markeredgewidth=1.1,
         )  # fmt: skip
     axes.plot([], [], mark, color=colour, markersize=3.5, label=series.name or None)
-
-
-def _side_by_side(x: Any, shown: Against) -> Any:
-    """Places of points, those of one value beside each other."""
-    moved = x.astype(float).copy()
-    every = np.unique(np.concatenate([s.x for s in shown.series]))
-    step = NEXT * (every[-1] - every[0] or 1.0)
-    for value in np.unique(x):
-        same = np.flatnonzero(x == value)
-        offset = np.arange(len(same)) - (len(same) - 1) / 2
-        moved[same] = value * NEXT_LOG**offset if shown.logarithmic else value + step * offset
-    return moved
