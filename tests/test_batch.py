@@ -358,6 +358,8 @@ def test_no_scheduler(monkeypatch):
     monkeypatch.setattr(batch_cluster, "LONG_S", 0.5)
     with pytest.raises(AlloyError, match="No scheduler answers"), cluster_at("tcp://127.0.0.1:9"):
         pass
+    with pytest.raises(AlloyError, match="is not there"), cluster_at("nowhere.json"):
+        pass
 
 
 def test_workers_share_a_quarter_of_the_machine(monkeypatch):

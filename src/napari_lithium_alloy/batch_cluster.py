@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -123,6 +124,8 @@ def local_cluster(workers: Workers) -> Iterator[Any]:
 def cluster_at(address: str) -> Iterator[Any]:
     """A client of the cluster whose scheduler is at an address, such as tcp://10.0.0.1:8786.
 
+    Or of one whose scheduler has written its address to a .json file (`--scheduler-file`).
+
     Raises
     ------
     AlloyError
@@ -130,8 +133,12 @@ def cluster_at(address: str) -> Iterator[Any]:
     """
     from distributed import Client
 
+    written = address.endswith(".json")
+    where = {"scheduler_file": address} if written else {"address": address}
+    if written and not Path(address).is_file():  # a client would wait for it forever
+        raise AlloyError(f"{address} is not there; give the scheduler's --scheduler-file.")
     try:
-        client = Client(address, timeout=LONG_S, set_as_default=False)
+        client = Client(**where, timeout=LONG_S, set_as_default=False)
     except (OSError, ValueError) as error:  # a TimeoutError is an OSError
         raise AlloyError(
             f"No scheduler answers at {address}; start one (docs/cluster.md) and give the address "

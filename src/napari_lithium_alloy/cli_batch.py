@@ -53,7 +53,8 @@ def _takes_cluster(batch: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     batch.add_argument(
         "--scheduler", metavar="ADDRESS",
-        help="of a cluster that is there, such as tcp://10.0.0.1:8786, instead of this machine",
+        help="of a cluster that is there, such as tcp://10.0.0.1:8786, or its scheduler's file, "
+        "instead of this machine",
     )  # fmt: skip
 
 

@@ -53,7 +53,11 @@ from napari_lithium_alloy.core.colorcode import lut
 assert lut("viridis").shape == (256, 3)
 """
 
-HEAVY = ("numba", "matplotlib", "pyqtgraph", "scipy.optimize", "skimage", "pandas", "tifffile")
+CLUSTER = ("distributed", "pyarrow")
+HEAVY = (
+    *("numba", "matplotlib", "pyqtgraph", "scipy.optimize", "skimage", "pandas", "tifffile"),
+    *CLUSTER,
+)
 
 
 def run(code, *arguments):
@@ -102,5 +106,14 @@ def test_no_analysis_loads_numba_matplotlib_or_plots():
         "import sys\nimport napari_lithium_alloy.pipeline\n"
         "print([n for n in ('numba', 'matplotlib', 'pyqtgraph', 'napari', 'qtpy')"
         " if n in sys.modules])"
+    )
+    assert run(code) == "[]\n"
+
+
+def test_a_cluster_is_loaded_by_a_batch_alone():
+    code = (
+        "import sys\nimport napari_lithium_alloy.cli\n"
+        "import napari_lithium_alloy.batch_tasks, napari_lithium_alloy.io.study_tables\n"
+        f"print([name for name in {(*CLUSTER, 'napari', 'qtpy')!r} if name in sys.modules])"
     )
     assert run(code) == "[]\n"
