@@ -1,9 +1,12 @@
 """A batch on a cluster: what is left, done again, reported, and survives."""
 
+import argparse
 import os
 import pickle
 import shutil
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +20,7 @@ from napari_lithium_alloy.batch import analyse_all, outcomes_of
 from napari_lithium_alloy.batch_cluster import Workers, cluster_at, local_cluster
 from napari_lithium_alloy.batch_tasks import Job
 from napari_lithium_alloy.cli import main
-from napari_lithium_alloy.comparisons import Comparison, StudyWriter
+from napari_lithium_alloy.comparisons import Comparison, write_study_results
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.row_blocks import thread_count, use_threads
 from napari_lithium_alloy.core.tables import TABLES
@@ -79,7 +82,7 @@ def serial(made) -> Path:
         outcome.begun = batch_tasks.begin(job)
         outcome.notes = batch_tasks.finish(job)
         outcome.status, outcome.reason = "analysed", ""
-    StudyWriter(study, outcomes, out, Comparison(formats=["svg"]).checked(study)).write()
+    write_study_results(study, outcomes, out, Comparison(formats=["svg"]).checked(study))
     use_threads(None)
     return out
 
@@ -175,7 +178,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(made, serial):
         assert killed[0] not in client.run(os.getpid).values()
     assert sorted(told) == ["a", "b", "c"]
     assert {o.status for o in outcomes} == {"analysed"}
-    StudyWriter(study, outcomes, out, Comparison(formats=["svg"]).checked(study)).write()
+    write_study_results(study, outcomes, out, Comparison(formats=["svg"]).checked(study))
     one, other = contents(serial), contents(out)
     assert set(one) == set(other)
     assert [name for name in one if one[name] != other[name]] == []
@@ -371,5 +374,31 @@ def test_workers_share_a_quarter_of_the_machine(monkeypatch):
     assert Workers.chosen() == Workers(n=4, threads=1, memory_bytes=2 * GIB)
     assert str(Workers.chosen(2, 1, 3 * GIB)) == "2 workers of 1 thread, up to 3.0 GiB each"
     assert cli_batch._bytes("1.5 GB") == 1.5 * GIB
-    with pytest.raises(ValueError, match="lots"):
+    with pytest.raises(argparse.ArgumentTypeError, match="lots is no size"):
         cli_batch._bytes("lots")
+    with pytest.raises(argparse.ArgumentTypeError, match="0 is no whole number"):
+        cli_batch._count("0")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
+def test_a_worker_allocates_no_more_than_its_memory_and_maps_any_file(tmp_path):
+    code = """
+import sys
+import numpy as np
+from napari_lithium_alloy.batch_worker import _limit_memory
+
+_limit_memory(600 * 1024**2)
+stack = np.memmap(sys.argv[1], np.uint16, "r", shape=(1024, 1024, 1024))
+print(int(stack[::64, ::64, ::64].sum()), float(np.ones(2**24).sum()))
+try:
+    np.ones(2**28)
+except MemoryError as error:
+    print(str(error)[:15])
+"""
+    with (tmp_path / "stack").open("wb") as file:
+        file.truncate(2 * GIB)  # of holes
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "stack")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["0 16777216.0", "Unable to alloc"], done.stderr

@@ -197,7 +197,7 @@ def _failure(future: Any) -> str:
             "every worker that took it died, which most often is for want of memory; give each "
             "more memory or take fewer"
         )
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def known_density(outcome: Outcome, given: float | None) -> tuple[float, str]:

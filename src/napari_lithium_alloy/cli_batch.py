@@ -17,7 +17,7 @@ from napari_lithium_alloy.batch_cluster import (
     cluster_at,
     local_cluster,
 )
-from napari_lithium_alloy.comparisons import DEFAULT_MEANS, Comparison, StudyWriter
+from napari_lithium_alloy.comparisons import DEFAULT_MEANS, Comparison, write_study_results
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.replicates import CURRENT_DENSITY
 from napari_lithium_alloy.io.figures.page import checked_formats
@@ -82,16 +82,15 @@ def _takes_comparison(batch: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    n = int(text)
-    if n < 1:
-        raise ValueError(text)
-    return n
+    if not re.fullmatch(r"0*[1-9]\d*", text):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
+    return int(text)
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"([\d.]+)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)i?B?", text.strip(), re.IGNORECASE)
     if not found or not float(found[1]) > 0:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} is no size; give one such as 4GB")
     return int(float(found[1]) * UNITS[found[2].upper()])
 
 
@@ -111,7 +110,11 @@ def run_batch(options: argparse.Namespace) -> int:
     stopped = _analyse(options, outcomes)
     for note in _densities(outcomes):
         _tell(f"note: {note}")
-    written = StudyWriter(study, outcomes, options.out, comparison).write()
+    try:
+        written = write_study_results(study, outcomes, options.out, comparison)
+    except KeyboardInterrupt:
+        _tell("stopped while the study's tables were written: each is whole, new or as it was")
+        return FAILED
     for note in written.notes:
         _tell(f"note: {note}")
     return _end(study, outcomes, len(written.files), options.out, stopped)
@@ -129,6 +132,9 @@ def _analyse(options: argparse.Namespace, outcomes: Sequence[Outcome]) -> bool:
 
     try:
         with _cluster(options) as client:
+            if options.scheduler:
+                n = len(client.nthreads())
+                _tell(f"on the cluster of {options.scheduler}, which has {n} workers now")
             analyse_all(client, outcomes, threads=_threads(options), told=told)
     except KeyboardInterrupt:
         _tell("stopped; what is finished is kept, and the same command goes on from there")
@@ -147,7 +153,6 @@ def _cluster(options: argparse.Namespace) -> AbstractContextManager[Any]:
                 "--workers and --memory are of a cluster on this machine; leave them out, or "
                 "--scheduler."
             )
-        _tell(f"on the cluster of {options.scheduler}")
         return cluster_at(options.scheduler)
     workers = Workers.chosen(options.workers, options.threads or 1, options.memory)
     _tell(str(workers))

@@ -128,6 +128,21 @@ def cell_means(
     return cells.rename(columns={"count": "n_recordings", "mean": value})
 
 
+def recording_means(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One value of a column a recording for each of its keys, with whose rows they are.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Of a table, of one recording.
+    column : str
+    """
+    keys = keys_of(rows, column)
+    named = rows.assign(**{RECORDING: "", CELL: ""})
+    means = cell_means(named, keys, column, correlation=column in CORRELATIONS)
+    return means[[*keys, column]]
+
+
 def _numbers(rows: pd.DataFrame, value: str) -> FloatArray:
     if not pd.api.types.is_numeric_dtype(rows[value]):
         raise AlloyError(f"The column {value} holds no numbers; name another.")
