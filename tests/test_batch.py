@@ -29,6 +29,7 @@ from napari_lithium_alloy.io.study_file import read_study
 from napari_lithium_alloy.io.study_tables import conditions_of, read_study_table, study_files
 from napari_lithium_alloy.io.tables import read_csv
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
+from napari_lithium_alloy.study_folder import StudyFolder
 
 pytest.importorskip("distributed", reason="batches need the extra [cluster]")
 pytest.importorskip("pyarrow", reason="batches need the extra [cluster]")
@@ -52,7 +53,10 @@ max_radius_um = 0.6
 [analysis.site_statistics]
 draws = 19
 simulations = 19
+[analysis.complementarity]
+n_permutations = 99
 """
+MEANS = ("pair_study.pearson_r", "sites.radius_um", "cycles.coulombic_efficiency")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,9 @@ def serial(made) -> Path:
         outcome.begun = batch_tasks.begin(job)
         outcome.notes = batch_tasks.finish(job)
         outcome.status, outcome.reason = "analysed", ""
-    write_study_results(study, outcomes, out, Comparison(formats=["svg"]).checked(study))
+    write_study_results(
+        study, outcomes, out, Comparison(means=MEANS, formats=["svg"]).checked(study)
+    )
     use_threads(None)
     return out
 
@@ -121,6 +127,12 @@ def here(monkeypatch, client):
 
 
 @pytest.fixture
+def no_figures(monkeypatch):
+    """Drawing is what takes longest, and `serial` does it."""
+    monkeypatch.setattr(StudyFolder, "save", lambda *_: None)
+
+
+@pytest.fixture
 def analyses(monkeypatch):
     """Names of the recordings that are analysed; none really is."""
     seen = []
@@ -140,8 +152,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(folder)): p.read_bytes()
         for p in files
-        if p.suffix in (".csv", ".parquet", ".tif", ".svg")
-        or (p.suffix == ".json" and p.parent != stamps)
+        if p.suffix in (".csv", ".parquet", ".tif") or (p.suffix == ".json" and p.parent != stamps)
     }
 
 
@@ -157,7 +168,7 @@ def states(outcomes):
 
 
 @pytest.mark.slow
-def test_a_worker_killed_in_the_middle_loses_nothing(made, serial):
+def test_a_worker_killed_in_the_middle_loses_nothing(made, serial, no_figures):
     """Two workers, one of them killed while it analyses: the same bytes as without a cluster."""
     study, out = read_study(made / "study.toml"), made / "killed"
     outcomes = outcomes_of(study, out)
@@ -178,7 +189,10 @@ def test_a_worker_killed_in_the_middle_loses_nothing(made, serial):
         assert killed[0] not in client.run(os.getpid).values()
     assert sorted(told) == ["a", "b", "c"]
     assert {o.status for o in outcomes} == {"analysed"}
-    write_study_results(study, outcomes, out, Comparison(formats=["svg"]).checked(study))
+    assert not list((out / "recordings").glob(".*"))
+    write_study_results(
+        study, outcomes, out, Comparison(means=MEANS, formats=["svg"]).checked(study)
+    )
     one, other = contents(serial), contents(out)
     assert set(one) == set(other)
     assert [name for name in one if one[name] != other[name]] == []
@@ -262,7 +276,7 @@ def test_another_version_analyses_all_again(client, again, analyses, monkeypatch
     assert len(analyses) == 3
 
 
-def test_one_failure_is_reported_and_stops_nothing(here, again, capsys):
+def test_one_failure_is_reported_and_stops_nothing(here, again, capsys, no_figures):
     (again / "cells/b/potential.csv").write_text("what,ever\n1,2\n3,4\n")
     out = again / "out"
     arguments = ["batch", str(again / "study.toml"), "--out", str(out), "--formats", "svg"]
@@ -300,14 +314,16 @@ def test_pieces_are_made_before_their_recording_is_finished(client, again, monke
     for function in (begin_run, make_piece, analyze_into):
         monkeypatch.setattr(batch_tasks, function.__name__, function)
     shutil.rmtree(again / "out")
-    outcomes = run(client, again)
+    steps = []
+    outcomes = run(client, again, stepped=lambda *n: steps.append(n))
+    assert steps[-1] == (8, 8)  # three begun, two pieces, three finished
     assert sorted(order[:2]) == ["a one", "a two"]
     assert sorted(order[2:]) == ["a", "b", "c"]
     assert [o.reason for o in outcomes] == ["no a", "no b", "no c"]
     assert thread_count() == 1
 
 
-def test_stopped_by_hand_what_is_finished_is_kept(here, again, capsys, monkeypatch):
+def test_stopped_by_hand_what_is_finished_is_kept(here, again, capsys, monkeypatch, no_figures):
     (again / "out/recordings/b/sites.csv").unlink()
     (again / "out/recordings/c/sites.csv").unlink()
 
@@ -349,6 +365,7 @@ def test_what_is_not_installed_is_named(monkeypatch, made, capsys):
         (["--by", "solvent"], "no condition solvent"),
         (["--formats", "bmp"], "not as bmp"),
         (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "of a cluster on this machine"),
+        (["--memory", "10MB"], "needs 512 MiB"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(made, capsys, arguments, sentence):
@@ -374,6 +391,8 @@ def test_workers_share_a_quarter_of_the_machine(monkeypatch):
     assert Workers.chosen() == Workers(n=4, threads=1, memory_bytes=2 * GIB)
     assert str(Workers.chosen(2, 1, 3 * GIB)) == "2 workers of 1 thread, up to 3.0 GiB each"
     assert cli_batch._bytes("1.5 GB") == 1.5 * GIB
+    with pytest.raises(AlloyError, match="needs 512 MiB"):
+        Workers.chosen(2, 1, GIB // 4)
     with pytest.raises(argparse.ArgumentTypeError, match="lots is no size"):
         cli_batch._bytes("lots")
     with pytest.raises(argparse.ArgumentTypeError, match="0 is no whole number"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,8 @@ class Outcome:
 
 Told = Callable[[Outcome], None]
 """Gets each outcome as soon as it is known."""
+Stepped = Callable[[int, int], None]
+"""Gets how many tasks are done, and how many are known of."""
 
 
 def outcomes_of(study: Study, out: Path) -> list[Outcome]:
@@ -67,7 +69,12 @@ def outcomes_of(study: Study, out: Path) -> list[Outcome]:
 
 
 def analyse_all(
-    client: Any, outcomes: Sequence[Outcome], *, threads: int = 0, told: Told = lambda _: None
+    client: Any,
+    outcomes: Sequence[Outcome],
+    *,
+    threads: int = 0,
+    told: Told = lambda _: None,
+    stepped: Stepped = lambda _done, _known: None,
 ) -> None:
     """Analyse recordings on a cluster; their outcomes are set as they come to be known.
 
@@ -81,7 +88,7 @@ def analyse_all(
     outcomes : sequence of Outcome
     threads : int
         That each task works in; 0: as many as its worker has.
-    told : callable
+    told, stepped : callable
     """
     for outcome in outcomes:
         try:
@@ -91,7 +98,11 @@ def analyse_all(
             raise AlloyError(
                 f"{outcome.out.parent} cannot be written ({error.strerror}); choose another folder."
             ) from error
-    _Driver(client, outcomes, threads, told).run()
+    driver = _Driver(client, outcomes, threads, told)
+    for n in driver.run():
+        stepped(n, driver.known)
+    for outcome in outcomes:
+        _sweep(outcome.out)
 
 
 def _sweep(out: Path) -> None:
@@ -125,14 +136,17 @@ class _Driver:
         self._client, self._outcomes, self._threads, self._told = client, outcomes, threads, told
         self._running: dict[str, _Task] = {}
         self._open_pieces = [0] * len(outcomes)
+        self.known = 0
         self._ended = as_completed([], loop=client.loop)
 
-    def run(self) -> None:
+    def run(self) -> Iterator[int]:
+        """Run all; yields how many tasks have ended."""
         try:
             for index in range(len(self._outcomes)):
                 self._submit(index, "begin")
-            for future in self._ended:
+            for n, future in enumerate(self._ended, start=1):
                 self._took(self._running.pop(future.key))
+                yield n
         finally:
             self._client.cancel([t.future for t in self._running.values()], force=True)
 
@@ -147,6 +161,7 @@ class _Driver:
         future = self._client.submit(
             getattr(batch_tasks, kind), job, *more, priority=-index, pure=False
         )
+        self.known += 1
         self._running[future.key] = _Task(index=index, kind=kind, future=future)
         self._ended.add(future)
 

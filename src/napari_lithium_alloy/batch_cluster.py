@@ -20,6 +20,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 NEEDED = ("distributed", "pyarrow")
 LEAST_BYTES = 2 * 1024**3
 """Memory an analysis is known to do with."""
+START_BYTES = 512 * 1024**2
 SHARE = 4
 """A batch takes a quarter of the machine's memory unless told otherwise."""
 LONG_S = 20
@@ -58,7 +59,14 @@ class Workers:
         """By default one a processor, and together a quarter of the machine's memory.
 
         Each has 2 GiB at least, so there are fewer of them where memory is short.
+
+        Raises
+        ------
+        AlloyError
+            If a worker could not even start with that memory.
         """
+        if memory_bytes is not None and memory_bytes < START_BYTES:
+            raise AlloyError("A worker needs 512 MiB to start, and more to analyse; give it 2GB.")
         total = machine_bytes()
         if n is None:
             each = memory_bytes or LEAST_BYTES

@@ -135,7 +135,7 @@ def _analyse(options: argparse.Namespace, outcomes: Sequence[Outcome]) -> bool:
             if options.scheduler:
                 n = len(client.nthreads())
                 _tell(f"on the cluster of {options.scheduler}, which has {n} workers now")
-            analyse_all(client, outcomes, threads=_threads(options), told=told)
+            analyse_all(client, outcomes, threads=_threads(options), told=told, stepped=_show_tasks)
     except KeyboardInterrupt:
         _tell("stopped; what is finished is kept, and the same command goes on from there")
         return True
@@ -190,6 +190,13 @@ def _end(study: Study, outcomes: Sequence[Outcome], n_files: int, out: Path, sto
         f"{study.name}: {usable} of {len(outcomes)} recordings; {n_files} files in {out}\n"
     )
     return FAILED if stopped or usable < len(outcomes) else DONE
+
+
+def _show_tasks(done: int, known: int) -> None:
+    """A line that the next one written takes the place of, where somebody can see it."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done} of {known} tasks done\r")
+        sys.stderr.flush()
 
 
 def _tell(text: str) -> None:

@@ -158,3 +158,18 @@ def test_a_folder_that_holds_no_study(viewer, tmp_path):
     with pytest.raises(AlloyError, match="no plot yet"):
         widget.save_plot(tmp_path / "plot.png")
     widget.disconnect_events()
+
+
+def test_it_lets_go_when_closed_and_follows_the_theme(viewer, dock, finished):
+    session = session_of(viewer)
+    choose(dock, "sites", finished)
+    canvas = dock.canvas
+    dark = canvas.widget.backgroundBrush().color().name()
+    viewer.theme = "light"
+    light = canvas.widget.backgroundBrush().color().name()
+    assert light != dark
+    n = len(session.results_changed)
+    viewer.window.remove_dock_widget(dock)
+    assert len(session.results_changed) == n - 1
+    viewer.theme = "dark"
+    assert canvas.widget.backgroundBrush().color().name() == light
