@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from napari_lithium_alloy import batch_cluster, batch_tasks, cli_batch
-from napari_lithium_alloy.batch import analyse_all, outcomes_of
+from napari_lithium_alloy.batch import _failure, analyse_all, outcomes_of
 from napari_lithium_alloy.batch_cluster import Workers, cluster_at, local_cluster
 from napari_lithium_alloy.batch_tasks import Job
 from napari_lithium_alloy.cli import main
@@ -344,6 +344,21 @@ def test_stopped_by_hand_what_is_finished_is_kept(here, again, capsys, monkeypat
     assert set(read_study_table(out, "sites")["recording"]) == {"a"}
 
 
+def test_a_task_whose_workers_all_died_says_what_that_means():
+    from distributed import KilledWorker
+
+    def future(error, status="error"):
+        return SimpleNamespace(status=status, exception=lambda: error)
+
+    worker = SimpleNamespace(address="tcp://10.0.0.2:1")
+    assert "want of memory" in _failure(future(KilledWorker("finish", worker, 4)))
+    assert _failure(future(MemoryError("Unable\nto allocate"))) == (
+        "MemoryError: Unable to allocate"
+    )
+    assert "cancelled" in _failure(future(None, "cancelled"))
+    assert _failure(future(None, "finished")) == ""
+
+
 def test_an_error_survives_the_way_between_processes():
     error = ColumnsNotToldError("choose columns", Path("x.csv"), ["a", "b"])
     back = pickle.loads(pickle.dumps(error))
@@ -404,9 +419,9 @@ def test_a_worker_allocates_no_more_than_its_memory_and_maps_any_file(tmp_path):
     code = """
 import sys
 import numpy as np
-from napari_lithium_alloy.batch_worker import _limit_memory
+from napari_lithium_alloy.batch_worker import limit_memory
 
-_limit_memory(600 * 1024**2)
+limit_memory(600 * 1024**2)
 stack = np.memmap(sys.argv[1], np.uint16, "r", shape=(1024, 1024, 1024))
 print(int(stack[::64, ::64, ::64].sum()), float(np.ones(2**24).sum()))
 try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 MEMORY = "LITHIUM_ALLOY_WORKER_MEMORY"
-"""Environment variable: bytes of its own that a worker may have."""
+"""Environment variable: bytes that the analyses of a worker may have."""
 
 
 def dask_setup(_worker: Any) -> None:
@@ -15,18 +17,24 @@ def dask_setup(_worker: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit = int(os.environ.get(MEMORY, "0"))
     if limit:
-        _limit_memory(limit)
+        importlib.import_module("napari_lithium_alloy.batch_tasks")
+        limit_memory(limit)
 
 
-def _limit_memory(n_bytes: int) -> None:
-    """Refuse memory above a limit: that one analysis fails with a MemoryError.
+def limit_memory(n_bytes: int) -> None:
+    """Refuse memory above what the process has now and so much more, on Linux.
 
-    distributed's own limit kills the worker, and counts the pages of a mapped stack, which the
-    system takes back whenever it needs them.
+    An analysis that needs more fails with a MemoryError, alone. distributed's own limit would kill
+    the worker, and count the pages of a mapped stack, which the system takes back whenever it
+    needs them. What the worker itself needs is beside the limit: without room for a message it
+    would neither work nor end.
     """
-    try:
-        import resource
-    except ImportError:  # not on Windows
+    status = Path("/proc/self/status")
+    if not status.is_file():
         return
+    import resource
+
+    (line,) = (s for s in status.read_text().splitlines() if s.startswith("VmData:"))
+    has = int(line.split()[1]) * 1024
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (n_bytes, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (has + n_bytes, hard))
