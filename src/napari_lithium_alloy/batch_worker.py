@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 MEMORY = "LITHIUM_ALLOY_WORKER_MEMORY"
-"""Environment variable: bytes that the analyses of a worker may have."""
+"""Environment variable: bytes of its own that a worker may have."""
+
+
+EVERY_S = 0.2
+STATUS = Path("/proc/self/status")
 
 
 def dask_setup(_worker: Any) -> None:
@@ -17,24 +23,31 @@ def dask_setup(_worker: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit = int(os.environ.get(MEMORY, "0"))
     if limit:
-        importlib.import_module("napari_lithium_alloy.batch_tasks")
-        limit_memory(limit)
+        watch_memory(limit)
 
 
-def limit_memory(n_bytes: int) -> None:
-    """Refuse memory above what the process has now and so much more, on Linux.
+def watch_memory(n_bytes: int) -> None:
+    """End this process when its own memory exceeds a limit (on Linux): another takes its place.
 
-    An analysis that needs more fails with a MemoryError, alone. distributed's own limit would kill
-    the worker, and count the pages of a mapped stack, which the system takes back whenever it
-    needs them. What the worker itself needs is beside the limit: without room for a message it
-    would neither work nor end.
+    Its own is what it has allocated and used. distributed's limit counts the pages of a mapped
+    stack, too, which the system takes back whenever it needs them. A limit of the system would
+    refuse the worker's messages as well as the analysis's arrays, and it would hang.
     """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return
-    import resource
+    if STATUS.is_file():
+        threading.Thread(target=_watch, args=(n_bytes,), daemon=True).start()
 
-    (line,) = (s for s in status.read_text().splitlines() if s.startswith("VmData:"))
-    has = int(line.split()[1]) * 1024
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (has + n_bytes, hard))
+
+def _watch(n_bytes: int) -> None:
+    while own_bytes() <= n_bytes:
+        time.sleep(EVERY_S)
+    sys.stderr.write(
+        f"a worker that took more than {n_bytes / 1024**3:.1f} GiB was ended; --memory gives more\n"
+    )
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def own_bytes() -> int:
+    """Memory of this process that is no file's."""
+    (line,) = (s for s in STATUS.read_text().splitlines() if s.startswith("RssAnon:"))
+    return int(line.split()[1]) * 1024
