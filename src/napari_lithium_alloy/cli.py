@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from napari_lithium_alloy import __version__
+from napari_lithium_alloy.cli_batch import add_batch
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edits_of
@@ -94,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
     )
     compare.set_defaults(run=_compare)
+
+    add_batch(commands)
 
     movie = commands.add_parser("movie", help="save an annotated movie, trans beside epi")
     _takes_recording(movie, chosen=True)

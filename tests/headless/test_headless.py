@@ -53,7 +53,10 @@ from napari_lithium_alloy.core.colorcode import lut
 assert lut("viridis").shape == (256, 3)
 """
 
-HEAVY = ("numba", "matplotlib", "pyqtgraph", "scipy.optimize", "skimage", "pandas", "tifffile")
+HEAVY = (
+    *("numba", "matplotlib", "pyqtgraph", "scipy.optimize", "skimage", "pandas", "tifffile"),
+    *("distributed", "pyarrow"),
+)
 
 
 def run(code, *arguments):
@@ -102,5 +105,14 @@ def test_no_analysis_loads_numba_matplotlib_or_plots():
         "import sys\nimport napari_lithium_alloy.pipeline\n"
         "print([n for n in ('numba', 'matplotlib', 'pyqtgraph', 'napari', 'qtpy')"
         " if n in sys.modules])"
+    )
+    assert run(code) == "[]\n"
+
+
+def test_distributed_is_loaded_by_a_batch_alone():
+    """(pandas loads pyarrow itself, where it is installed.)"""
+    code = (
+        "import sys\nimport napari_lithium_alloy.cli, napari_lithium_alloy.batch_tasks\n"
+        "print([name for name in ('distributed', 'napari', 'qtpy') if name in sys.modules])"
     )
     assert run(code) == "[]\n"

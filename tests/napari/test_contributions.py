@@ -17,7 +17,7 @@ def test_the_manifest_is_valid():
     manifest.validate_imports()
     widgets = [w.display_name for w in manifest.contributions.widgets]
     assert widgets[0] == "Lithium alloy workspace"
-    assert len(widgets) == 9
+    assert len(widgets) == 10
 
 
 def test_nothing_heavy_is_imported_with_the_contributions():

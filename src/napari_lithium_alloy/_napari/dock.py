@@ -140,15 +140,19 @@ class Dock(QWidget):
 
     def _scroll(self, inner: QWidget) -> None:
         """Put controls that may be taller than the dock into it."""
-        area = QScrollArea()
+        area = self._area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(inner)
-        bar = area.verticalScrollBar().sizeHint().width()
-        area.setMinimumWidth(inner.minimumSizeHint().width() + bar)
+        self.fit()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
+
+    def fit(self) -> None:
+        """Make the dock as wide as its controls need."""
+        bar = self._area.verticalScrollBar().sizeHint().width()
+        self._area.setMinimumWidth(self._area.widget().minimumSizeHint().width() + bar)
 
     def _recording_row(self) -> QWidget:
         box = QWidget()

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_lithium_alloy._napari.notify import alloy_errors_shown
+from napari_lithium_alloy.core.column_names import header, sentence
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import Step
 
@@ -29,44 +30,6 @@ WIDEST_PX = 130
 MOST_WRAPPED_ROWS = 500
 Edited = Callable[[int, str, float], None]
 """Gets the label of a row, a column and the number typed there."""
-_UNITS = {
-    "_mah_cm2": "mAh cm⁻²",
-    "_um2": "µm²",
-    "_um": "µm",
-    "_px": "px",
-    "_ma": "mA",
-    "_s": "s",
-    "_v": "V",
-}
-_WORDS = {
-    "pearson_r": "Pearson's r",
-    "p_value": "p",
-    "n_px": "Pixels",
-    "n_effective": "Effective n",
-    "li_content_x": "Li content x",
-    "null_low": "Null 2.5 %",
-    "null_high": "Null 97.5 %",
-    "attainable_r": "Attainable |r|",
-    "snr": "SNR",
-    "p05_s": "5 % (s)",
-    "p95_s": "95 % (s)",
-    "median_sd_s": "Median SD (s)",
-}
-
-
-def header(column: str) -> str:
-    """A column's name for people, its unit in brackets."""
-    if column in _WORDS:
-        return _WORDS[column]
-    for suffix, unit in _UNITS.items():
-        if column.endswith(suffix):
-            return f"{_sentence(column.removesuffix(suffix))} ({unit})"
-    return _sentence(column)
-
-
-def _sentence(name: str) -> str:
-    words = name.replace("_", " ")
-    return words[:1].upper() + words[1:]
 
 
 class TableModel(QAbstractTableModel):
@@ -176,7 +139,7 @@ class ResultTables(QWidget):
         self._steps, self._save_plot = steps, save_plot
         self._typed: tuple[str, frozenset[str], Edited | None] = ("", frozenset(), None)
         self.choice = QComboBox()
-        self.choice.addItems([_sentence(n) for n in names])
+        self.choice.addItems([sentence(n) for n in names])
         self.choice.setToolTip("Table to show and to export as CSV")
         self.choice.setVisible(len(names) > 1)
         self.model = TableModel()
@@ -186,6 +149,7 @@ class ResultTables(QWidget):
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.view.verticalHeader().hide()
         self.view.horizontalHeader().setResizeContentsPrecision(30)
+        self.view.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)
         self.view.setMinimumHeight(110)
         self.export_button = QPushButton("Export…")
         self.export_button.setToolTip("Save the table shown as CSV, or all of this dock as XLSX")
@@ -209,6 +173,19 @@ class ResultTables(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.view, 1)
         layout.addLayout(row)
+
+    def offer(self, names: Sequence[str]) -> None:
+        """Offer other tables; the one shown stays chosen where it is among them."""
+        chosen = self.chosen
+        self.names = tuple(names)
+        self.choice.blockSignals(True)
+        self.choice.clear()
+        self.choice.addItems([sentence(n) for n in names])
+        if chosen in self.names:
+            self.choice.setCurrentIndex(self.names.index(chosen))
+        self.choice.setVisible(len(names) > 1)
+        self.choice.blockSignals(False)
+        self._show_chosen()
 
     def show_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
         """Show those of these tables that are this dock's."""

@@ -318,8 +318,46 @@ STUDIES: dict[str, dict[str, str]] = {
         "fitted_um2": _F,
         "reason": _S,
     },
+    "study_recordings": {
+        "status": _S,
+        "reason": _S,
+        "measured_ma_cm2": _F,
+        "current_density_source": _S,
+        "path": _S,
+        "recording_name": _S,
+        "results": _S,
+    },
+    "pair_study": {
+        "cycle": _I,
+        "pair": _S,
+        "a": _S,
+        "b": _S,
+        "pearson_r": _F,
+        "r_low": _F,
+        "r_high": _F,
+        "null_low": _F,
+        "null_high": _F,
+        "p_value": _F,
+        "n_effective": _F,
+        "attainable_r": _F,
+        "reason": _S,
+    },
+    "replicate_means": {
+        "table": _S,
+        "column": _S,
+        "of": _S,
+        "n_cells": _I,
+        "n_recordings": _I,
+        "mean": _F,
+        "sd": _F,
+        "standard_error": _F,
+        "low": _F,
+        "high": _F,
+        "scale": _S,
+        "reason": _S,
+    },
 }
-"""The same of tables over several analyses."""
+"""The same of tables over several analyses, behind recording, cell and conditions."""
 
 
 def _columns(table: str) -> dict[str, str]:

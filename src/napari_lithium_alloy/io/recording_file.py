@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +16,7 @@ from napari_lithium_alloy.core.recording import Mode, Recording, Region
 from napari_lithium_alloy.core.stages import Scope, Stage, StageKind
 from napari_lithium_alloy.io.cyclers import QUANTITIES, read_potential
 from napari_lithium_alloy.io.image_stacks import open_stack, stem_of
-from napari_lithium_alloy.io.toml_keys import Section
+from napari_lithium_alloy.io.toml_keys import Section, load_toml
 
 FILE_NAME = "recording.toml"
 POTENTIAL = "potential"
@@ -84,7 +83,7 @@ def _files(source: Path) -> list[Path]:
 
 
 def _from_toml(file: Path) -> Experiment:
-    top = Section(file, "", _load(file))
+    top = Section(file, "", load_toml(file))
     top.only(TOP_KEYS)
     optics_section = top.table("optics") or Section(file, "[optics]", {})
     optics_section.only(OPTICS_KEYS)
@@ -111,15 +110,6 @@ def _from_toml(file: Path) -> Experiment:
         },
         source=str(file),
     )
-
-
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AlloyError(f"{file} cannot be opened ({error.strerror}); check its path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AlloyError(f"{file.name} is not valid TOML ({error}); correct it there.") from error
 
 
 def _name_of(file: Path) -> str:

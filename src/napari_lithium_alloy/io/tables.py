@@ -22,6 +22,7 @@ from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.tables import TABLES, conform
 
 STEP_LINE = "# step: "
+PART_ROWS = 200_000
 
 
 def write_csv(path: Path | str, frame: pd.DataFrame, steps: Sequence[Step] = ()) -> None:
@@ -55,7 +56,26 @@ def read_csv(path: Path | str) -> pd.DataFrame:
     AlloyError
         If the file is missing, empty, or has a column that its table does not have.
     """
-    file = Path(path)
+    with _opened(Path(path)) as (file, how):
+        return _typed(file, pd.read_csv(file, **how))
+
+
+def csv_parts(path: Path | str, n_rows: int = PART_ROWS) -> Iterator[pd.DataFrame]:
+    """The same table, so many rows at a time.
+
+    Raises
+    ------
+    AlloyError
+        As `read_csv`.
+    """
+    with _opened(Path(path)) as (file, how), pd.read_csv(file, **how, chunksize=n_rows) as parts:
+        for part in parts:
+            yield _typed(file, part)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """How pandas reads a table of ours; what goes wrong meanwhile becomes an AlloyError."""
     try:
         with file.open(encoding="utf-8") as text:
             n_comments = 0
@@ -66,18 +86,16 @@ def read_csv(path: Path | str) -> pd.DataFrame:
         # numbers as text: `conform` makes floats of it exactly, which pandas's parser may not
         types = TABLES.get(file.stem, {})
         as_text = {c: t if t == "boolean" else "string" for c, t in types.items()}
-        frame = pd.read_csv(
-            file,
-            skiprows=n_comments,
-            dtype=as_text,
-            keep_default_na=False,
-            na_values=[""],
-        )
+        blank = {"keep_default_na": False, "na_values": [""]}
+        yield file, {"skiprows": n_comments, "dtype": as_text, **blank}
     except OSError as error:
         raise AlloyError(f"{file} cannot be opened ({error.strerror}); check its path.") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise AlloyError(f"{file.name} is not a table ({error}); write it again.") from error
-    return conform(file.stem, frame) if types else frame
+
+
+def _typed(file: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    return conform(file.stem, frame) if file.stem in TABLES else frame
 
 
 def read_steps(path: Path | str) -> list[Step]:

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import difflib
 import math
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_lithium_alloy.core.errors import AlloyError
+
+
+def load_toml(file: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises
+    ------
+    AlloyError
+        If it cannot be opened or is not TOML.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise AlloyError(f"{file} cannot be opened ({error.strerror}); check its path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AlloyError(f"{file.name} is not valid TOML ({error}); correct it there.") from error
 
 
 @dataclass(frozen=True, eq=False)

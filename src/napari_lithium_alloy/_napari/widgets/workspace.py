@@ -17,10 +17,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.open_in import open_in
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.opening import open_layers
 from napari_lithium_alloy._napari.pictures import Pictures, ask_folder
 from napari_lithium_alloy._napari.potential_dialog import choose_columns
 from napari_lithium_alloy._napari.results import take_result
@@ -138,12 +137,8 @@ class Workspace(Dock):
         AlloyError
             If it cannot be opened.
         """
-        layers = add_layers(self.viewer, open_layers(path))
-        opened = [self.session.opened_of(layer) for layer in layers]
-        trans = [o for o in opened if o is not None and o.recording.mode == "trans"]
-        self.session.current = (trans or opened)[0]
-        self.viewer.reset_view()
-        notes = [n for o in opened if o is not None for n in o.recording.notes]
+        opened = open_in(self.viewer, path)
+        notes = [n for o in opened for n in o.recording.notes]
         self.status.setText(" ".join(dict.fromkeys(notes)) or f"{path.name} is open.")
 
     def refresh(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.io.units import CURRENT_MA, POTENTIAL_V, TIME_S, factor
@@ -31,6 +32,10 @@ class ColumnsNotToldError(AlloyError):
     def __init__(self, message: str, path: Path, names: Sequence[str]) -> None:
         super().__init__(message)
         self.path, self.names = path, tuple(filter(None, names))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For its way from another process: an exception is made anew from its message alone."""
+        return type(self), (str(self), self.path, self.names)
 
 
 @dataclass(frozen=True, kw_only=True)
