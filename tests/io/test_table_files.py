@@ -1,5 +1,6 @@
 """Tables and maps come back as they were written, with their provenance."""
 
+import io
 import string
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.tables import TABLES, conform, empty
 from napari_lithium_alloy.io.image_stacks import open_stack
 from napari_lithium_alloy.io.tables import (
+    _write_numbers,
     read_csv,
     read_map,
     read_steps,
@@ -130,3 +132,41 @@ def test_bad_tables_and_maps_are_one_sentence(tmp_path):
     (tmp_path / "map.tif").write_text("text")
     with pytest.raises(AlloyError, match=r"map\.tif cannot be read as a map"):
         read_map(tmp_path / "map.tif")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(width=64),
+            st.sampled_from([0.0, -0.0, 1e-5, 1e22, np.nan, np.inf]),
+            st.one_of(st.none(), st.integers(-5, 5)),
+            st.booleans(),
+        ),
+        max_size=30,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_long_tables_of_numbers_are_written_as_pandas_does(rows):
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    table = pd.DataFrame(
+        {
+            "a": pd.Series(columns[0], dtype=float),
+            "b": pd.Series(columns[1], dtype=float),
+            "n": pd.Series(columns[2], dtype="Int64"),
+            "is": pd.Series(columns[3], dtype=bool),
+        }
+    )
+    ours = io.StringIO()
+    _write_numbers(table, ours)
+    assert ours.getvalue() == table.to_csv(index=False, lineterminator="\n")
+
+
+def test_a_table_longer_than_a_part_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_lithium_alloy.io.tables.LONG_ROWS", 10)
+    monkeypatch.setattr("napari_lithium_alloy.io.tables.PART_ROWS", 7)
+    table = pd.DataFrame({"x": np.random.default_rng(0).random(40), "n": np.arange(40)})
+    write_csv(tmp_path / "numbers.csv", table)
+    lines = (tmp_path / "numbers.csv").read_text().splitlines()
+    assert lines[1] == "x,n"
+    assert len(lines) == 42
+    assert [float(line.split(",")[0]) for line in lines[2:]] == table["x"].tolist()

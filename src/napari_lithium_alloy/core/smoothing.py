@@ -21,6 +21,8 @@ PIXEL_VARIANCE = 1 / 12
 """Of a pixel's own square, pixels squared: it blurs as a Gaussian of this variance does."""
 SAMPLED_ROWS = 64
 UNKNOWN_SIGMA_PX = 4.0
+LARGE_SIDE_PX = 1024
+"""Of fields in which pixels that are not known get the mean around pairs of pixels."""
 CUT = 3.0
 """Standard deviations at which a Gaussian in space ends."""
 
@@ -80,7 +82,8 @@ def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
     """A map in which pixels that are not known have the mean around them."""
     if known.all():
         return times
-    around = wide_mean(times, known, UNKNOWN_SIGMA_PX, 1)
+    cell = 2 if min(times.shape) >= LARGE_SIDE_PX else 1
+    around = wide_mean(times, known, UNKNOWN_SIGMA_PX, cell)
     far = float(np.median(some_of(times, known)))
     return np.where(known, times, np.where(np.isfinite(around), around, far)).astype(np.float32)
 

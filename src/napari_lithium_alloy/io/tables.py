@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
 import tifffile
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.core.errors import AlloyError
@@ -22,6 +24,8 @@ from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.tables import TABLES, conform
 
 STEP_LINE = "# step: "
+LONG_ROWS = 20_000
+"""From which on it pays to write a table of numbers by our own loop."""
 PART_ROWS = 200_000
 
 
@@ -35,7 +39,31 @@ def write_csv(path: Path | str, frame: pd.DataFrame, steps: Sequence[Step] = ())
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         file.writelines(f"{line}\n" for line in provenance_lines(steps))
-        frame.to_csv(file, index=False, lineterminator="\n")
+        if len(frame) >= LONG_ROWS and all(is_numeric_dtype(t) for t in frame.dtypes):
+            _write_numbers(frame, file)
+        else:
+            frame.to_csv(file, index=False, lineterminator="\n")
+
+
+def _write_numbers(frame: pd.DataFrame, file: TextIO) -> None:
+    """Write what `DataFrame.to_csv` does of a table of numbers, several times as fast."""
+    frame.iloc[:0].to_csv(file, index=False, lineterminator="\n")
+    for first in range(0, len(frame), PART_ROWS):
+        part = frame.iloc[first : first + PART_ROWS]
+        columns = [_texts(part.iloc[:, i]) for i in range(part.shape[1])]
+        file.writelines(f"{row}\n" for row in map(",".join, zip(*columns, strict=True)))
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    """Each number as text; those that are there many times are made once."""
+    if column.dtype == np.float64:
+        bits, whole = pd.factorize(column.to_numpy().view(np.int64))
+        values = whole.view(np.float64).tolist()
+        texts = ["" if math.isnan(value) else repr(value) for value in values]
+        return [texts[code] for code in bits.tolist()]
+    codes, unique = pd.factorize(column)
+    texts = [*map(str, unique.tolist()), ""]  # the last stands for what is missing
+    return [texts[code] for code in codes.tolist()]
 
 
 def provenance_lines(steps: Sequence[Step]) -> list[str]:

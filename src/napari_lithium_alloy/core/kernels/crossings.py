@@ -16,7 +16,20 @@ LEAST = 1e-3
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _cell_row(
+def sum_of_cells(strip: Any, cell: int, totals: Any) -> None:
+    """Sums of a line over cells; the last takes what is left over."""
+    n = totals.shape[0]
+    for c in range(n):
+        totals[c] = strip[c * cell]
+    for x in range(1, cell):
+        for c in range(n):
+            totals[c] += strip[c * cell + x]
+    for x in range(n * cell, strip.shape[0]):
+        totals[n - 1] += strip[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def cell_row(
     counts: NDArray[Any], top: int, bottom: int, cell: int, strip: Any, totals: Any
 ) -> None:
     """Sums of one frame's counts over a row of cells; the last takes what is left over."""
@@ -27,14 +40,7 @@ def _cell_row(
         row = counts[y]
         for x in range(row.shape[0]):
             strip[x] += np.float32(row[x])
-    n = totals.shape[0]
-    for c in range(n):
-        totals[c] = strip[c * cell]
-    for x in range(1, cell):
-        for c in range(n):
-            totals[c] += strip[c * cell + x]
-    for x in range(n * cell, strip.shape[0]):
-        totals[n - 1] += strip[x]
+    sum_of_cells(strip, cell, totals)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -90,7 +96,7 @@ def first_crossings(
         now, gain = np.int32(t), factor[t]
         for r in range(rows[0], rows[1]):
             bottom = counts.shape[1] if r == n_rows - 1 else (r + 1) * cell
-            _cell_row(counts[t], r * cell, bottom, cell, strip, totals)
+            cell_row(counts[t], r * cell, bottom, cell, strip, totals)
             i = r - rows[0]
             level, under, previous = levels[0][r], levels[1][r], last[i]
             runs, frames, lows, highs = run[i], frame[i], before[i], after[i]

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.crossings import cell_row, sum_of_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
 
 _FAST = {"reassoc", "contract", "nsz"}
@@ -181,22 +182,30 @@ def light_of_cells(
     n = out.shape[1]
     top = row * cell
     bottom = height if top + 2 * cell > height else top + cell
-    strip = np.empty(width, dtype=np.float32)
-    pixels = np.zeros(n, dtype=np.float32)
+    strip, under = np.empty(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+    pixels, totals = np.zeros(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+    every = True
     for y in range(top, bottom):
         for x in range(width):
             pixels[min(x // cell, n - 1)] += np.float32(1) if valid[y, x] else np.float32(0)
+            under[x] += dark[y, x]
+            every &= valid[y, x]
+    unlit = np.empty(n, dtype=np.float32)
+    sum_of_cells(under, cell, unlit)
     for t in range(counts.shape[0]):
+        if every:
+            cell_row(counts[t], top, bottom, cell, strip, totals)
+            for c in range(n):
+                out[t, c] = factor[t] * (totals[c] - unlit[c]) / pixels[c]
+            continue
         strip[:] = 0
         for y in range(top, bottom):
             for x in range(width):
                 value = np.float32(counts[t, y, x]) - dark[y, x]
                 strip[x] += value if valid[y, x] else np.float32(0)
+        sum_of_cells(strip, cell, totals)
         for c in range(n):
-            total = np.float32(0)
-            for x in range(c * cell, width if c == n - 1 else (c + 1) * cell):
-                total += strip[x]
-            out[t, c] = factor[t] * total / pixels[c] if pixels[c] > 0 else np.float32(np.nan)
+            out[t, c] = factor[t] * totals[c] / pixels[c] if pixels[c] > 0 else np.float32(np.nan)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
