@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import math
+import sys
+from collections.abc import Callable
 
 import psutil
 
@@ -37,3 +41,17 @@ def parts_at_once(recording: Recording, memory_bytes: float | None = None) -> in
 def needed_memory(recording: Recording, memory_bytes: float | None = None) -> float:
     """About the most an analysis holds, beside mapped files; bytes."""
     return BASE_BYTES + parts_at_once(recording, memory_bytes) * part_bytes(recording)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, where the C library keeps it (glibc)."""
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _trim() -> Callable[[int], int] | None:
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

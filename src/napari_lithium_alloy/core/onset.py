@@ -97,8 +97,12 @@ def onset_map(
     seen = frames if own is None else np.arange(own.span[0].min(), own.span[1].max())
     reading = window_light(recording, seen, dark=level, falls=falls, valid=valid)
     light = yield from part(reading, 0, 100, 300)
-    levels = measured_levels(recording, frames, light, parameters.level_frames, own)
-    scene = scene_of(light, levels, parameters, own)
+    scene = scene_of(
+        light,
+        measured_levels(recording, frames, light, parameters.level_frames, own),
+        parameters,
+        own,
+    )
     chosen, width = yield from part(chosen_in_time(scene), 100, 150, 300)
     psf_px = parameters.psf_sigma_px or 0.0
     work = (

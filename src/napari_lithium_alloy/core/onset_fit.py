@@ -75,7 +75,9 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     raw = lines.time + np.clip(lines.missing / slope, -2 * (sigma + width), 2 * (sigma + width))
     time = smooth_times(raw, rising, px)
     if px >= LEAST_SIGMA_PX:
-        sd = np.sqrt(noise_variance(raw - time, rising, px, psf_px))
+        raw -= time
+        sd = np.sqrt(noise_variance(raw, rising, px, psf_px))
+    del raw  # a large map
     rise_time = _rise_time(scene, lines, time, psf_px)
     time -= np.float32(ndtri(scene.parameters.fraction) * (widths.seen - width))
     crossed = Estimate(time=time, sd=sd, delay=np.zeros_like(sd), rise_time=rise_time)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,11 @@ class Levels:
     n_frames: int
     noise: float
     flicker: float
+
+    def without_light(self) -> Levels:
+        """The same with the logarithms only, for what needs no more."""
+        nothing = np.empty((0, 0), np.float32)
+        return dataclasses.replace(self, base_light=nothing, top_light=nothing)
 
     def level_noise(self, fraction: float) -> float:
         """Standard deviation of a pixel's threshold."""

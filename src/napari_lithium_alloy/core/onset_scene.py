@@ -61,25 +61,28 @@ def scene_of(
     """Threshold, rise and frames of each pixel."""
     shape = light.valid.shape
     if own is None:
-        span, bounds = every_frame(shape, len(light.times)), light.times[[0, -1]]
+        span = every_frame(shape, len(light.times))
+        bounds = (light.times[0], light.times[-1])
     else:
         first, last = (np.asarray(part - light.first, dtype=np.int32) for part in own.span)
-        span, bounds = (first, last), light.times[np.stack([first, last - 1])]
+        span, times = (first, last), light.times.astype(np.float32)
+        bounds = (times[first], times[last - 1])
     change = levels.top - levels.base
     rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
     sample = some_of(rise, light.valid)
     typical = float(np.percentile(sample, 90)) if sample.size else 0.0
     noise = levels.noise * noise_left(RISE_SIGMA_PX) * math.sqrt(2 / levels.n_frames)
     least = max(parameters.min_snr * noise, parameters.min_rise_fraction * typical)
+    cell_levels = _cell_levels(light, levels, parameters.fraction)
     return Scene(
         light=light,
-        levels=levels,
+        levels=levels.without_light(),
         parameters=parameters,
         threshold=levels.base + np.float32(parameters.fraction) * change,
         rise=rise,
         typical_rise=typical,
         rising=light.valid & (rise > least),
-        cell_levels=_cell_levels(light, levels, parameters.fraction),
+        cell_levels=cell_levels,
         span=span,
         cell_span=_of_cells(span),
         earliest=bounds[0],

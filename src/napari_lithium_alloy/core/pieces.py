@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from napari_lithium_alloy.core.memory import give_back
 from napari_lithium_alloy.core.progress import Progress, Work
 
 State = TypeVar("State")
@@ -178,6 +179,7 @@ class _Run(Generic[State]):
         self.shares[piece.name] = 1.0
         self.taken.add(piece.name)
         self.left.remove(piece)
+        give_back()
 
     def wait(self) -> None:
         """Until a piece ends, or a moment."""
