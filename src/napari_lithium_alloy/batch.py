@@ -124,10 +124,10 @@ class _Task:
 
 
 class _Driver:
-    """Begins every recording, makes its pieces as they are named, and finishes it after them.
+    """Begins every recording and finishes it; where workers would be idle, by its pieces.
 
-    Earlier recordings go first, so that they end one after another; whoever is idle takes a piece
-    of the next.
+    Earlier recordings go first, so that they end one after another. A recording is made in one
+    piece while there are as many others left as workers: to begin it anew for each piece costs.
     """
 
     def __init__(self, client: Any, outcomes: Sequence[Outcome], threads: int, told: Told) -> None:
@@ -136,6 +136,7 @@ class _Driver:
         self._client, self._outcomes, self._threads, self._told = client, outcomes, threads, told
         self._running: dict[str, _Task] = {}
         self._open_pieces = [0] * len(outcomes)
+        self._left = set(range(len(outcomes)))
         self.known = 0
         self._ended = as_completed([], loop=client.loop)
 
@@ -186,13 +187,15 @@ class _Driver:
         else:
             outcome.status, outcome.reason = "analysed", ""
             outcome.notes = task.future.result()
+        self._left.discard(index)
         self._told(outcome)
 
     def _go_on(self, index: int, begun: Begun) -> None:
-        self._open_pieces[index] = len(begun.pieces)
-        for name in begun.pieces:
+        pieces = begun.pieces if len(self._left) < len(self._client.nthreads()) else ()
+        self._open_pieces[index] = len(pieces)
+        for name in pieces:
             self._submit(index, "piece", name)
-        if not begun.pieces:
+        if not pieces:
             self._submit(index, "finish")
 
 

@@ -81,8 +81,8 @@ def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[Ana
     maps = tuple(p.name for p in onsets)
     spots = tuple(p.name for p in sites)
     return [
-        *onsets,
         *sites,
+        *onsets,
         Piece(name="pores", make=partial(_pores, make_labels=make_labels), take=_take_pores),
         Piece(name="fronts", make=_fronts, take=_take_fronts, needs=maps, keep=False),
         Piece(name="curves", make=_curves, take=_take_curves, needs=("fronts",)),
