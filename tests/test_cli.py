@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from napari_lithium_alloy import __version__, cli
+from napari_lithium_alloy import __version__, cli, runs
 from napari_lithium_alloy.cli import main
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import finish
@@ -59,7 +59,7 @@ def iter_result(result):
 @pytest.fixture
 def already_analysed(result, monkeypatch):
     """The whole analysis is the one made for all tests; everything after it is done anew."""
-    monkeypatch.setattr(cli, "analyze", lambda *_args, **_more: iter_result(result))
+    monkeypatch.setattr(runs, "analyze", lambda *_args, **_more: iter_result(result))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -229,9 +229,9 @@ def test_a_failure_while_moving_in_leaves_what_was_there(
 
 
 def test_stopping_it_writes_nothing(cell, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "analyze", failing_after(1, analyze, KeyboardInterrupt()))
+    monkeypatch.setattr(runs, "analyze", failing_after(1, analyze, KeyboardInterrupt()))
     assert main(["analyze", str(cell), "--out", str(tmp_path / "out")]) == 1
-    assert "stopped; nothing was written" in one_sentence(capsys)
+    assert "stopped; the same command goes on" in one_sentence(capsys)
     assert not (tmp_path / "out").exists()
 
 

@@ -329,7 +329,7 @@ def test_a_stage_beside_the_frames_is_an_error(tiny):
     late = tuple(
         dataclasses.replace(s, start_s=s.start_s + 1e4, end_s=s.end_s + 1e4) for s in tiny.stages
     )
-    with pytest.raises(AlloyError, match="0 frames lie between"):
+    with pytest.raises(AlloyError, match="frames lie between"):
         finish(analyze(tiny.replace(stages=late)))
 
 

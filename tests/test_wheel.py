@@ -84,6 +84,6 @@ def test_npe2_finds_the_wheel_installed_in_an_empty_folder(wheel, tmp_path):
     assert found["package"].startswith(str(target))
     assert found["name"] == "Lithium alloy"
     assert "Lithium alloy workspace" in found["widgets"]
-    assert len(found["widgets"]) == 9
+    assert len(found["widgets"]) == 10
     assert all(sample.startswith(str(target)) for sample in found["samples"])
     assert found["planted"] == [1, 3]

@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"lithium-alloy: {error}", sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        _say("lithium-alloy: stopped; results are written whole or not at all.", sys.stderr)
+        goes_on = options.command == "analyze"
+        what = "the same command goes on from here" if goes_on else "nothing was written"
+        _say(f"lithium-alloy: stopped; {what}.", sys.stderr)
         return FAILED
 
 
@@ -153,7 +155,9 @@ def _edits(options: argparse.Namespace) -> list[PoreEdit]:
 def _analyze(options: argparse.Namespace) -> int:
     experiment = _with_mode(open_experiment(options.recording), options.mode)
     memory = None if options.memory is None else options.memory * 1e9
-    _say(told_before(experiment, options.recording_name, memory), sys.stderr)
+    told = told_before(experiment, options.recording_name, memory)
+    if told:
+        _say(told, sys.stderr)
     work = analyze_into(
         experiment,
         options.out,

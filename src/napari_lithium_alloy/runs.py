@@ -26,6 +26,8 @@ from napari_lithium_alloy.pipeline import analyze, begun
 from napari_lithium_alloy.result import AnalysisResult, write_result
 
 HUNDRED = 100
+TOLD_BYTES = 2**28
+"""Of a recording for which it is told beforehand what its analysis needs."""
 
 
 def analyze_into(
@@ -63,17 +65,22 @@ def analyze_into(
     made_from = _made_from(experiment, config, recording_name, pore_edits)
     check_out(out, overwrite=overwrite or was_left(out, made_from))
     kept = Unfinished(out, made_from)
-    with Hashes(inputs_of(experiment)) as hashes:
-        work = analyze(
-            experiment,
-            config,
-            recording_name=recording_name,
-            pore_edits=pore_edits,
-            kept=kept,
-            memory_bytes=memory_bytes,
-        )
-        result = yield from part(work, 0, 99, HUNDRED)
-        written = write_result(result, out, overwrite=True, hashes=hashes.all(), room=kept.folder)
+    try:
+        with Hashes(inputs_of(experiment)) as hashes:
+            work = analyze(
+                experiment,
+                config,
+                recording_name=recording_name,
+                pore_edits=pore_edits,
+                kept=kept,
+                memory_bytes=memory_bytes,
+            )
+            result = yield from part(work, 0, 99, HUNDRED)
+            written = write_result(
+                result, out, overwrite=True, hashes=hashes.all(), room=kept.folder
+            )
+    finally:
+        kept.clear_if_empty()
     kept.clear()
     yield HUNDRED, HUNDRED
     return result, written
@@ -146,10 +153,12 @@ def _made_from(
 def told_before(
     experiment: Experiment, recording_name: str | None = None, memory_bytes: float | None = None
 ) -> str:
-    """What an analysis will read and need, in a sentence."""
+    """What an analysis of a large recording will read and need, in a sentence; of others none."""
     recording = experiment.recording(recording_name)
     n, rows, columns = recording.frames.shape
     read = math.prod(recording.frames.shape) * recording.frames.dtype.itemsize
+    if read < TOLD_BYTES:
+        return ""
     copy = copied_bytes(recording)
     memory = needed_memory(recording, memory_bytes)
     return (

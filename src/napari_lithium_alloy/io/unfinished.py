@@ -46,7 +46,8 @@ class Unfinished:
     """
 
     def __init__(self, out: Path, made_from: Mapping[str, Any]) -> None:
-        self.folder = out / FOLDER
+        self.out, self.folder = out, out / FOLDER
+        self.made = not out.exists()
         self._arrays: dict[str, list[Any]] = {}
         self.goes_on = was_left(out, made_from)
         try:
@@ -110,6 +111,13 @@ class Unfinished:
     def clear(self) -> None:
         """Remove it: the results are written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def clear_if_empty(self) -> None:
+        """Remove it if nothing is kept in it, and the folder of the results if it is then empty."""
+        if not any(self.folder.glob("*.piece")):
+            self.clear()
+            if self.made and not any(self.out.iterdir()):
+                self.out.rmdir()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.piece"
