@@ -22,12 +22,28 @@ def test_the_manifest_is_valid():
 
 def test_nothing_heavy_is_imported_with_the_contributions():
     code = (
-        "import sys, napari_lithium_alloy._napari.contributions;"
-        "print([m for m in ('napari', 'matplotlib', 'pyqtgraph', 'numba', 'skimage')"
-        " if m in sys.modules])"
+        "import sys;"
+        "from napari_lithium_alloy._napari.contributions import get_reader;"
+        "get_reader('film.tif');"
+        "print([m for m in ('napari', 'matplotlib', 'pyqtgraph', 'numba', 'skimage', 'laptrack',"
+        " 'distributed') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_nothing_of_ours_runs_when_napari_starts_or_its_menu_is_opened():
+    code = (
+        "import sys, napari;"
+        "viewer = napari.Viewer(show=False);"
+        "viewer.window.plugins_menu.aboutToShow.emit();"
+        "names = [a.text() for a in viewer.window.plugins_menu.actions()];"
+        "print('Lithium alloy' in names,"
+        " [m for m in sys.modules if m.startswith('napari_lithium_alloy')]);"
+        "viewer.close()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip().splitlines()[-1] == "True []"
 
 
 def test_a_recording_opens_through_napari(make_napari_viewer, gold_file):
