@@ -14,11 +14,16 @@ _LARGEST = np.finfo(np.float32).max
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _light_of(row: NDArray[Any], dark: Floats, out: Floats) -> bool:
-    """Fill in a row's light; whether any of it is missing."""
+def _light_of(
+    row: NDArray[Any], dark: Floats, factor: np.float32, whole: bool, out: Floats
+) -> bool:
+    """Fill in a row's light; whether any of it is missing, as of whole numbers none is."""
     known = 0
     for x in range(len(row)):
-        out[x] = np.float32(row[x]) - dark[x]
+        out[x] = (np.float32(row[x]) - dark[x]) * factor
+    if whole:
+        return False
+    for x in range(len(row)):
         known += 1 if abs(out[x]) <= _LARGEST else 0
     return known < len(row)
 
@@ -49,6 +54,8 @@ def add_frames(
     counts: NDArray[Any],
     before: int,
     dark: Floats,
+    factor: Floats,
+    whole: bool,
     part_of: NDArray[np.int64],
     n_early: int,
     usual: Floats,
@@ -67,6 +74,10 @@ def add_frames(
         Frames one after the other, the first `before` of which are added already.
     before : int
     dark : (Y, X) float32 array
+    factor : (T,) float32 array
+        Light is counts less dark times it.
+    whole : bool
+        Whether counts are whole numbers, none of which is missing.
     part_of : (T - before,) int array
         The part each new frame belongs to.
     n_early : int
@@ -83,7 +94,7 @@ def add_frames(
     for y in range(rows[0], rows[1]):
         for t in range(n):
             now = t % 3
-            gap[now] = _light_of(counts[t, y], dark[y], room[now])
+            gap[now] = _light_of(counts[t, y], dark[y], factor[t], whole, room[now])
             gaps[y] |= gap[now]
             if t < before:
                 continue

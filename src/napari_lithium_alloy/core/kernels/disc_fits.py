@@ -24,12 +24,13 @@ from napari_lithium_alloy.core.kernels.disc_rows import (
     Floats,
     Indices,
     Room,
+    add_means,
     add_row,
     distances,
-    less_means,
     lines_of,
     room_for,
     slopes_of,
+    span,
     window,
 )
 
@@ -55,10 +56,11 @@ def multiply(
     one = np.float32(1)
     top, bottom, left, right = window(disc, margin, free.shape[1:])
     for y in range(top, bottom):
-        distances(disc, y, left, right, far, at, work)
+        first, stop = span(disc, y, margin, left, right)
+        distances(disc, y, first, stop, far, at, work)
         for k in range(free.shape[0]):
-            line, row = lines[0, k], free[k, y, left:right]
-            for x in range(right - left):
+            line, row = lines[0, k], free[k, y, first:stop]
+            for x in range(stop - first):
                 a = line[at[x]]
                 rest = one - min(share * (a + (line[at[x] + 1] - a) * work[0, x]), most)
                 row[x] = row[x] * rest if into else row[x] / rest
@@ -94,18 +96,23 @@ def normal_equations(
     `others` is what the other discs leave free.
     """
     lines, at, work = room[0], room[1], room[2][0]
-    slopes, mean, sums = room[3], room[2][1][0], np.zeros(EQUATIONS)
-    n, share = len(frames), (frames / frames.sum()).astype(np.float32)
+    slopes, means, sums = room[3][0], room[3][1], np.zeros(EQUATIONS)
+    whole = frames.sum()
+    most, one = np.float32(whole), np.float32(1)
     far = lines_of(disc, table, grid, margin, lines)
     top, bottom, left, right = window(disc, margin, weight.shape)
     for y in range(top, bottom):
-        distances(disc, y, left, right, far, at, work)
-        for k in range(n):
-            slopes_of(others[k, y, left:right], disc, full, k, lines, at, work, slopes[k])
-        less_means(slopes, share, right - left, mean)
-        for k in range(n):
-            row, w = loss[k, y, left:right], weight[y, left:right]
-            add_row(slopes[k], row, w, np.float32(frames[k]), np.float32(full), sums)
+        first, stop = span(disc, y, margin, left, right)
+        distances(disc, y, first, stop, far, at, work)
+        w = weight[y, first:stop]
+        means[:, : len(w)] = 0
+        for k in range(len(frames)):
+            row = others[k, y, first:stop]
+            slopes_of(row, loss[k, y, first:stop], disc, full, k, lines, at, work, slopes)
+            add_means(slopes, np.float32(frames[k] / whole), len(w), means)
+            add_row(slopes, w, np.float32(frames[k]), one, sums)
+        # Of what is free of its mean, as (a - <a>)(b - <b>) is on average ab - <a><b>.
+        add_row(means, w, most, -one, sums)
     i = 0
     for a in range(5):
         right_side[a] = sums[15 + a]

@@ -73,9 +73,15 @@ def middle_of(values: Doubles, n: int) -> float:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def changes_at(
-    counts: NDArray[Any], at: Indices, dark: Doubles, start: Doubles, share: float, out: Doubles
+    counts: NDArray[Any],
+    at: Indices,
+    dark: Doubles,
+    factor: float,
+    start: Doubles,
+    share: float,
+    out: Doubles,
 ) -> None:
-    """Light of listed pixels over that at the start.
+    """Light of listed pixels, counts less dark times a factor, over that at the start.
 
     The least light is half a count or, if `share` is above 0, that share of the pixels' mean.
     """
@@ -83,13 +89,13 @@ def changes_at(
     if share > 0:
         total, n = 0.0, 0
         for i in range(len(at)):
-            value = counts[at[i]] - dark[i]
+            value = (counts[at[i]] - dark[i]) * factor
             if math.isfinite(value):
                 total += abs(value)
                 n += 1
         least = max(share * total / max(n, 1), 1.2e-38)
     for i in range(len(at)):
-        value = counts[at[i]] - dark[i]
+        value = (counts[at[i]] - dark[i]) * factor
         out[i] = (least if value < least else value) / start[i]
 
 
