@@ -17,8 +17,8 @@ from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 
 SAMPLE, SAMPLED_ROWS = 8, 32
 """One row in so many, of a large field about as many rows, tell what all pixels have in common."""
-SAMPLED_COLUMN = 2
-"""One column in so many of those rows."""
+SAMPLED_COLUMNS = 1024
+"""About as many of those rows' pixels."""
 AT_ONCE_BYTES = 128 * 2**20
 STRIP = 16
 """Rows that a thread goes through all frames with."""
@@ -129,16 +129,15 @@ class DepositionSums:
         sums = (self.light, self.early, self.squares, self.missing, self.gaps)
 
         def add(rows: Rows) -> None:
-            add_frames(
-                counts, before, self.dark, factor, whole, parts, early, usual, rows, *sums
-            )
+            add_frames(counts, before, self.dark, factor, whole, parts, early, usual, rows, *sums)
 
         yield from by_rows(add, len(self.early), most=STRIP)
 
     def _usual_bend(self, three: NDArray[Any], factor: Float32Array) -> float:
         """Median second difference in time of three frames' light."""
-        n = len(self.early)
-        some = slice(None, None, max(SAMPLE, n // SAMPLED_ROWS)), slice(None, None, SAMPLED_COLUMN)
+        n, width = self.early.shape
+        rows = slice(None, None, max(SAMPLE, n // SAMPLED_ROWS))
+        some = rows, slice(None, None, max(1, width // SAMPLED_COLUMNS))
         a, b, c = (
             (frame[some].astype(np.float32) - self.dark[some]) * f
             for frame, f in zip(three, factor, strict=True)

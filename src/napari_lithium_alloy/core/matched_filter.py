@@ -46,7 +46,7 @@ class Answers:
 class _Scale:
     """Spectra of templates for blocks of a picture, of its pixels or of squares of two by two."""
 
-    def __init__(self, patches: list[Float32Array], pixels: int, step: tuple[int, int]) -> None:
+    def __init__(self, patches: Sequence[Float32Array], pixels: int, step: tuple[int, int]) -> None:
         self.pixels, self.count = pixels, len(patches)
         self.room = max((p.shape[1] for p in patches), default=1)
         beyond = 2 if pixels == 1 else 4
@@ -110,14 +110,14 @@ class MatchedFilter:
         self.basis, parts = _in_common([*fine, *halved], templates.frames)
         room = max((p.shape[1] for p in fine), default=1)
         side = max(BLOCK_PX, 2 * room) - room - 1
-        self.step = tuple(_even_steps(n, side) for n in film.shape)
-        self.scales = _Scale(parts[:n_fine], 1, self.step), _Scale(
-            [p / 2 for p in parts[n_fine:]], 2, self.step
+        height, width = film.shape
+        self.step = _even_steps(height, side), _even_steps(width, side)
+        self.scales = (
+            _Scale(parts[:n_fine], 1, self.step),
+            _Scale([(p / 2).astype(np.float32) for p in parts[n_fine:]], 2, self.step),
         )
 
-    def answers(
-        self, left: Left, least: float, least_negative: float, large: float
-    ) -> Answers:
+    def answers(self, left: Left, least: float, least_negative: float, large: float) -> Answers:
         """Extrema of the responses over place and radius, and where they are large.
 
         Parameters
@@ -127,20 +127,24 @@ class MatchedFilter:
         least, least_negative, large : float
             Sizes from which maxima, minima and anything are told.
         """
-        from napari_lithium_alloy.core.kernels.matching import marked
+        from napari_lithium_alloy.core.kernels.matching import extrema, sizes
 
-        corners = [
-            *itertools.product(
-                *(range(0, n, s) for n, s in zip(self.film.shape, self.step, strict=True))
-            )
-        ]
+        high, width = self.film.shape
+        rows, columns = self.step
+        corners = [*itertools.product(range(0, high, rows), range(0, width, columns))]
         found: list[Any] = [None] * len(corners)
-        least_of = (least, least_negative, large)
 
         def answer(blocks: Rows) -> None:
+            most = np.empty((rows + 2, columns + 2), dtype=np.float32)
             for i in range(*blocks):
                 block = self.block(left, corners[i])
-                found[i] = marked(block, self.film, corners[i], least_of, self.inner)
+                sizes(block, most)
+                upper, lower = (
+                    extrema(block, most, self.film, corners[i], sign, own, self.inner)
+                    for sign, own in ((1.0, least), (-1.0, least_negative))
+                )
+                places = np.argwhere(most > large) + corners[i] - 1
+                found[i] = upper, lower, places[(places < self.film.shape).all(axis=1)]
 
         finish(by_rows(answer, len(corners), most=1))
         maxima, minima, places = (np.concatenate(own) for own in zip(*found, strict=True))

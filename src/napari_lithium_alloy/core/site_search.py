@@ -11,9 +11,8 @@ from napari_lithium_alloy.core.disc_columns import LOG_RADIUS, LOSS, ONSET
 from napari_lithium_alloy.core.matched_filter import Answers, MatchedFilter
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import Work, finish
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.site_fit import DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST
@@ -122,7 +121,7 @@ def search_discs(
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
     negatives = _negatives(answer, fit, templates)
-    del images, matched  # large, and not needed any more
+    del images  # large, and not needed any more
     last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px, search=False))
     discs = last.discs[order]
     return FoundDiscs(

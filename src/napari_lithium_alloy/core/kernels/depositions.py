@@ -189,7 +189,7 @@ def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
     for y in range(height):
         for x in range(width):
             start = y * width + x
-            if image[y, x] - lowest < least and least > 0 or not _first_around(image, y, x):
+            if (image[y, x] - lowest < least and least > 0) or not _first_around(image, y, x):
                 continue
             level = image[y, x] - np.float32(least)
             stack[0], n, alone = start, 1, True
@@ -203,7 +203,7 @@ def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
                         j = b * width + c
                         if seen[j] == start or values[j] <= level:
                             continue
-                        if values[j] > image[y, x] or values[j] == image[y, x] and j < start:
+                        if values[j] > image[y, x] or (values[j] == image[y, x] and j < start):
                             alone = False
                         seen[j] = start
                         if n == len(stack):
@@ -219,7 +219,7 @@ def _first_around(image: Floats, y: int, x: int) -> bool:
     height, width = image.shape
     for b in range(max(y - 1, 0), min(y + 2, height)):
         for c in range(max(x - 1, 0), min(x + 2, width)):
-            before = b < y or b == y and c < x
-            if image[b, c] > image[y, x] or before and image[b, c] == image[y, x]:
+            before = b < y or (b == y and c < x)
+            if image[b, c] > image[y, x] or (before and image[b, c] == image[y, x]):
                 return False
     return True

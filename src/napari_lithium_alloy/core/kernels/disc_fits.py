@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.disc_columns import (
     ABOVE_USUAL,

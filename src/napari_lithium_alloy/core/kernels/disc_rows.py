@@ -60,8 +60,8 @@ def span(disc: Doubles, y: int, margin: int, left: int, right: int) -> tuple[int
     """First column of a row that a disc with its blur covers, and that after the last."""
     reach, dy = math.exp(disc[LOG_RADIUS]) + margin - ROUNDING, y - disc[Y]
     half = math.sqrt(max(reach * reach - dy * dy, 0.0))
-    first = min(max(left, int(math.ceil(disc[X] - half))), right)
-    return first, max(first, min(right, int(math.floor(disc[X] + half)) + 1))
+    first = min(max(left, math.ceil(disc[X] - half)), right)
+    return first, max(first, min(right, math.floor(disc[X] + half) + 1))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)

@@ -97,13 +97,17 @@ def weighted_parts(
                 own, share = rest[k], basis[j, k]
                 for x in range(n):
                     strip[x] += share * own[x]
-            line = out[j, row // pixels]
-            if pixels == 1:
-                for x in range(n):
-                    line[first + x] = strip[x]
-            else:
-                for x in range(n):
-                    line[(first + x) >> 1] += strip[x]
+            _add_line(strip, first, pixels, out[j, row // pixels])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add_line(strip: Floats, first: int, pixels: int, line: Floats) -> None:
+    if pixels == 1:
+        for x in range(len(strip)):
+            line[first + x] += strip[x]
+    else:
+        for x in range(len(strip)):
+            line[(first + x) >> 1] += strip[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -127,94 +131,73 @@ def doubled(halves: Floats, out: Floats) -> None:
             row[2 * x + 1] = d * line[x] + c * line[x + 1] + b * line[x + 2] + a * line[x + 3]
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def sizes(answer: Floats, out: Floats) -> None:
+    """(y, x) largest size of a block's responses; 0 in the pixels around it."""
+    out[:] = 0
+    n = answer.shape[2] - 2
+    for y in range(1, answer.shape[1] - 1):
+        most = out[y, 1 : n + 1]
+        for k in range(len(answer)):
+            row = answer[k, y, 1 : n + 1]
+            for x in range(n):
+                most[x] = max(most[x], abs(row[x]))
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
-def marked(
+def extrema(
     answer: Floats,
+    most: Floats,
     film: NDArray[np.bool_],
     corner: tuple[int, int],
-    least: tuple[float, float, float],
+    sign: float,
+    least: float,
     inner: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Extrema of a block of responses, and where they are large at all.
+) -> NDArray[np.float64]:
+    """Maxima of a block's responses over radius and place, or minima if the sign is -1.
 
     Parameters
     ----------
     answer : (R, y + 2, x + 2) float32 array
         The block and the pixels around it.
+    most : (y + 2, x + 2) float32 array
+        As of `sizes`.
     film : (Y, X) bool array
         Of the whole picture.
     corner : (int, int)
         Row and column of the block's first pixel.
-    least : (float, float, float)
-        Sizes of maxima, minima and anything, from which they are told.
+    sign, least : float
+        Responses count times the sign, from so much on.
     inner : (R,) int array
         Another radius of each.
 
     Returns
     -------
-    maxima, minima : (N, 5) arrays
+    (N, 5) array
         Radius, row, column, response, and that of the other radius there.
-    large : (M, 2) array
-        Rows and columns.
     """
-    maxima, minima = np.empty((64, 5)), np.empty((64, 5))
-    large = np.empty((64, 2), np.int64)
-    n_high = n_low = n_large = 0
-    y0, x0 = corner
-    last = min(answer.shape[1] - 2, film.shape[0] - y0), min(answer.shape[2] - 2, film.shape[1] - x0)
-    top, left = 1 if y0 == 0 else 0, 1 if x0 == 0 else 0
-    bottom = last[0] + 1 if y0 + last[0] == film.shape[0] else last[0] + 2
-    right = last[1] + 1 if x0 + last[1] == film.shape[1] else last[1] + 2
-    high, low, some = np.float32(least[0]), np.float32(-least[1]), np.float32(least[2])
-    whole = answer[:, :bottom, :right]
-    most = np.empty(last[1] + 1, np.float32)
-    for y in range(1, last[0] + 1):
-        most[:] = 0
-        for k in range(len(answer)):
-            row = answer[k, y]
-            for x in range(1, last[1] + 1):
-                value = row[x]
-                most[x] = max(most[x], abs(value))
-        for x in range(1, last[1] + 1):
-            if most[x] > some:
-                if n_large == len(large):
-                    large = np.concatenate((large, np.empty_like(large)))
-                large[n_large, 0], large[n_large, 1] = y0 + y - 1, x0 + x - 1
-                n_large += 1
-            if most[x] < min(high, -low) or not film[y0 + y - 1, x0 + x - 1]:
+    found, n = np.empty((64, 5)), 0
+    y0, x0 = corner[0] - 1, corner[1] - 1
+    s, lowest = np.float32(sign), np.float32(least)
+    # The pixels around the block do not count where they are beside the picture.
+    top, left = max(-y0, 0), max(-x0, 0)
+    whole = answer[:, : film.shape[0] - y0, : film.shape[1] - x0]
+    for y in range(1, min(answer.shape[1] - 1, film.shape[0] - y0)):
+        for x in range(1, min(answer.shape[2] - 1, film.shape[1] - x0)):
+            if most[y, x] < lowest or not film[y0 + y, x0 + x]:
                 continue
             for k in range(len(answer)):
-                value = answer[k, y, x]
-                if value >= high and _highest(whole, np.float32(1), k, y, x, top, left):
-                    if n_high == len(maxima):
-                        maxima = np.concatenate((maxima, np.empty_like(maxima)))
-                    _note(maxima[n_high], answer, inner, (k, y, x), corner)
-                    n_high += 1
-                if value <= low and _highest(whole, np.float32(-1), k, y, x, top, left):
-                    if n_low == len(minima):
-                        minima = np.concatenate((minima, np.empty_like(minima)))
-                    _note(minima[n_low], answer, inner, (k, y, x), corner)
-                    n_low += 1
-    return maxima[:n_high], minima[:n_low], large[:n_large]
+                if s * answer[k, y, x] >= lowest and _highest(whole, s, k, y, x, top, left):
+                    if n == len(found):
+                        found = np.concatenate((found, np.empty_like(found)))
+                    found[n, 0], found[n, 1], found[n, 2] = k, y0 + y, x0 + x
+                    found[n, 3], found[n, 4] = answer[k, y, x], answer[inner[k], y, x]
+                    n += 1
+    return found[:n]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _note(
-    row: NDArray[np.float64],
-    answer: Floats,
-    inner: NDArray[np.int64],
-    at: tuple[int, int, int],
-    corner: tuple[int, int],
-) -> None:
-    k, y, x = at
-    row[0], row[1], row[2] = k, corner[0] + y - 1, corner[1] + x - 1
-    row[3], row[4] = answer[k, y, x], answer[inner[k], y, x]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _highest(
-    answer: Floats, sign: np.float32, k: int, y: int, x: int, top: int, left: int
-) -> bool:
+def _highest(answer: Floats, sign: np.float32, k: int, y: int, x: int, top: int, left: int) -> bool:
     """Whether no neighbour in radius and place is higher, those before `top` or `left` aside."""
     n, height, width = answer.shape
     value = sign * answer[k, y, x]
