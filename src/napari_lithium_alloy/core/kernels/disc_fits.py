@@ -345,15 +345,22 @@ def take_off_cells(
 ) -> None:
     """Take from an image values of cells, between their centres, where there is film."""
     n_rows, n_columns = cells.shape
-    line = np.empty(n_columns, np.float32)
+    width = image.shape[1]
+    line, step = np.zeros(n_columns + 1, np.float32), np.zeros(n_columns + 1, np.float32)
+    at, beyond = np.empty(width, np.int32), np.empty(width, np.float32)
+    for x in range(width):
+        u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
+        at[x] = np.int32(u)
+        beyond[x] = np.float32(u - at[x])
     for y in range(rows[0], rows[1]):
         v = min(max((y + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
         i = min(int(v), max(n_rows - 2, 0))
         below, f = min(i + 1, n_rows - 1), np.float32(v - i)
         for c in range(n_columns):
             line[c] = cells[i, c] + f * (cells[below, c] - cells[i, c])
-        for x in range(image.shape[1]):
-            u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
-            j = min(int(u), max(n_columns - 2, 0))
-            value = line[j] + np.float32(u - j) * (line[min(j + 1, n_columns - 1)] - line[j])
-            image[y, x] -= value if film[y, x] else np.float32(0)
+        for c in range(n_columns - 1):
+            step[c] = line[c + 1] - line[c]
+        row, own = image[y], film[y]
+        for x in range(width):
+            value = line[at[x]] + beyond[x] * step[at[x]]
+            row[x] -= value if own[x] else np.float32(0)

@@ -82,22 +82,24 @@ def weighted_parts(
     rest = np.empty((len(loss), n), np.float32)
     first = left - corner[1] * pixels
     out[:] = 0
-    for row in range(out.shape[1] * pixels):
-        y = corner[0] * pixels + row
-        if y < 0 or y >= height:
+    for row in range(out.shape[1]):
+        top = (corner[0] + row) * pixels
+        if top + pixels <= 0 or top >= height:
             continue
-        w = weight[y, left:right]
-        for k in range(len(loss)):
-            own, lost, there = rest[k], loss[k, y, left:right], free[k, y, left:right]
-            for x in range(n):
-                own[x] = (lost[x] + full * there[x]) * w[x]
+        rest[:] = 0
+        for y in range(max(top, 0), min(top + pixels, height)):
+            w = weight[y, left:right]
+            for k in range(len(loss)):
+                own, lost, there = rest[k], loss[k, y, left:right], free[k, y, left:right]
+                for x in range(n):
+                    own[x] += (lost[x] + full * there[x]) * w[x]
         for j in range(len(out)):
             strip[:] = 0
             for k in range(len(loss)):
                 own, share = rest[k], basis[j, k]
                 for x in range(n):
                     strip[x] += share * own[x]
-            _add_line(strip, first, pixels, out[j, row // pixels])
+            _add_line(strip, first, pixels, out[j, row])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)

@@ -13,6 +13,7 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 RING, CORE, INNER, DISC = range(4)
 """Order of a site's pixels."""
+_FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -126,6 +127,22 @@ def _film_light(
         film[film == -1.0] = usual
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _sum(values: Doubles) -> float:
+    total = 0.0
+    for j in range(len(values)):
+        total += values[j]
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _sum_of_sizes(change: Doubles, per_film: float) -> float:
+    total = 0.0
+    for j in range(len(change)):
+        total += abs(1 - change[j] * per_film)
+    return total
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def site_losses(
     change: Doubles,
@@ -164,13 +181,13 @@ def site_losses(
                 unknown |= math.isnan(room[j])
             floor = math.nan if unknown else floor_share * middle_of(room, len(room))
         for kind in range(CORE, DISC + 1):
-            total = own = 0.0
-            for j in range(begin[i, kind], begin[i, kind + 1]):
-                loss = 1 - change[j] * per_film
-                total += abs(loss) - floor if floor_share > 0 else loss
-                own += change[j]
-            n = max(begin[i, kind + 1] - begin[i, kind], 1)
-            out[kind - 1, i] = total / n
+            part = change[begin[i, kind] : begin[i, kind + 1]]
+            n = max(len(part), 1)
+            own = _sum(part)
+            if floor_share > 0:
+                out[kind - 1, i] = (_sum_of_sizes(part, per_film) - len(part) * floor) / n
+            else:
+                out[kind - 1, i] = (len(part) - own * per_film) / n
             if kind == CORE:
                 out[3, i] = own / n
 
