@@ -17,6 +17,8 @@ from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 
 SAMPLE, SAMPLED_ROWS = 8, 32
 """One row in so many, of a large field about as many rows, tell what all pixels have in common."""
+SAMPLED_COLUMNS = 1024
+"""About as many of those rows' pixels."""
 AT_ONCE_BYTES = 128 * 2**20
 STRIP = 16
 """Rows that a thread goes through all frames with."""
@@ -28,8 +30,10 @@ class DepositionSums:
 
     Attributes
     ----------
+    level : float or numpy.ndarray
+        Dark level in counts.
     dark : numpy.ndarray
-        (Y, X) float32 counts.
+        (Y, X) float32, the same at each pixel.
     part_of : numpy.ndarray
         (T,) the part each frame belongs to.
     n_early : int
@@ -48,6 +52,7 @@ class DepositionSums:
         (Y,) True in rows in which any light is missing.
     """
 
+    level: float | FloatArray
     dark: Float32Array
     part_of: IntArray
     n_early: int
@@ -67,6 +72,7 @@ class DepositionSums:
     ) -> DepositionSums:
         """No frames yet; `parts` are the frames of each, by their place in the deposition."""
         return cls(
+            level=dark,
             dark=np.zeros(shape, np.float32) + np.asarray(dark, np.float32),
             part_of=np.repeat(np.arange(len(parts)), [len(p) for p in parts]),
             n_early=n_early,
@@ -79,15 +85,18 @@ class DepositionSums:
 
     def add_frames(self, recording: Recording, frames: IntArray) -> Work[None]:
         """Add successive frames, from a memory map or else some read at a time."""
-        mapped = recording.mapped
-        if mapped is not None and mapped.dtype in COMPILED_FOR:
-            yield from self._add(mapped[int(frames[0]) : int(frames[-1]) + 1], 0, 0)
+        mapped = recording.light(self.level)
+        if mapped is not None and mapped.counts.dtype in COMPILED_FOR:
+            own = mapped.frames(int(frames[0]), int(frames[-1]) + 1)
+            self.dark[:] = own.dark
+            yield from self._add(own.counts, own.factor, 0, 0)
             return
         dtype = recording.frames.dtype
         dtype = dtype if dtype in COMPILED_FOR else np.dtype(np.float32)
         n, pixels = len(frames), self.early.size
         at_once = max(2, min(n, AT_ONCE_BYTES // (dtype.itemsize * pixels)))
         room = np.empty((2 + at_once, *self.early.shape), dtype)
+        same = np.ones(len(room), np.float32)
 
         def read(some: Rows) -> None:
             for i in range(*some):
@@ -96,11 +105,13 @@ class DepositionSums:
         for first in range(0, n, at_once):
             new, before = min(at_once, n - first), min(first, 2)
             finish(by_rows(read, new, most=1))
-            work = self._add(room[2 - before : 2 + new], before, first)
+            work = self._add(room[2 - before : 2 + new], same, before, first)
             yield from part(work, first, first + new, n)
             room[:2] = room[new : new + 2]
 
-    def _add(self, counts: NDArray[Any], before: int, first: int) -> Work[None]:
+    def _add(
+        self, counts: NDArray[Any], factor: Float32Array, before: int, first: int
+    ) -> Work[None]:
         """Add frames from number `first` on; the `before` first of them were added already."""
         from napari_lithium_alloy.core.kernels.depositions import add_frames
 
@@ -109,23 +120,28 @@ class DepositionSums:
         def look(some: Rows) -> None:
             for i in range(*some):
                 if i >= 2:
-                    usual[i] = self._usual_bend(counts[i - 2 : i + 1])
+                    usual[i] = self._usual_bend(counts[i - 2 : i + 1], factor[i - 2 : i + 1])
 
         finish(by_rows(look, len(counts), most=4))
         parts = self.part_of[first : first + len(counts) - before]
         early = max(min(self.n_early - first, len(parts)), 0)
+        whole = counts.dtype.kind in "ui"
         sums = (self.light, self.early, self.squares, self.missing, self.gaps)
 
         def add(rows: Rows) -> None:
-            add_frames(counts, before, self.dark, parts, early, usual, rows, *sums)
+            add_frames(counts, before, self.dark, factor, whole, parts, early, usual, rows, *sums)
 
         yield from by_rows(add, len(self.early), most=STRIP)
 
-    def _usual_bend(self, three: NDArray[Any]) -> float:
+    def _usual_bend(self, three: NDArray[Any], factor: Float32Array) -> float:
         """Median second difference in time of three frames' light."""
-        n = len(self.early)
+        n, width = self.early.shape
         rows = slice(None, None, max(SAMPLE, n // SAMPLED_ROWS))
-        a, b, c = (frame[rows].astype(np.float32) - self.dark[rows] for frame in three)
+        some = rows, slice(None, None, max(1, width // SAMPLED_COLUMNS))
+        a, b, c = (
+            (frame[some].astype(np.float32) - self.dark[some]) * f
+            for frame, f in zip(three, factor, strict=True)
+        )
         bend = c - 2 * b + a
         bend = bend[np.isfinite(bend)]
         return float(np.median(bend)) if bend.size else 0.0

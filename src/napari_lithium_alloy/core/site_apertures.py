@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import spatial
 
-from napari_lithium_alloy.core.kernels import compilable
+from napari_lithium_alloy.core.kernels import COMPILED_FOR, compilable
 from napari_lithium_alloy.core.photometry import LEAST_SHARE
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
@@ -150,26 +150,31 @@ class SiteLight:
         dark: float | FloatArray,
         first: IntArray,
     ) -> None:
+        from napari_lithium_alloy.core.kernels.site_light import changes_at
+
         self.recording, self.apertures = recording, apertures
-        whole = np.asarray(dark, dtype=float)
+        mapped = recording.light(dark)
+        self.mapped = mapped if mapped and mapped.counts.dtype in COMPILED_FOR else None
+        whole = np.asarray(self.mapped.dark if self.mapped else dark, dtype=float)
         self.dark = np.broadcast_to(whole, recording.field_shape).ravel()[apertures.at]
         self.share = 0.0 if recording.frames.dtype.kind in "ui" else LEAST_SHARE
         self.start = np.ones(len(apertures.at))
-        total = sum(self._frame(int(t))[apertures.at].astype(float) for t in first)
-        start = np.asarray(total / len(first) - self.dark, dtype=float)
+        total = sum(self._light(int(t)) for t in first)
+        start = np.asarray(total / len(first), dtype=float)
         out = np.empty(len(start))
-        self._changes(start, np.arange(len(start)), np.zeros(len(start)), out)
+        at = np.arange(len(start))
+        changes_at(start, at, np.zeros(len(start)), 1.0, self.start, self.share, out)
         self.start = out
 
-    def _frame(self, t: int) -> NDArray[Any]:
-        return compilable(self.recording.read(t)).ravel()
+    def _frame(self, t: int) -> tuple[NDArray[Any], float]:
+        """Counts of one frame, pixel after pixel, and the factor that makes light of them."""
+        if self.mapped is not None:
+            return self.mapped.counts[t].ravel(), float(self.mapped.factor[t])
+        return compilable(self.recording.read(t)).ravel(), 1.0
 
-    def _changes(
-        self, counts: NDArray[Any], at: IntArray, dark: FloatArray, out: FloatArray
-    ) -> None:
-        from napari_lithium_alloy.core.kernels.site_light import changes_at
-
-        changes_at(counts, at, dark, self.start, self.share, out)
+    def _light(self, t: int) -> FloatArray:
+        counts, factor = self._frame(t)
+        return np.asarray((counts[self.apertures.at].astype(float) - self.dark) * factor)
 
     def losses(self, frames: IntArray, polarity: str) -> Work[FloatArray]:
         """(4, T, N) loss at the centre, over the inner half and the disc, and the centre's light.
@@ -177,7 +182,7 @@ class SiteLight:
         Losses are means against the film around, as a share of its light: positive where it
         became darker; with the polarity "either" of the size of the change, less the noise's.
         """
-        from napari_lithium_alloy.core.kernels.site_light import site_losses
+        from napari_lithium_alloy.core.kernels.site_light import changes_at, site_losses
 
         a = self.apertures
         out = np.empty((len(frames), 4, len(a.begin)))
@@ -186,7 +191,8 @@ class SiteLight:
         def look(some: Rows) -> None:
             change = np.empty(len(a.at))
             for i in range(*some):
-                self._changes(self._frame(int(frames[i])), a.at, self.dark, change)
+                counts, factor = self._frame(int(frames[i]))
+                changes_at(counts, a.at, self.dark, factor, self.start, self.share, change)
                 site_losses(change, a.begin, a.free, LEAST_RING, floor, out[i])
 
         yield from by_rows(look, len(frames), most=4)

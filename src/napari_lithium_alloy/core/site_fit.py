@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import spatial
@@ -24,7 +25,7 @@ from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST, STEPS, SWEEPS, pair_of
 from napari_lithium_alloy.core.site_templates import SEARCH_ONSET, Templates
-from napari_lithium_alloy.core.smoothing import some_of, wide_mean
+from napari_lithium_alloy.core.smoothing import blurred, some_of
 
 START_LOSS = 0.02
 FULLEST = 1.2
@@ -54,9 +55,7 @@ class DiscFit:
         self.film = film
         self.weight = np.where(film, 1 / images.variance, 0).astype(np.float32)
         self.loss = images.loss  # the images are ours from now on
-        for own in self.loss:
-            own -= np.median(some_of(own, film))
-            own *= film
+        finish(by_rows(self._level_images, len(self.loss), most=1))
         self.free = np.ones_like(self.loss)
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)
@@ -66,30 +65,52 @@ class DiscFit:
         self.whole = np.empty((0, 2))
         """Places of discs that were tried in two and are one."""
 
+    def _level_images(self, which: Rows) -> None:
+        for own in self.loss[slice(*which)]:
+            own -= np.median(some_of(own, self.film))
+            own *= self.film
+
     @property
     def radii(self) -> FloatArray:
         """(N,) radii in pixels."""
         return np.asarray(np.exp(self.discs[:, LOG_RADIUS]))
 
+    @property
+    def left(self) -> tuple[Float32Array, Float32Array, float]:
+        """Losses, what the discs leave free, and the loss under lithium."""
+        return self.loss, self.free, self.full
+
     def _take_background(self) -> None:
-        """Take from the images what they have in common far and wide beside the discs."""
-        beside = self.film & (self.free.min(axis=0) > BESIDE)
+        """Take from the images what they have in common far and wide beside the discs.
+
+        Where no such pixels are near, it is the mean over all of them.
+        """
+        from napari_lithium_alloy.core.kernels.disc_fits import background_sums, take_off_cells
+
         wide = BACKGROUND_RADII * float(self.templates.radii_px[-1])
         cell = max(1, int(wide / 8))
-        for image, rest in zip(self.loss, self.left_over(), strict=True):
-            around = wide_mean(np.ascontiguousarray(rest), beside, wide, cell)
-            level = float(np.median(some_of(rest, beside))) if beside.any() else 0.0
-            image -= np.where(np.isfinite(around), around, level) * self.film
-
-    def left_over(self) -> Float32Array:
-        """(K, Y, X) loss of light that the discs do not explain."""
+        sizes = [max(n // cell, 1) for n in self.film.shape]
+        sums = np.empty((len(self.loss), *sizes), np.float32)
+        known = np.empty(sizes, np.float32)
         share = (self.templates.frames / self.templates.frames.sum()).astype(np.float32)
-        mean = 1 - np.einsum("k,kyx->yx", share, self.free)
-        rest = self.free - 1
-        rest += mean
-        rest *= np.float32(self.full)
-        rest += self.loss
-        return rest
+        full, least = np.float32(self.full), np.float32(BESIDE)
+
+        def add(rows: Rows) -> None:
+            background_sums(
+                self.loss, self.free, self.film, share, full, least, cell, rows, sums, known
+            )
+
+        finish(by_rows(add, len(known), most=8))
+        near = blurred(known, wide / cell)
+        for image, own in zip(self.loss, sums, strict=True):
+            level = own.sum() / max(known.sum(), 1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                around = np.where(near > 0, blurred(own, wide / cell) / near, level)
+
+            def take_off(rows: Rows, image: Float32Array = image, cells: Any = around) -> None:
+                take_off_cells(image, self.film, cells, cell, rows)
+
+            finish(by_rows(take_off, len(image)))
 
     def add(self, new: FloatArray) -> None:
         """Take in discs (y, x, radius) and fit all that they reach together."""
@@ -223,10 +244,15 @@ class DiscFit:
         from napari_lithium_alloy.core.kernels.disc_fits import normals_of
 
         t = self.templates
-        normals = normals_of(
-            self.loss, self.free, self.weight, t.frames, self.full, self.discs, t.table, t.grid,
-            t.margin_px,
-        )  # fmt: skip
+        normals = np.empty((len(self.discs), 5, 5))
+
+        def measure(which: IntArray) -> None:
+            normals[which] = normals_of(
+                self.loss, self.free, self.weight, t.frames, self.full, self.discs[which],
+                t.table, t.grid, t.margin_px,
+            )  # fmt: skip
+
+        self._in_strips(np.arange(len(self.discs)), measure)
         normals[:, LOSS, LOSS] += 1 / (ALIKE * self.full) ** 2
         sd = np.full(len(self.discs), np.nan)
         known = np.linalg.matrix_rank(normals) == normals.shape[1]

@@ -8,17 +8,16 @@ import numpy as np
 from scipy import spatial
 
 from napari_lithium_alloy.core.disc_columns import LOG_RADIUS, LOSS, ONSET
-from napari_lithium_alloy.core.matched_filter import MatchedFilter
+from napari_lithium_alloy.core.matched_filter import Answers, MatchedFilter
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import Work, finish
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.site_fit import DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST
 from napari_lithium_alloy.core.site_templates import Templates, templates_of
-from napari_lithium_alloy.core.smoothing import blurred, noise_left
+from napari_lithium_alloy.core.smoothing import blurred, noise_left, some_of
 
 ROUNDS = 6
 AT_ONCE = 0.9
@@ -29,6 +28,8 @@ HOLLOW = 0.6
 """Share of the signal its inner half must give for a disc not to be a ring of others."""
 SUSPECT = 3.5
 """Response of what is left at a disc, from which it may be two."""
+LEAST_NEGATIVE = 2.0
+"""Size from which negative responses are told."""
 SEED_SIGMA_PX = 1.0
 SEED_SD = 6.0
 """Depth of the saddle between two peaks of darkening, in units of its noise."""
@@ -89,25 +90,29 @@ def search_discs(
     images = fine.in_pairs()
     templates = templates_of(images, sigma_px, *radii_px)
     fit, blur = DiscFit(images, film, templates), BLURS * sigma_px
-    matched = MatchedFilter(templates, film.shape)
+    matched = MatchedFilter(templates, images.variance, film)
+
+    def look() -> Answers:
+        return matched.answers(fit.left, least_snr, LEAST_NEGATIVE, SUSPECT)
+
     yield 1, ROUNDS + 1
-    seeds = _seeds(images, film, fit.left_over(), matched, templates)
+    seeds = _seeds(images, film, fit.loss, matched, templates)
     if len(seeds):
         fit.add(seeds)
         fit.prune(0.9 * least_snr, blur)
-    answer = matched.responses(fit.left_over(), images.variance, film)
+    answer = look()
     for i in range(ROUNDS):
         before = len(fit.discs)
         halved = fit.split(_suspects(answer, fit, blur), least_snr, blur)
         if halved:
-            answer = matched.responses(fit.left_over(), images.variance, film)
-        new = _Peaks.of(answer, film, templates, least_snr).free_of(fit, blur)
+            answer = look()
+        new = _Peaks.of(answer, templates).free_of(fit, blur)
         if len(new):
             fit.add(new)
         elif not halved:
             break
         fit.prune(0.9 * least_snr, blur)
-        answer = matched.responses(fit.left_over(), images.variance, film)
+        answer = look()
         yield i + 2, ROUNDS + 1
         lasting = len(fit.discs) - before
         if not halved and lasting <= HARDLY_ANY * before and _are_faint(fit, new, least_snr):
@@ -115,8 +120,8 @@ def search_discs(
     fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
-    negatives = _negatives(answer, film, fit, templates)
-    del answer, images  # large, and not needed any more
+    negatives = _negatives(answer, fit, templates)
+    del images  # large, and not needed any more
     last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px, search=False))
     discs = last.discs[order]
     return FoundDiscs(
@@ -148,20 +153,19 @@ def _seeds(
 ) -> FloatArray:
     """(N, 3) rows, columns and first radii of the clear peaks of darkening."""
     from napari_lithium_alloy.core.kernels.depositions import high_peaks
-    from napari_lithium_alloy.core.kernels.ranking import order_of
 
     # Mirrored at the film's edge would be right; film's median hardly differs for peaks inside.
-    level = float(np.median(images.darkening[film]))
+    level = float(np.median(some_of(images.darkening, film)))
     smooth = blurred(np.where(film, images.darkening, level), SEED_SIGMA_PX)
     noise = noise_left(SEED_SIGMA_PX) * np.sqrt(images.variance / images.darkening_frames)
     clear = (smooth / noise).astype(np.float32)
     marks = np.zeros(film.shape, dtype=bool)
-    high_peaks(clear, order_of(-clear.ravel()), SEED_SD, marks)
+    high_peaks(clear, SEED_SD, marks)
     at = np.argwhere(marks & film)
     if not len(at):
         return np.empty((0, 3))
     places = at.astype(float)
-    answer = matched.at_places(at, loss, images.variance, film)
+    answer = matched.at_places(at, loss)
     radii = templates.radii_px[answer.argmax(axis=0)]
     if len(at) > 1:
         apart = spatial.KDTree(places).query(places, k=2)[0][:, 1]
@@ -174,20 +178,16 @@ def _seeds(
 class _Peaks:
     """Maxima of the responses over place and radius, strongest first."""
 
-    places: IntArray
+    places: FloatArray
     radii: FloatArray
     snr: FloatArray
 
     @classmethod
-    def of(
-        cls, answer: Float32Array, film: BoolArray, templates: Templates, least_snr: float
-    ) -> _Peaks:
-        at = _extrema(answer, film, 1, least_snr)
-        snr = answer[tuple(at.T)]
-        order = np.argsort(-snr, kind="stable")
-        at, snr = at[order], snr[order]
-        solid = _solid(answer, at, templates)
-        peaks = cls(at[solid, 1:], templates.radii_px[at[solid, 0]], snr[solid])
+    def of(cls, answer: Answers, templates: Templates) -> _Peaks:
+        order = np.argsort(-answer.maxima[:, 3], kind="stable")
+        found = answer.maxima[order]
+        found = found[_solid(found, templates)]
+        peaks = cls(found[:, 1:3], templates.radii_px[found[:, 0].astype(int)], found[:, 3])
         whole = ~peaks.groups()
         return cls(peaks.places[whole], peaks.radii[whole], peaks.snr[whole])
 
@@ -225,42 +225,29 @@ class _Peaks:
         first, second, away = near_pairs(self.places, self.places, 2 * AT_ONCE * reach)
         close = (away < AT_ONCE * (self.radii[first] + self.radii[second])) & (first < second)
         taken = taken_in_turn(free, first[close], second[close])
-        return np.column_stack([self.places[taken].astype(float), self.radii[taken]])
+        return np.column_stack([self.places[taken], self.radii[taken]])
 
 
-def _suspects(answer: Float32Array, fit: DiscFit, blur_px: float) -> IntArray:
+def _suspects(answer: Answers, fit: DiscFit, blur_px: float) -> IntArray:
     """Indices of discs at which something is left that is not noise."""
-    left = np.argwhere(np.maximum(answer.max(axis=0), -answer.min(axis=0)) > SUSPECT)
-    if not len(left) or not len(fit.discs):
+    if not len(answer.large) or not len(fit.discs):
         return np.empty(0, dtype=int)
-    away, _ = spatial.KDTree(left).query(fit.discs[:, :2])
+    away, _ = spatial.KDTree(answer.large).query(fit.discs[:, :2])
     return np.flatnonzero(away < fit.radii + blur_px)
 
 
-def _solid(answer: Float32Array, at: IntArray, templates: Templates) -> BoolArray:
+def _solid(maxima: FloatArray, templates: Templates) -> BoolArray:
     """(N,) whether a disc's inner half answers as that of a disc does, and not of a ring."""
-    k, y, x = at.T
+    k, response, of_inner = maxima[:, 0].astype(int), maxima[:, 3], maxima[:, 4]
     inner = np.searchsorted(templates.radii_px, templates.radii_px[k] / 2)
-    due = HOLLOW * templates.likeness[k, inner] * answer[k, y, x] - 2
-    return np.asarray((inner >= k) | (answer[inner, y, x] >= due))
+    due = HOLLOW * templates.likeness[k, inner] * response - 2
+    return np.asarray((inner >= k) | (of_inner >= due))
 
 
-def _extrema(answer: Float32Array, film: BoolArray, sign: int, least: float) -> IntArray:
-    """(N, 3) indices of the maxima of at least so much, or minima if the sign is -1."""
-    from napari_lithium_alloy.core.kernels.depositions import mark_peaks
-
-    marks = np.zeros(answer.shape, dtype=bool)
-    finish(by_rows(lambda rows: mark_peaks(answer, film, sign, least, rows, marks), len(film)))
-    return np.argwhere(marks)
-
-
-def _negatives(
-    answer: Float32Array, film: BoolArray, fit: DiscFit, templates: Templates
-) -> FloatArray:
+def _negatives(answer: Answers, fit: DiscFit, templates: Templates) -> FloatArray:
     """Sizes of the negative extrema of what the discs leave, away from the discs."""
-    at = _extrema(answer, film, -1, float(np.finfo(np.float32).tiny))
-    sizes = -answer[tuple(at.T)]
-    if len(fit.discs) and len(at):
-        away, nearest = spatial.KDTree(fit.discs[:, :2]).query(at[:, 1:])
-        sizes = sizes[away > fit.radii[nearest] + templates.radii_px[at[:, 0]]]
-    return np.sort(sizes.astype(float))[::-1]
+    k, places, sizes = answer.minima[:, 0].astype(int), answer.minima[:, 1:3], -answer.minima[:, 3]
+    if len(fit.discs) and len(places):
+        away, nearest = spatial.KDTree(fit.discs[:, :2]).query(places)
+        sizes = sizes[away > fit.radii[nearest] + templates.radii_px[k]]
+    return np.sort(sizes)[::-1]

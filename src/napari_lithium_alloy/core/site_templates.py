@@ -22,6 +22,8 @@ TABLE_RADII = 44
 TABLE_ONSETS = np.linspace(0, 0.8, 33)
 """Finely: coarser ones, read on straight lines, made onsets up to 0.6 s in 60 s early."""
 STILL_STEP_PX = 0.05
+HALVED_PX = 3.4
+"""Radius from which discs are looked for in pictures of half the size: they are smooth enough."""
 SEARCH_ONSET = 0.1
 """Share of the deposition after which the discs looked for begin."""
 SURROUNDINGS = 2.0
@@ -32,7 +34,12 @@ SIGMAS = 4.0
 
 
 def growing_disc(
-    radius_px: float, onset: float, shares: Sequence[FloatArray], sigma_px: float
+    radius_px: float,
+    onset: float,
+    shares: Sequence[FloatArray],
+    sigma_px: float,
+    *,
+    between: bool = False,
 ) -> FloatArray:
     """(K, n, n) covered share of pixels, blurred, of a disc whose area grows from its onset on.
 
@@ -46,10 +53,12 @@ def growing_disc(
         When each image's frames were taken, as a share of the stage.
     sigma_px : float
         Standard deviation of the point spread.
+    between : bool
+        Whether its centre is at the corner of four pixels, not at one's centre; n is even then.
     """
     half = int(np.ceil(radius_px + SIGMAS * sigma_px + 1))
-    n, fine = 2 * half + 1, OVERSAMPLING
-    at = (np.arange(n * fine) + 0.5) / fine - half - 0.5
+    n, fine = 2 * half + (0 if between else 1), OVERSAMPLING
+    at = (np.arange(n * fine) + 0.5) / fine - n / 2
     from_centre = (at[:, None] ** 2 + at[None, :] ** 2) / radius_px**2
     begins = onset + (1 - onset) * from_centre
     images = []
@@ -71,6 +80,8 @@ class Templates:
         (R,) radii looked for.
     patches : list of numpy.ndarray
         (K, n, n) each, less their surroundings and their mean over the frames.
+    halved : list of numpy.ndarray
+        The last of them, of discs large enough to be looked for in pictures of half the size.
     likeness : numpy.ndarray
         (R, R) correlation of concentric discs.
     table : numpy.ndarray
@@ -85,6 +96,7 @@ class Templates:
 
     radii_px: FloatArray
     patches: list[FloatArray]
+    halved: list[FloatArray]
     likeness: FloatArray
     table: Float32Array
     grid: FloatArray
@@ -109,12 +121,14 @@ def templates_of(
     n = int(np.ceil(np.log(largest_px / smallest_px) / np.log(RADIUS_STEP))) + 1
     radii = np.geomspace(smallest_px, largest_px, max(n, 2))
     frames = images.frames
-    patches = [
-        _against_surroundings(
-            growing_disc(r, SEARCH_ONSET, images.shares, sigma_px), frames, r, sigma_px
-        )
-        for r in (radii if search else [])
-    ]
+    looked_for = radii if search else radii[:0]
+
+    def patch(radius: float, between: bool) -> FloatArray:
+        disc = growing_disc(radius, SEARCH_ONSET, images.shares, sigma_px, between=between)
+        return _against_surroundings(disc, frames, radius, sigma_px)
+
+    patches = [patch(r, between=False) for r in looked_for]
+    halved = [_in_halves(patch(r, between=True)) for r in looked_for if r >= HALVED_PX]
     reach = largest_px + SIGMAS * sigma_px + 1
     rho = np.arange(0, reach + PROFILE_STEP_PX, PROFILE_STEP_PX)
     table = _table(np.geomspace(smallest_px, largest_px, TABLE_RADII), images.shares, sigma_px, rho)
@@ -122,6 +136,7 @@ def templates_of(
     return Templates(
         radii_px=radii,
         patches=patches,
+        halved=halved,
         likeness=_likeness(patches, frames) if search else np.empty((0, 0)),
         table=table,
         grid=np.array([np.log(smallest_px), step, TABLE_ONSETS[1]]),
@@ -136,12 +151,20 @@ def _against_surroundings(
     """A disc less what its surroundings and its mean over the frames have in common with it."""
     wide = SURROUNDINGS * max(radius_px, 2 * sigma_px)
     half = max(int(np.ceil(3 * wide)), disc.shape[1] // 2)
+    half += (1 - half % 2) * (1 - disc.shape[1] % 2)  # an even patch is an odd number of pairs
     room = half - disc.shape[1] // 2
     patch = np.pad(disc, ((0, 0), (room, room), (room, room)))
-    line = np.exp(-0.5 * (np.arange(-half, half + 1) / wide) ** 2)
+    n = patch.shape[1]
+    line = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / wide) ** 2)
     around = np.outer(line, line) / line.sum() ** 2
     patch = patch - patch.sum(axis=(1, 2), keepdims=True) * around
     return np.asarray(patch - np.tensordot(frames / frames.sum(), patch, axes=1))
+
+
+def _in_halves(patch: FloatArray) -> FloatArray:
+    """Means over squares of two by two pixels."""
+    k, n = patch.shape[0], patch.shape[1] // 2
+    return np.asarray(patch.reshape(k, n, 2, n, 2).mean(axis=(2, 4)))
 
 
 def _table(

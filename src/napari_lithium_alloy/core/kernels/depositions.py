@@ -14,11 +14,16 @@ _LARGEST = np.finfo(np.float32).max
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _light_of(row: NDArray[Any], dark: Floats, out: Floats) -> bool:
-    """Fill in a row's light; whether any of it is missing."""
+def _light_of(
+    row: NDArray[Any], dark: Floats, factor: np.float32, whole: bool, out: Floats
+) -> bool:
+    """Fill in a row's light; whether any of it is missing, as of whole numbers none is."""
     known = 0
     for x in range(len(row)):
-        out[x] = np.float32(row[x]) - dark[x]
+        out[x] = (np.float32(row[x]) - dark[x]) * factor
+    if whole:
+        return False
+    for x in range(len(row)):
         known += 1 if abs(out[x]) <= _LARGEST else 0
     return known < len(row)
 
@@ -49,6 +54,8 @@ def add_frames(
     counts: NDArray[Any],
     before: int,
     dark: Floats,
+    factor: Floats,
+    whole: bool,
     part_of: NDArray[np.int64],
     n_early: int,
     usual: Floats,
@@ -67,6 +74,10 @@ def add_frames(
         Frames one after the other, the first `before` of which are added already.
     before : int
     dark : (Y, X) float32 array
+    factor : (T,) float32 array
+        Light is counts less dark times it.
+    whole : bool
+        Whether counts are whole numbers, none of which is missing.
     part_of : (T - before,) int array
         The part each new frame belongs to.
     n_early : int
@@ -83,7 +94,7 @@ def add_frames(
     for y in range(rows[0], rows[1]):
         for t in range(n):
             now = t % 3
-            gap[now] = _light_of(counts[t, y], dark[y], room[now])
+            gap[now] = _light_of(counts[t, y], dark[y], factor[t], whole, room[now])
             gaps[y] |= gap[now]
             if t < before:
                 continue
@@ -165,42 +176,50 @@ def _is_peak(answer: Floats, s: np.float32, value: np.float32, k: int, y: int, x
 
 
 @njit(nogil=True, cache=True)
-def _root(parent: NDArray[np.int64], i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
+def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
+    """Mark peaks that rise so far above the highest saddle to a higher one.
+
+    Of pixels of the same value the first is the higher. From each peak its surroundings are
+    flooded down to so far below it, which soon ends at a higher pixel if there is one.
+    """
+    height, width = image.shape
+    seen = np.full(height * width, -1, np.int32)
+    values, lowest = image.ravel(), image.min()
+    stack = np.empty(1024, np.int32)
+    for y in range(height):
+        for x in range(width):
+            start = y * width + x
+            if (image[y, x] - lowest < least and least > 0) or not _first_around(image, y, x):
+                continue
+            level = image[y, x] - np.float32(least)
+            stack[0], n, alone = start, 1, True
+            seen[start] = start
+            while n and alone:
+                n -= 1
+                at = stack[n]
+                b0, c0 = at // width, at % width
+                for b in range(max(b0 - 1, 0), min(b0 + 2, height)):
+                    for c in range(max(c0 - 1, 0), min(c0 + 2, width)):
+                        j = b * width + c
+                        if seen[j] == start or values[j] <= level:
+                            continue
+                        if values[j] > image[y, x] or (values[j] == image[y, x] and j < start):
+                            alone = False
+                        seen[j] = start
+                        if n == len(stack):
+                            stack = np.concatenate((stack, np.empty_like(stack)))
+                        stack[n] = j
+                        n += 1
+            out[y, x] = alone
 
 
 @njit(nogil=True, cache=True)
-def high_peaks(
-    image: Floats, order: NDArray[np.int32], least: float, out: NDArray[np.bool_]
-) -> None:
-    """Mark peaks that rise so far above the highest saddle to a higher one.
-
-    Pixels are flooded from the highest down, as `order` says; each basin is known by its peak.
-    """
+def _first_around(image: Floats, y: int, x: int) -> bool:
+    """Whether no neighbour is higher, or as high and before it."""
     height, width = image.shape
-    values, marks = image.ravel(), out.ravel()
-    parent = np.full(height * width, -1)
-    for i in order:
-        y, x = i // width, i % width
-        parent[i] = i
-        highest = i
-        for b in range(max(y - 1, 0), min(y + 2, height)):
-            for c in range(max(x - 1, 0), min(x + 2, width)):
-                j = b * width + c
-                if parent[j] < 0 or j == i:
-                    continue
-                other = _root(parent, j)
-                if other == highest:
-                    continue
-                low, high = highest, other
-                if low != i and values[low] >= values[high]:
-                    low, high = high, low
-                if low != i and values[low] - values[i] >= least:
-                    marks[low] = True
-                parent[low] = high
-                highest = high
-    if len(order):
-        marks[order[0]] = True
+    for b in range(max(y - 1, 0), min(y + 2, height)):
+        for c in range(max(x - 1, 0), min(x + 2, width)):
+            before = b < y or (b == y and c < x)
+            if image[b, c] > image[y, x] or (before and image[b, c] == image[y, x]):
+                return False
+    return True

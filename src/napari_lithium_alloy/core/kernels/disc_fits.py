@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.disc_columns import (
     ABOVE_USUAL,
@@ -24,12 +25,13 @@ from napari_lithium_alloy.core.kernels.disc_rows import (
     Floats,
     Indices,
     Room,
+    add_means,
     add_row,
     distances,
-    less_means,
     lines_of,
     room_for,
     slopes_of,
+    span,
     window,
 )
 
@@ -55,10 +57,11 @@ def multiply(
     one = np.float32(1)
     top, bottom, left, right = window(disc, margin, free.shape[1:])
     for y in range(top, bottom):
-        distances(disc, y, left, right, far, at, work)
+        first, stop = span(disc, y, margin, left, right)
+        distances(disc, y, first, stop, far, at, work)
         for k in range(free.shape[0]):
-            line, row = lines[0, k], free[k, y, left:right]
-            for x in range(right - left):
+            line, row = lines[0, k], free[k, y, first:stop]
+            for x in range(stop - first):
                 a = line[at[x]]
                 rest = one - min(share * (a + (line[at[x] + 1] - a) * work[0, x]), most)
                 row[x] = row[x] * rest if into else row[x] / rest
@@ -94,18 +97,23 @@ def normal_equations(
     `others` is what the other discs leave free.
     """
     lines, at, work = room[0], room[1], room[2][0]
-    slopes, mean, sums = room[3], room[2][1][0], np.zeros(EQUATIONS)
-    n, share = len(frames), (frames / frames.sum()).astype(np.float32)
+    slopes, means, sums = room[3][0], room[3][1], np.zeros(EQUATIONS)
+    whole = frames.sum()
+    most, one = np.float32(whole), np.float32(1)
     far = lines_of(disc, table, grid, margin, lines)
     top, bottom, left, right = window(disc, margin, weight.shape)
     for y in range(top, bottom):
-        distances(disc, y, left, right, far, at, work)
-        for k in range(n):
-            slopes_of(others[k, y, left:right], disc, full, k, lines, at, work, slopes[k])
-        less_means(slopes, share, right - left, mean)
-        for k in range(n):
-            row, w = loss[k, y, left:right], weight[y, left:right]
-            add_row(slopes[k], row, w, np.float32(frames[k]), np.float32(full), sums)
+        first, stop = span(disc, y, margin, left, right)
+        distances(disc, y, first, stop, far, at, work)
+        w = weight[y, first:stop]
+        means[:, : len(w)] = 0
+        for k in range(len(frames)):
+            row = others[k, y, first:stop]
+            slopes_of(row, loss[k, y, first:stop], disc, full, k, lines, at, work, slopes)
+            add_means(slopes, np.float32(frames[k] / whole), len(w), means)
+            add_row(slopes, w, np.float32(frames[k]), one, sums)
+        # Of what is free of its mean, as (a - <a>)(b - <b>) is on average ab - <a><b>.
+        add_row(means, w, most, -one, sums)
     i = 0
     for a in range(5):
         right_side[a] = sums[15 + a]
@@ -261,3 +269,98 @@ def chi2(loss: Floats, free: Floats, weight: Floats, frames: Doubles, full: floa
                 rest = loss[k, y, x] - full * (1 - free[k, y, x] - mean)
                 total += weight[y, x] * frames[k] * rest * rest
     return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def background_sums(
+    loss: Floats,
+    free: Floats,
+    film: NDArray[np.bool_],
+    share: Floats,
+    full: np.float32,
+    least: np.float32,
+    cell: int,
+    rows: tuple[int, int],
+    sums: Floats,
+    known: Floats,
+) -> None:
+    """Means over cells of what discs leave of the losses, and of where that is background.
+
+    Parameters
+    ----------
+    loss, free : (K, Y, X) float32 array
+    film : (Y, X) bool array
+    share : (K,) float32 array
+        Of each image's frames of all.
+    full : float
+    least : float
+        Share free of lithium from which a pixel is background.
+    cell : int
+        Side of a cell; a last cell takes the rows and columns that are left over.
+    rows : (int, int)
+        Of cells.
+    sums : (K, y, x) float32 array
+        Out: of the background, 0 elsewhere.
+    known : (y, x) float32 array
+        Out: share that is background.
+    """
+    n, height, width = loss.shape
+    strips, there = np.empty((n, width), np.float32), np.empty(width, np.float32)
+    mean, own = np.empty(width, np.float32), np.empty(width, np.float32)
+    zero, one = np.float32(0), np.float32(1)
+    for r in range(rows[0], rows[1]):
+        bottom = height if r == known.shape[0] - 1 else (r + 1) * cell
+        strips[:] = 0
+        there[:] = 0
+        for y in range(r * cell, bottom):
+            mean[:] = 0
+            own[:] = 1
+            for k in range(n):
+                row = free[k, y]
+                for x in range(width):
+                    mean[x] += share[k] * row[x]
+                    own[x] = min(own[x], row[x])
+            for x in range(width):
+                own[x] = one if own[x] > least and film[y, x] else zero
+                there[x] += own[x]
+            for k in range(n):
+                row, lost, strip = free[k, y], loss[k, y], strips[k]
+                for x in range(width):
+                    strip[x] += own[x] * (lost[x] + full * (row[x] - mean[x]))
+        for c in range(known.shape[1]):
+            right = width if c == known.shape[1] - 1 else (c + 1) * cell
+            pixels = np.float32((bottom - r * cell) * (right - c * cell))
+            known[r, c] = there[c * cell : right].sum() / pixels
+            for k in range(n):
+                sums[k, r, c] = strips[k, c * cell : right].sum() / pixels
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def take_off_cells(
+    image: Floats,
+    film: NDArray[np.bool_],
+    cells: Floats,
+    cell: int,
+    rows: tuple[int, int],
+) -> None:
+    """Take from an image values of cells, between their centres, where there is film."""
+    n_rows, n_columns = cells.shape
+    width = image.shape[1]
+    line, step = np.zeros(n_columns + 1, np.float32), np.zeros(n_columns + 1, np.float32)
+    at, beyond = np.empty(width, np.int32), np.empty(width, np.float32)
+    for x in range(width):
+        u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
+        at[x] = np.int32(u)
+        beyond[x] = np.float32(u - at[x])
+    for y in range(rows[0], rows[1]):
+        v = min(max((y + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
+        i = min(int(v), max(n_rows - 2, 0))
+        below, f = min(i + 1, n_rows - 1), np.float32(v - i)
+        for c in range(n_columns):
+            line[c] = cells[i, c] + f * (cells[below, c] - cells[i, c])
+        for c in range(n_columns - 1):
+            step[c] = line[c + 1] - line[c]
+        row, own = image[y], film[y]
+        for x in range(width):
+            value = line[at[x]] + beyond[x] * step[at[x]]
+            row[x] -= value if own[x] else np.float32(0)

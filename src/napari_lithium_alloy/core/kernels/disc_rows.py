@@ -26,6 +26,9 @@ FAST = {"reassoc", "contract", "nsz"}
 EQUATIONS = 20
 """Lower triangle and right side of five equations."""
 
+ROUNDING = 2
+"""Pixels of a margin that are more than the blur."""
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int32]
@@ -50,6 +53,15 @@ def window(disc: Doubles, margin: int, shape: tuple[int, int]) -> tuple[int, int
         max(0, int(disc[X]) - reach),
         min(shape[1], int(disc[X]) + reach + 2),
     )
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def span(disc: Doubles, y: int, margin: int, left: int, right: int) -> tuple[int, int]:
+    """First column of a row that a disc with its blur covers, and that after the last."""
+    reach, dy = math.exp(disc[LOG_RADIUS]) + margin - ROUNDING, y - disc[Y]
+    half = math.sqrt(max(reach * reach - dy * dy, 0.0))
+    first = min(max(left, math.ceil(disc[X] - half)), right)
+    return first, max(first, min(right, math.floor(disc[X] + half) + 1))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -92,11 +104,11 @@ def distances(
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def slopes_of(
-    others: Floats, disc: Doubles, full: float, k: int, lines: Floats, at: Indices, work: Floats,
-    slope: Floats,
+    others: Floats, light: Floats, disc: Doubles, full: float, k: int, lines: Floats, at: Indices,
+    work: Floats, slope: Floats,
 ) -> None:  # fmt: skip
-    """Slopes of a row's loss in one image with each parameter, and what is lost of it."""
-    loss, one = np.float32(disc[LOSS]), np.float32(1)
+    """Slopes of a row's loss in one image with each parameter, and what is left of it."""
+    loss, one, whole = np.float32(disc[LOSS]), np.float32(1), np.float32(full)
     share, most = np.float32(disc[LOSS] / full), np.float32(HARDLY)
     cover, by_radius, by_onset = lines[0, k], lines[1, k], lines[2, k]
     for x in range(len(others)):
@@ -109,35 +121,31 @@ def slopes_of(
         slope[LOG_RADIUS, x] = part * (by_radius[i] + (by_radius[i + 1] - by_radius[i]) * f)
         slope[LOSS, x] = other * covered
         slope[ONSET, x] = part * (by_onset[i] + (by_onset[i + 1] - by_onset[i]) * f)
-        slope[5, x] = one - other * (one - min(share * covered, most))
+        slope[5, x] = light[x] - whole * (one - other * (one - min(share * covered, most)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def less_means(slopes: Floats, share: Floats, n: int, mean: Floats) -> None:
-    """Take from slopes (K, 6, X) their means over the images."""
+def add_means(slopes: Floats, share: np.float32, n: int, means: Floats) -> None:
+    """Add a share of one image's slopes (6, X) to their means over the images."""
     for a in range(6):
-        mean[:n] = 0.0
-        for k in range(len(share)):
-            for x in range(n):
-                mean[x] += share[k] * slopes[k, a, x]
-        for k in range(len(share)):
-            for x in range(n):
-                slopes[k, a, x] -= mean[x]
+        own, mean = slopes[a], means[a]
+        for x in range(n):
+            mean[x] += share * own[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def add_row(
-    slope: Floats, loss: Floats, weight: Floats, frames: np.float32, full: np.float32, sums: Doubles
+    slope: Floats, weight: Floats, frames: np.float32, sign: np.float32, sums: Doubles
 ) -> None:
-    """Add one image's row to the sums of the lower triangle, the right side."""
-    s0, s1, s2, s3, s4, lost = slope[0], slope[1], slope[2], slope[3], slope[4], slope[5]
+    """Add one image's row, or take it off, to the sums of the lower triangle, the right side."""
+    s0, s1, s2, s3, s4, left = slope[0], slope[1], slope[2], slope[3], slope[4], slope[5]
     zero = np.float32(0)
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = a8 = a9 = zero
     b0 = b1 = b2 = b3 = b4 = c0 = c1 = c2 = c3 = c4 = zero
-    for x in range(len(loss)):
+    for x in range(len(weight)):
         w = weight[x] * frames
         p0, p1, p2, p3, p4 = w * s0[x], w * s1[x], w * s2[x], w * s3[x], w * s4[x]
-        rest = loss[x] - full * lost[x]
+        rest = left[x]
         a0 += p0 * s0[x]
         a1 += p1 * s0[x]
         a2 += p1 * s1[x]
@@ -160,7 +168,7 @@ def add_row(
         c4 += p4 * rest
     row = (a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, b0, b1, b2, b3, b4, c0, c1, c2, c3, c4)
     for i in range(EQUATIONS):
-        sums[i] += row[i]
+        sums[i] += sign * row[i]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -172,5 +180,5 @@ def room_for(table: Floats, margin: int, grid: Doubles) -> Room:
         np.zeros((3, n, n_rho + 3), np.float32),
         np.zeros(width, np.int32),
         np.zeros((2, 3, width), np.float32),
-        np.zeros((n, 6, width), np.float32),
+        np.zeros((2, 6, width), np.float32),
     )

@@ -13,6 +13,7 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 RING, CORE, INNER, DISC = range(4)
 """Order of a site's pixels."""
+_FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -73,9 +74,15 @@ def middle_of(values: Doubles, n: int) -> float:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def changes_at(
-    counts: NDArray[Any], at: Indices, dark: Doubles, start: Doubles, share: float, out: Doubles
+    counts: NDArray[Any],
+    at: Indices,
+    dark: Doubles,
+    factor: float,
+    start: Doubles,
+    share: float,
+    out: Doubles,
 ) -> None:
-    """Light of listed pixels over that at the start.
+    """Light of listed pixels, counts less dark times a factor, over that at the start.
 
     The least light is half a count or, if `share` is above 0, that share of the pixels' mean.
     """
@@ -83,13 +90,13 @@ def changes_at(
     if share > 0:
         total, n = 0.0, 0
         for i in range(len(at)):
-            value = counts[at[i]] - dark[i]
+            value = (counts[at[i]] - dark[i]) * factor
             if math.isfinite(value):
                 total += abs(value)
                 n += 1
         least = max(share * total / max(n, 1), 1.2e-38)
     for i in range(len(at)):
-        value = counts[at[i]] - dark[i]
+        value = (counts[at[i]] - dark[i]) * factor
         out[i] = (least if value < least else value) / start[i]
 
 
@@ -118,6 +125,22 @@ def _film_light(
     if few:
         usual = middle_of(every, total)
         film[film == -1.0] = usual
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _sum(values: Doubles) -> float:
+    total = 0.0
+    for j in range(len(values)):
+        total += values[j]
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _sum_of_sizes(change: Doubles, per_film: float) -> float:
+    total = 0.0
+    for j in range(len(change)):
+        total += abs(1 - change[j] * per_film)
+    return total
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -158,13 +181,13 @@ def site_losses(
                 unknown |= math.isnan(room[j])
             floor = math.nan if unknown else floor_share * middle_of(room, len(room))
         for kind in range(CORE, DISC + 1):
-            total = own = 0.0
-            for j in range(begin[i, kind], begin[i, kind + 1]):
-                loss = 1 - change[j] * per_film
-                total += abs(loss) - floor if floor_share > 0 else loss
-                own += change[j]
-            n = max(begin[i, kind + 1] - begin[i, kind], 1)
-            out[kind - 1, i] = total / n
+            part = change[begin[i, kind] : begin[i, kind + 1]]
+            n = max(len(part), 1)
+            own = _sum(part)
+            if floor_share > 0:
+                out[kind - 1, i] = (_sum_of_sizes(part, per_film) - len(part) * floor) / n
+            else:
+                out[kind - 1, i] = (len(part) - own * per_film) / n
             if kind == CORE:
                 out[3, i] = own / n
 
