@@ -16,6 +16,14 @@ _FAST = {"reassoc", "contract", "nsz"}
 _HIGH_BITS = 16
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def _first_down(row: Floats, weights: Floats, plain: Floats, bent: Floats) -> None:
+    s, u = weights[0, 0], weights[1, 0]
+    for x in range(len(plain)):
+        plain[x] = s * row[x]
+        bent[x] = u * row[x]
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def _add_down(
     pairs: tuple[Floats, Floats, Floats, Floats], weights: Floats, plain: Floats, bent: Floats
@@ -73,13 +81,11 @@ def laplacian(image: Floats, weights: Floats, rows: Rows, out: Floats) -> None:
     """
     height, width = image.shape
     half = weights.shape[1] - 1
-    plain, bent = np.empty((2, width + 2 * half), np.float32)
+    plain = np.empty(width + 2 * half, np.float32)
+    bent = np.empty(width + 2 * half, np.float32)
+    p, b = plain[half : half + width], bent[half : half + width]
     for y in range(rows[0], rows[1]):
-        p, b = plain[half : half + width], bent[half : half + width]
-        row = image[y]
-        for x in range(width):
-            p[x] = weights[0, 0] * row[x]
-            b[x] = weights[1, 0] * row[x]
+        _first_down(image[y], weights, p, b)
         for j in range(1, half + 1, 2):
             pairs = (
                 image[mirrored(y - j, height)],
