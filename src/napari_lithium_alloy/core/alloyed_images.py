@@ -64,11 +64,12 @@ def alloyed_images(onset: OnsetMap, progresses: Sequence[float]) -> list[Float32
     with np.errstate(invalid="ignore"):
         still = most < np.median(onset.amplitude[reached]) / 2
     base[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
-    images = []
     for progress in progresses:
         _check_progress(progress)
+    images = []
+    for at_s in np.quantile(times, list(progresses)).tolist():
         image = base.copy()
-        image[reached] = times <= float(np.quantile(times, progress))
+        image[reached] = times <= at_s
         images.append(image)
     return images
 
