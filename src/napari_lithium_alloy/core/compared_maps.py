@@ -28,7 +28,7 @@ MOST_CELLS = 512
 """Cells to a side, where the smoother of two maps allows it."""
 CELLS_A_LENGTH = 3.0
 """Of the smoother map, at least: the product of two maps is as smooth as it is."""
-QUANTILES = BINS = 2**16
+QUANTILES, BINS = 2**18, 2**16
 """Values of a map, in order, that stand for all of them, and bins in which they are ordered."""
 TINY = 1e-300
 
