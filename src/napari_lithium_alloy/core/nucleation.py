@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -194,15 +193,14 @@ def _responses(
     image: Float32Array, film: BoolArray, sigmas: FloatArray
 ) -> tuple[Float32Array, FloatArray]:
     """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
-    from napari_lithium_alloy.core.kernels.disc_detection import clipped_noise, laplacian
+    from napari_lithium_alloy.core.kernels.disc_detection import clipped_noise
 
     some = slice(None, None, max(1, image.size // ENOUGH_PX))
     some_film = film[some]
     white = robust_sd(_laplace(image, some)[some_film]) / np.sqrt(20)
     responses = np.empty((len(sigmas), *image.shape), dtype=np.float32)
     for sigma, response in zip(sigmas, responses, strict=True):
-        find = partial(laplacian, image, _laplacian_weights(sigma), out=response)
-        finish(by_rows(lambda rows, find=find: find(rows=rows), len(image)))
+        _respond(image, sigma, response)
 
     def noise(k: int) -> float:
         inside = responses[k][some][some_film]
@@ -212,6 +210,13 @@ def _responses(
     of_texture = np.array(list(in_order(noise, range(len(sigmas)))))
     of_white = white / (np.sqrt(2 * np.pi) * sigmas)
     return responses, np.maximum(np.maximum(of_white, of_texture), 1e-9)
+
+
+def _respond(image: Float32Array, sigma: float, out: Float32Array) -> None:
+    from napari_lithium_alloy.core.kernels.disc_detection import laplacian
+
+    weights = _laplacian_weights(sigma)
+    finish(by_rows(lambda rows: laplacian(image, weights, rows, out), len(image)))
 
 
 def _laplace(image: Float32Array, some: slice) -> Float32Array:

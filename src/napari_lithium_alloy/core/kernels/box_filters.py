@@ -151,7 +151,8 @@ def rooms_for(boxes: Boxes, margin: int) -> NDArray[np.float32]:
 def room(rooms: NDArray[np.float32], which: int, box: Boxes, margin: int) -> Picture:
     """A working place as a picture of a box with its margin."""
     rows, columns = box[1] - box[0] + 2 * margin, box[3] - box[2] + 2 * margin
-    return rooms[which][: rows * columns].reshape((rows, columns))
+    picture: Picture = rooms[which][: rows * columns].reshape((rows, columns))
+    return picture
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)

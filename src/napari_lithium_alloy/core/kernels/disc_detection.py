@@ -232,7 +232,7 @@ def _percentile(values: NDArray[np.float64], share: float) -> float:
     at = share * (len(values) - 1)
     low = int(at)
     high = min(low + 1, len(values) - 1)
-    return values[low] + (at - low) * (values[high] - values[low])
+    return float(values[low] + (at - low) * (values[high] - values[low]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -243,7 +243,7 @@ def _half_width(means: NDArray[np.float64], top: float, base: float, radius: flo
         if means[i] < half:
             if i == 0:
                 return radius
-            return i - 1 + (means[i - 1] - half) / (means[i - 1] - means[i])
+            return float(i - 1 + (means[i - 1] - half) / (means[i - 1] - means[i]))
     return radius
 
 
