@@ -161,6 +161,27 @@ def _is_highest(answer: Floats, k: int, y: int, x: int) -> bool:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _mark_row(
+    three: tuple[Floats, Floats, Floats],
+    film: NDArray[np.bool_],
+    lowest: np.float32,
+    out: NDArray[np.uint8],
+) -> None:
+    """Mark what may be highest; all is compared, as without a branch the loop is vectors."""
+    above, row, below = three
+    last = len(row) - 1
+    for x in range(len(row)):
+        value = row[x]
+        out[x] = film[x] & (value >= lowest) & (value >= above[x]) & (value >= below[x])
+    left, right = row[:last], row[1:]
+    first, second = out[:last], out[1:]
+    for x in range(last):
+        second[x] &= right[x] >= left[x]
+    for x in range(last):
+        first[x] &= left[x] >= right[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def peaks_over(
     answer: Floats, film: NDArray[np.bool_], least: NDArray[np.float64], rows: Rows
 ) -> NDArray[np.int32]:
@@ -169,12 +190,15 @@ def peaks_over(
     `least` is what each scale answers at least.
     """
     found, n = np.empty((64, 3), np.int32), 0
+    height, width = film.shape
+    marks = np.empty(width, np.uint8)
     for k in range(len(answer)):
         lowest = np.float32(least[k])
         for y in range(rows[0], rows[1]):
-            for x in range(answer.shape[2]):
-                value = answer[k, y, x]
-                if value >= lowest and film[y, x] and _is_highest(answer, k, y, x):
+            image, above, below = answer[k], max(y - 1, 0), min(y + 1, height - 1)
+            _mark_row((image[above], image[y], image[below]), film[y], lowest, marks)
+            for x in range(width):
+                if marks[x] and _is_highest(answer, k, y, x):
                     if n == len(found):
                         longer = np.empty((2 * n, 3), np.int32)
                         longer[:n] = found
