@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -16,6 +17,8 @@ from napari_lithium_alloy.core.photometry import Float32Array
 UNIFORM_SPREAD = 3.0
 """Onset spread, in units of its uncertainty, under which a step is called uniform."""
 SURELY_SIGMAS = 3.0
+SAMPLED_ROWS, CLEARLY = 128, 2.0
+"""A sample of rows is enough where its spread is so many times more or less than that."""
 MOMENTS = ("start", "middle", "end")
 Pair = tuple[str, str]
 
@@ -61,11 +64,12 @@ def alloyed_images(onset: OnsetMap, progresses: Sequence[float]) -> list[Float32
     with np.errstate(invalid="ignore"):
         still = most < np.median(onset.amplitude[reached]) / 2
     base[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
-    images = []
     for progress in progresses:
         _check_progress(progress)
+    images = []
+    for at_s in np.quantile(times, list(progresses)).tolist():
         image = base.copy()
-        image[reached] = times <= float(np.quantile(times, progress))
+        image[reached] = times <= at_s
         images.append(image)
     return images
 
@@ -77,12 +81,23 @@ def _check_progress(progress: float) -> None:
 
 def is_uniform(onset: OnsetMap) -> bool:
     """Whether the onset's spread is under three times its uncertainty."""
-    times = onset.onset_s[onset.reached]
-    sd = onset.onset_sd_s[np.isfinite(onset.onset_sd_s)]
+    few = len(onset.onset_s) // SAMPLED_ROWS
+    if few > 1:
+        told = _spread_in_sd(onset, slice(None, None, few))
+        if told < UNIFORM_SPREAD / CLEARLY or told > UNIFORM_SPREAD * CLEARLY:
+            return told < UNIFORM_SPREAD
+    return not _spread_in_sd(onset, slice(None)) >= UNIFORM_SPREAD
+
+
+def _spread_in_sd(onset: OnsetMap, rows: slice) -> float:
+    """Onset spread of some rows in units of its uncertainty; NaN where they hold too few."""
+    times = onset.onset_s[rows][onset.reason[rows] == OnsetReason.REACHED]
+    sd = onset.onset_sd_s[rows]
+    sd = sd[np.isfinite(sd)]
     if times.size < LEAST_PIXELS or not sd.size:
-        return True
+        return math.nan
     spread = 0.7413 * np.subtract(*np.percentile(times, [75, 25]))
-    return bool(spread < UNIFORM_SPREAD * np.median(sd))
+    return float(spread / np.median(sd)) if np.median(sd) > 0 else math.inf
 
 
 def stage_images(

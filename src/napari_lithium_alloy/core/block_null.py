@@ -11,7 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 LEAST_BLOCKS, MOST_BLOCKS = 12, 400
 BLOCK_LENGTHS = 4.0
@@ -62,19 +64,26 @@ def block_correlations(
     orders = _orders(len(mask), n, seed)
     if mask.all():
         # Each square is whole: its sums do not depend on what it comes to lie on.
-        xy = (first @ second.T).ravel().take(orders).sum(axis=1)
+        xy = _in_orders([first @ second.T], orders)[0]
         pixels, x, y, xx, yy = (float(i.sum()) for i in (mask, first, second, first**2, second**2))
     else:
-        pixels, x, y, xx, yy, xy = (
-            (one @ other.T).ravel().take(orders).sum(axis=1)
-            for one, other in (
-                (mask, mask), (first, mask), (mask, second),
-                (first**2, mask), (mask, second**2), (first, second),
-            )
-        )  # fmt: skip
+        products = [
+            mask @ mask.T, first @ mask.T, mask @ second.T,
+            first**2 @ mask.T, mask @ (second**2).T, first @ second.T,
+        ]  # fmt: skip
+        pixels, x, y, xx, yy, xy = _in_orders(products, orders)
     spread = np.broadcast_to((xx - x * x / pixels) * (yy - y * y / pixels), xy.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0, (xy - x * y / pixels) / np.sqrt(spread), 0.0)
+
+
+def _in_orders(products: list[FloatArray], orders: IntArray) -> FloatArray:
+    """(K, n) sums of K tables of products over squares that lie on each other in each order."""
+    from napari_lithium_alloy.core.kernels.pair_sums import sums_in_orders
+
+    tables, out = np.stack([i.ravel() for i in products]), np.empty((len(products), len(orders)))
+    finish(by_rows(lambda some: sums_in_orders(tables, orders, some, out), len(orders), most=512))
+    return out
 
 
 @lru_cache(maxsize=4)
@@ -82,7 +91,7 @@ def _orders(n_blocks: int, n: int, seed: int) -> IntArray:
     """(n, B) flat indices, into products of all squares with all, of squares in random orders."""
     places = np.arange(n_blocks)
     orders = np.random.default_rng(seed).permuted(np.tile(places, (n, 1)), axis=1)
-    return np.asarray(places * n_blocks + orders)
+    return np.asarray(places * n_blocks + orders, dtype=np.int32)
 
 
 def _squares(image: FloatArray, side: int) -> FloatArray:

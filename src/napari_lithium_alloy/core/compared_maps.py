@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import numpy as np
 
 from napari_lithium_alloy.core.colocalization import LEAST_SPREAD, common_field
 from napari_lithium_alloy.core.detrending import Trend, detrended
+from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.shifts import ShiftedField, Shifts, cell_sums, correlation_length
 
 PROBE_PX = 384
@@ -27,8 +28,8 @@ MOST_CELLS = 512
 """Cells to a side, where the smoother of two maps allows it."""
 CELLS_A_LENGTH = 3.0
 """Of the smoother map, at least: the product of two maps is as smooth as it is."""
-QUANTILES = 2**18
-"""Values of a map, in order, that stand for all of them."""
+QUANTILES, BINS = 2**18, 2**16
+"""Values of a map, in order, that stand for all of them, and bins in which they are ordered."""
 TINY = 1e-300
 
 
@@ -44,11 +45,14 @@ class Residual:
         Sum of squares.
     ordered : numpy.ndarray
         Its values in the field from the lowest on, or means of equally many of them.
+    sums : dict of int to numpy.ndarray
+        What is known of its sums over squares, by their side.
     """
 
     image: FloatArray
     power: float
     ordered: FloatArray
+    sums: dict[int, FloatArray] = field(default_factory=dict)
 
 
 class Field:
@@ -71,6 +75,7 @@ class Field:
         self._largest_of: dict[str, float] = {}
         self._residuals: dict[tuple[str, int], Residual] = {}
         self._trends: dict[int, Trend] = {}
+        self._pixels_in: dict[int, FloatArray] = {}
         self._shifted: dict[int, ShiftedField] = {}
         self._own: dict[tuple[str, int, int], tuple[FloatArray, FloatArray, float]] = {}
 
@@ -149,16 +154,15 @@ class Field:
         if (name, degree) not in self._residuals:
             if degree not in self._trends:
                 self._trends[degree] = Trend(self.common, degree)
-            image = np.asarray(self.images[name][self.box], dtype=float)
-            left = self._trends[degree].taken_from(image / self._largest(name))
-            power = float(np.vdot(left, left))
-            kept = left.astype(np.float32) if self.large else left
-            ordered = _ordered(kept[self.common])
-            every = len(ordered) // QUANTILES + 1
-            if every > 1:
-                whole = len(ordered) - len(ordered) % every
-                ordered = ordered[:whole].reshape(-1, every).mean(axis=1, dtype=float)
-            self._residuals[name, degree] = Residual(kept, power, ordered)
+            trend, scale = self._trends[degree], 1 / self._largest(name)
+            image = np.asarray(self.images[name][self.box])
+            if self.large:
+                left, power, ends = trend.left_of(image, scale)
+                found = Residual(left, power, _nearly_ordered(left, self.common, ends))
+            else:
+                left = trend.taken_from(image.astype(float) * scale)
+                found = Residual(left, float(np.vdot(left, left)), np.sort(left[self.common]))
+            self._residuals[name, degree] = found
         return self._residuals[name, degree]
 
     def cell_for(self, longer_px: float) -> int:
@@ -178,8 +182,7 @@ class Field:
         key = name, degree, cell
         if key not in self._own:
             residual, field = self.residual(name, degree), self._shifted_by(cell)
-            cells = cell_sums(residual.image, cell).astype(float)
-            spectrum = field.spectrum(cells, residual.power)
+            spectrum = field.spectrum(self._sums(residual, cell), residual.power)
             own = field.own(spectrum)
             self._own[key] = spectrum, own, correlation_length(own, field.overlap, field.length)
         return self._own[key]
@@ -198,27 +201,57 @@ class Field:
         """Means of two maps over squares, which squares count, and the share of power they keep."""
         if cell == 1:
             return residuals[0].image, residuals[1].image, self.common, 1.0
-        pixels = cell_sums(self.common.astype(float), cell)
+        pixels = self._pixels(cell)
         there = pixels >= cell**2 / 2
         means, kept = [], 1.0
         for residual in residuals:
-            mean = np.where(there, cell_sums(residual.image, cell) / np.maximum(pixels, 1), 0)
+            mean = np.where(there, self._sums(residual, cell) / np.maximum(pixels, 1), 0)
             kept *= float((mean**2 * pixels).sum()) / residual.power
             means.append(mean)
         return means[0], means[1], there, math.sqrt(kept)
 
+    def _pixels(self, cell: int) -> FloatArray:
+        """How many pixels of the field each square holds."""
+        if cell not in self._pixels_in:
+            self._pixels_in[cell] = cell_sums(self.common.astype(float), cell)
+        return self._pixels_in[cell]
 
-def _ordered(values: FloatArray) -> FloatArray:
-    if values.dtype != np.float32:
-        return np.asarray(np.sort(values))
-    from napari_lithium_alloy.core.kernels.ranking import sorted_values
+    def _sums(self, residual: Residual, cell: int) -> FloatArray:
+        """Sums of a map over squares."""
+        if cell not in residual.sums:
+            residual.sums[cell] = cell_sums(residual.image, cell).astype(float)
+        return residual.sums[cell]
 
-    return np.asarray(sorted_values(values))
+
+def _nearly_ordered(
+    image: Float32Array, common: BoolArray, ends: tuple[float, float]
+) -> FloatArray:
+    """Means of equally many of a field's values in order, but for which of a bin is in which."""
+    from napari_lithium_alloy.core.kernels.residuals import count_values
+
+    found: list[tuple[FloatArray, FloatArray]] = []
+
+    def count(rows: Rows) -> None:
+        counts, sums = np.zeros(BINS), np.zeros(BINS)
+        count_values(image, common, ends, rows, counts, sums)
+        found.append((counts, sums))
+
+    finish(by_rows(count, len(image), most=len(image)))
+    counts, sums = (np.sum(some, axis=0) for some in zip(*found, strict=True))
+    filled = counts > 0
+    number, total = (np.concatenate([[0.0], np.cumsum(some[filled])]) for some in (counts, sums))
+    n = int(number[-1])
+    parts = np.linspace(0, n, min(n, QUANTILES) + 1)
+    return np.asarray(np.diff(np.interp(parts, number, total)) / np.diff(parts))
 
 
 def sum_of_products(a: FloatArray, b: FloatArray) -> float:
     """Sum over all pixels of two pictures' products."""
-    return math.fsum(float(np.dot(x.astype(float), y)) for x, y in zip(a, b, strict=True))
+    from napari_lithium_alloy.core.kernels.pair_sums import products_in_rows
+
+    out = np.empty(len(a))
+    finish(by_rows(lambda rows: products_in_rows(a, b, rows, out), len(a)))
+    return math.fsum(out)
 
 
 class ComparedMaps:

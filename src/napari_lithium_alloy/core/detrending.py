@@ -7,11 +7,16 @@ own structures takes hardly any of them, and all of a trend.
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows
 
 Detrend = Literal["auto", "none", "plane", "quadratic"]
 DEGREES = {"none": 0, "plane": 1, "quadratic": 2}
@@ -82,6 +87,25 @@ class Trend:
         inside -= self.rows @ table @ self.columns.T
         inside[~self.valid] = 0
         return inside
+
+    def left_of(
+        self, image: FloatArray, scale: float
+    ) -> tuple[Float32Array, float, tuple[float, float]]:
+        """The same of a large image times a scale, its sum of squares, and its two ends."""
+        from napari_lithium_alloy.core.kernels.residuals import project_rows, take_rows
+
+        columns = np.ascontiguousarray(self.columns.T)
+        along, told = np.empty((len(image), len(columns))), np.empty((len(image), 3))
+        project = partial(project_rows, image, self.valid, scale, columns, out=along)
+        finish(by_rows(lambda rows: project(rows=rows), len(image)))
+        i, j = self.terms
+        table = self.table.copy()
+        table[i, j] = np.linalg.lstsq(self.gram, (self.rows.T @ along)[i, j], rcond=None)[0]
+        left = np.empty(image.shape, dtype=np.float32)
+        trend = np.ascontiguousarray(self.rows @ table), columns
+        take = partial(take_rows, image, self.valid, scale, trend, left=left, told=told)
+        finish(by_rows(lambda rows: take(rows=rows), len(image)))
+        return left, math.fsum(told[:, 0]), (float(told[:, 1].min()), float(told[:, 2].max()))
 
 
 def detrended(image: FloatArray, valid: BoolArray, degree: int) -> FloatArray:

@@ -13,8 +13,10 @@ import numpy as np
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray
-from napari_lithium_alloy.core.smoothing import CUT, blurred
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
+from napari_lithium_alloy.core.smoothing import CUT, blurred, gaussian_weights
 
 FILL_SIGMA_PX = 2.0
 """Around a pixel without an onset, for one in its place."""
@@ -71,8 +73,16 @@ def filled(image: Float32Array) -> Float32Array:
 def share_of_window(where: BoolArray, window: float) -> Float32Array:
     """(Y, X) share of each window's weight that lies on these pixels; beyond the field is none."""
     edge = math.ceil(CUT * window)
+    if where.all() and min(where.shape) > 2 * edge:
+        rows, columns = (_share_inside(n, window) for n in where.shape)
+        return np.outer(rows, columns)
     inside = (slice(edge, -edge),) * 2
     return blurred(np.pad(where.astype(np.float32), edge), window)[inside]
+
+
+def _share_inside(n: int, window: float) -> Float32Array:
+    """(n,) share of each window's weight that lies within a line of so many pixels."""
+    return np.convolve(np.ones(n, np.float32), gaussian_weights(window), mode="same")
 
 
 def gradient_of(
@@ -82,6 +92,7 @@ def gradient_of(
     *,
     smoothing_px: float,
     psf_px: float,
+    every: int = 1,
 ) -> Gradient:
     """The gradient of a map of times without gaps.
 
@@ -94,24 +105,43 @@ def gradient_of(
     smoothing_px, psf_px : float
         Standard deviations of the smoothing the times had, and of the point spread whose delay
         was taken out, pixels.
+    every : int
+        Only every so many-th row is looked at.
     """
-    smooth = blurred(times, window, straight=True)
+    from napari_lithium_alloy.core.kernels.images import blur
+    from napari_lithium_alloy.core.kernels.slopes import slopes
+
+    times, variance = (np.ascontiguousarray(i, dtype=np.float32) for i in (times, variance))
     reach = np.arange(-math.ceil(CUT * window), math.ceil(CUT * window) + 1)
     weights = np.exp(-0.5 * (reach / window) ** 2)
-    flattening = np.float32((weights * reach**2).sum() / weights.sum() / 2)
-    y, x = np.gradient(smooth)
-    laplacian = np.zeros_like(smooth)
-    laplacian[1:-1, 1:-1] = (
-        smooth[2:, 1:-1] + smooth[:-2, 1:-1] + smooth[1:-1, 2:] + smooth[1:-1, :-2]
-    ) - 4 * smooth[1:-1, 1:-1]
-    given_y, given_x = np.gradient(flattening * laplacian)
+    flattening = float((weights * reach**2).sum() / weights.sum() / 2)
+    taps, n = gaussian_weights(window), len(times)
+    smooth, noise = np.empty_like(times), np.empty_like(times)
+    y, x, bias = (np.empty((-(-n // every), times.shape[1]), np.float32) for _ in range(3))
+
+    def blurred_rows(rows: Rows) -> None:
+        blur(times, taps, True, rows, smooth)
+        blur(variance, taps, False, rows, noise)
+
+    def sloping(rows: Rows) -> None:
+        own = tuple(i[rows[0] : rows[1]] for i in (y, x, bias))
+        slopes(smooth, flattening, BIAS_SHARE, rows, own)
+
+    def some(which: Rows) -> None:
+        for i in range(*which):
+            row = i * every
+            blur(times, taps, True, (max(row - 2, 0), min(row + 3, n)), smooth)
+            blur(variance, taps, False, (row, row + 1), noise)
+            own = tuple(k[i : i + 1] for k in (y, x, bias))
+            slopes(smooth, flattening, BIAS_SHARE, (row, row + 1), own)
+
+    if every > 1:
+        finish(by_rows(some, len(y), most=8))
+    else:
+        finish(by_rows(blurred_rows, n))
+        finish(by_rows(sloping, n))
     share = np.float32(noise_share(window, smoothing_px, psf_px))
-    return Gradient(
-        y=y - given_y,
-        x=x - given_x,
-        bias=np.hypot(given_y, given_x) * np.float32(BIAS_SHARE),
-        variance=blurred(variance, window) * share,
-    )
+    return Gradient(y=y, x=x, bias=bias, variance=noise[::every] * share)
 
 
 def noise_share(window: float, smoothing_px: float, psf_px: float = 0.0) -> float:
@@ -133,8 +163,17 @@ def noise_share(window: float, smoothing_px: float, psf_px: float = 0.0) -> floa
 
 def meeting(gradient: Gradient, window: float) -> BoolArray:
     """Where the window holds fronts of several directions: meeting lines and nuclei."""
-    length = blurred(np.hypot(gradient.y, gradient.x), window)
-    together = np.hypot(blurred(gradient.y, window), blurred(gradient.x, window))
-    clear = length > SURE * np.sqrt(gradient.variance)
-    core = (together < COHERENCE * length) & clear
+    length = blurred(_lengths(gradient.y, gradient.x), window)
+    together = _lengths(blurred(gradient.y, window), blurred(gradient.x, window))
+    core = (together < COHERENCE * length) & (length**2 > SURE**2 * gradient.variance)
+    if not core.any():
+        return core
     return np.asarray(blurred(core.astype(np.float32), window) > CORE_SHARE)
+
+
+def _lengths(y: Float32Array, x: Float32Array) -> Float32Array:
+    from napari_lithium_alloy.core.kernels.slopes import lengths
+
+    out = np.empty_like(y)
+    finish(by_rows(lambda rows: lengths(y, x, rows, out), len(out)))
+    return out

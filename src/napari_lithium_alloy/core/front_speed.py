@@ -29,7 +29,7 @@ from napari_lithium_alloy.core.front_gradient import (
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray
-from napari_lithium_alloy.core.smoothing import some_of
+from napari_lithium_alloy.core.smoothing import SAMPLED_ROWS, some_of
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
 
@@ -234,7 +234,7 @@ def _nothing(known: BoolArray, parameters: FrontParameters) -> FrontMap:
 
 
 def _chosen_window(
-    gradient_at: Callable[[float], Gradient],
+    gradient_at: Callable[..., Gradient],
     known: BoolArray,
     parameters: FrontParameters,
     frames: tuple[float, float],
@@ -247,10 +247,13 @@ def _chosen_window(
     paths = _least_paths(sd / interval, parameters.wanted_sd) if interval else 0.0
     most = max(LEAST_WINDOW_PX, min(parameters.most_window_px, min(known.shape) / 8))
     window: float = min(FIRST_WINDOW_PX, most)
+    every = max(1, len(known) // SAMPLED_ROWS)
+    every = every if known[::every].any() else 1
+    some = known[::every]
     for _ in range(MOST_CHOICES):
-        gradient = gradient_at(window)
-        noise = max(float(np.median(some_of(gradient.variance, known))), 1e-18)
-        square = max(float(np.median(some_of(gradient.square, known))), noise / 4)
+        gradient = gradient_at(window, every=every)
+        noise = max(float(np.median(gradient.variance[some])), 1e-18)
+        square = max(float(np.median(gradient.square[some])), noise / 4)
         wanted = window * math.sqrt(math.sqrt(noise / square) / parameters.wanted_sd)
         coarse = paths * interval / math.sqrt(square)
         chosen = float(np.clip(max(wanted, coarse), LEAST_WINDOW_PX, most))

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage, spatial
+from scipy import spatial
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.row_blocks import by_rows
-from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows, in_order
+from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
 from napari_lithium_alloy.core.tables import conform, empty
 
 SCALE_STEP = 1.25
@@ -26,6 +25,8 @@ PROFILE_SMOOTHING = 0.5
 """Of a site's profile, in units of the Gaussian that answers most to it."""
 ENOUGH_PX = 2**19
 """Pixels of a field that are enough to measure noise."""
+MOST_SD, CLIPPINGS = 4.0, 5
+"""Of outliers, which are not noise, and how often they are looked for."""
 HAND_SOURCES = ("added", "moved")
 SAME_SITE_UM = 0.3
 """Distance within which two detections are one site."""
@@ -149,34 +150,35 @@ def detect_sites(
     film = film & np.isfinite(change)
     if not film.any():
         return empty("sites")
-    image = np.where(film, change, np.median(change[film]))
+    if film.all():
+        image = np.ascontiguousarray(change, dtype=np.float32)
+    else:
+        image = np.where(film, change, np.median(change[film])).astype(np.float32)
     sigmas = _scales(parameters, pixel_size_um)
     responses, noises = _responses(image, film, sigmas)
-    smooth = [_gaussian(image, PROFILE_SMOOTHING * sigma) for sigma in sigmas]
-    rows: list[dict[str, Any]] = []
-    for k, y, x in _spaced(_peaks(responses, film, parameters.min_snr * noises), sigmas):
-        if told is not None and not told[y, x]:
-            continue
-        centre = _refined(responses[k], y, x)
-        radius_px, contrast = _profile(smooth[k], film, centre, sigmas[k] * np.sqrt(2))
-        if contrast < parameters.min_contrast:
-            continue
-        rows.append(
-            {
-                "site": len(rows) + 1,
-                "cycle": cycle,
-                "y_um": centre[0] * pixel_size_um,
-                "x_um": centre[1] * pixel_size_um,
-                "radius_um": radius_px * pixel_size_um,
-                "area_um2": np.pi * (radius_px * pixel_size_um) ** 2,
-                "snr": responses[k, y, x] / noises[k],
-                "reason": "onset not measured yet",
-                "contrast": contrast,
-                "source": "detected",
-                "locked": False,
-            }
-        )
-    return conform("sites", pd.DataFrame(rows)) if rows else empty("sites")
+    peaks = _spaced(_peaks(responses, film, parameters.min_snr * noises), sigmas)
+    if told is not None:
+        peaks = peaks[told[peaks[:, 1], peaks[:, 2]]]
+    centres, discs = _profiles(image, film, responses, peaks, sigmas)
+    high = discs[:, 1] >= parameters.min_contrast
+    peaks, centres, discs = peaks[high], centres[high], discs[high]
+    if not len(peaks):
+        return empty("sites")
+    radius_um = discs[:, 0] * pixel_size_um
+    columns = {
+        "site": np.arange(1, len(peaks) + 1),
+        "cycle": cycle,
+        "y_um": centres[:, 0] * pixel_size_um,
+        "x_um": centres[:, 1] * pixel_size_um,
+        "radius_um": radius_um,
+        "area_um2": np.pi * radius_um**2,
+        "snr": responses[tuple(peaks.T)] / noises[peaks[:, 0]],
+        "reason": "onset not measured yet",
+        "contrast": discs[:, 1],
+        "source": "detected",
+        "locked": False,
+    }
+    return conform("sites", pd.DataFrame(columns))
 
 
 def _scales(parameters: NucleationParameters, pixel_size_um: float) -> FloatArray:
@@ -188,59 +190,58 @@ def _scales(parameters: NucleationParameters, pixel_size_um: float) -> FloatArra
 
 
 def _responses(
-    image: FloatArray, film: BoolArray, sigmas: FloatArray
+    image: Float32Array, film: BoolArray, sigmas: FloatArray
 ) -> tuple[Float32Array, FloatArray]:
     """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
+    from napari_lithium_alloy.core.kernels.disc_detection import clipped_noise
+
     some = slice(None, None, max(1, image.size // ENOUGH_PX))
-    white = robust_sd(ndimage.laplace(image)[some][film[some]]) / np.sqrt(20)
-    responses = np.zeros((len(sigmas), *image.shape), dtype=np.float32)
-    picture, noises = np.ascontiguousarray(image, dtype=np.float32), []
+    some_film = film[some]
+    white = robust_sd(_laplace(image, some)[some_film]) / np.sqrt(20)
+    responses = np.empty((len(sigmas), *image.shape), dtype=np.float32)
     for sigma, response in zip(sigmas, responses, strict=True):
-        plain, bent = _gaussian_weights(sigma)
-        _add_filtered(picture, -(sigma**2) * bent, plain, response)
-        _add_filtered(picture, -(sigma**2) * plain, bent, response)
-        of_white = white / (np.sqrt(2 * np.pi) * sigma)
-        inside = response[some][film[some]]
-        of_texture = _clipped_noise(inside if inside.size else response[film])
-        noises.append(max(of_white, of_texture, 1e-9))
-    return responses, np.array(noises)
+        _respond(image, sigma, response)
+
+    def noise(k: int) -> float:
+        inside = responses[k][some][some_film]
+        values = inside if inside.size else responses[k][film]
+        return float(clipped_noise(values, MAD_TO_SD, MOST_SD, CLIPPINGS))
+
+    of_texture = np.array(list(in_order(noise, range(len(sigmas)))))
+    of_white = white / (np.sqrt(2 * np.pi) * sigmas)
+    return responses, np.maximum(np.maximum(of_white, of_texture), 1e-9)
+
+
+def _respond(image: Float32Array, sigma: float, out: Float32Array) -> None:
+    from napari_lithium_alloy.core.kernels.disc_detection import laplacian
+
+    weights = _laplacian_weights(sigma)
+    finish(by_rows(lambda rows: laplacian(image, weights, rows, out), len(image)))
+
+
+def _laplace(image: Float32Array, some: slice) -> Float32Array:
+    """Second differences in some rows; beyond the edges the picture is mirrored."""
+    rows = np.arange(len(image))[some]
+    last = len(image) - 1
+    middle = np.pad(image[rows], ((0, 0), (1, 1)), mode="edge")
+    around = image[np.maximum(rows - 1, 0)] + image[np.minimum(rows + 1, last)]
+    return np.asarray(around + middle[:, 2:] + middle[:, :-2] - 4 * middle[:, 1:-1])
 
 
 def _gaussian_weights(sigma: float) -> tuple[FloatArray, FloatArray]:
-    """A Gaussian, cut at four standard deviations, and its second derivative."""
-    half = int(4 * sigma + 0.5)
-    steps = np.arange(-half, half + 1)
+    """Half a Gaussian, cut at four standard deviations, and its second derivative."""
+    steps = np.arange(int(4 * sigma + 0.5) + 1)
     weights = np.exp(-0.5 * (steps / sigma) ** 2)
-    weights /= weights.sum()
+    weights /= 2 * weights.sum() - weights[0]
     return weights, weights * (steps**2 / sigma**4 - 1 / sigma**2)
 
 
-def _gaussian(image: FloatArray, sigma: float) -> Float32Array:
-    weights, _ = _gaussian_weights(sigma)
-    out = np.zeros(image.shape, dtype=np.float32)
-    _add_filtered(np.ascontiguousarray(image, dtype=np.float32), weights, weights, out)
-    return out
-
-
-def _add_filtered(
-    image: Float32Array, down: FloatArray, across: FloatArray, out: Float32Array
-) -> None:
-    from napari_lithium_alloy.core.kernels.laplacians import add_separable
-
-    weights = down.astype(np.float32), across.astype(np.float32)
-    finish(by_rows(lambda rows: add_separable(image, *weights, rows, out), len(out)))
-
-
-def _clipped_noise(values: FloatArray) -> float:
-    """Robust standard deviation about 0 of what is left when outliers, the sites, are gone."""
-    sizes = np.abs(values)
-    for _ in range(5):
-        noise = robust_sd(sizes)
-        inside = sizes <= 4 * noise
-        if inside.all():
-            break
-        sizes = sizes[inside]
-    return noise
+def _laplacian_weights(sigma: float) -> Float32Array:
+    """Both for an even number of pixels to a side, so that their product with each other is it."""
+    plain, bent = _gaussian_weights(sigma)
+    weights = np.zeros((2, len(plain) + (len(plain) + 1) % 2), dtype=np.float32)
+    weights[:, : len(plain)] = plain, -(sigma**2) * bent
+    return weights
 
 
 def _peaks(
@@ -250,67 +251,58 @@ def _peaks(
 
     `least` is the smallest response of each scale.
     """
-    from napari_lithium_alloy.core.kernels.depositions import mark_peaks
+    from napari_lithium_alloy.core.kernels.disc_detection import peaks_over
 
-    marks, lowest = np.zeros(responses.shape, dtype=bool), float(least.min())
-    find = partial(mark_peaks, responses, film, 1.0, lowest)
-    finish(by_rows(lambda rows: find(rows, marks), len(film)))
-    at = np.argwhere(marks)
+    found: dict[int, IntArray] = {}
+
+    def find(rows: Rows) -> None:
+        found[rows[0]] = peaks_over(responses, film, least, rows)
+
+    finish(by_rows(find, len(film)))
+    at = np.concatenate(list(found.values()))
     strength = responses[tuple(at.T)]
-    enough = strength >= least[at[:, 0]]
-    at, strength = at[enough], strength[enough]
     order = np.lexsort((*at.T[::-1], strength))[::-1]
     return at[order], strength[order]
 
 
-def _spaced(peaks: tuple[IntArray, Float32Array], sigmas: FloatArray) -> list[list[int]]:
+def _spaced(peaks: tuple[IntArray, Float32Array], sigmas: FloatArray) -> IntArray:
     """Scale, row, column of peaks, strongest first, that keep their distance from stronger ones."""
     from napari_lithium_alloy.core.kernels.laplacians import spaced
 
     at, _ = peaks
-    kept = spaced(np.ascontiguousarray(at[:, 1:]), sigmas[at[:, 0]] * np.sqrt(2), SITE_SPACING)
-    found: list[list[int]] = at[kept].tolist()
-    return found
+    places = np.ascontiguousarray(at[:, 1:], dtype=np.int64)
+    kept = spaced(places, sigmas[at[:, 0]] * np.sqrt(2), SITE_SPACING)
+    return np.ascontiguousarray(at[kept])
 
 
-def _refined(response: FloatArray, y: int, x: int) -> tuple[float, float]:
-    """Sub-pixel maximum by a parabola along each axis."""
-    centre = []
-    for axis, at in enumerate((y, x)):
-        line = np.take(response, x if axis == 0 else y, axis=1 - axis)
-        if not 0 < at < len(line) - 1:
-            centre.append(float(at))
-            continue
-        left, middle, right = (float(v) for v in line[at - 1 : at + 2])
-        bend = left - 2 * middle + right
-        shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-        centre.append(at + float(np.clip(shift, -0.5, 0.5)))
-    return centre[0], centre[1]
+def _profiles(
+    image: Float32Array,
+    film: BoolArray,
+    responses: Float32Array,
+    peaks: IntArray,
+    sigmas: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """(N, 2) places of maxima between pixels; (N, 2) radii at half height, pixels, and contrasts.
 
+    Around each the picture is smoothed by half of the Gaussian that answers most.
+    """
+    from napari_lithium_alloy.core.kernels.disc_detection import disc_profiles, refine_peaks
 
-def _profile(
-    image: FloatArray, film: BoolArray, centre: tuple[float, float], radius_px: float
-) -> tuple[float, float]:
-    """Radius at half height and contrast of a disc, from its profile in rings of a pixel."""
-    reach = int(np.ceil(2.5 * radius_px)) + 3
-    low = np.maximum(np.round(centre).astype(int) - reach, 0)
-    window = tuple(slice(a, a + 2 * reach + 1) for a in low)
-    part, inside = image[window], film[window]
-    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
-    distance = np.hypot(rows + low[0] - centre[0], columns + low[1] - centre[1])
-    ring = np.floor(distance + 0.5).astype(int)
-    rings = [part[inside & (ring == k)] for k in range(reach + 1)]
-    means = np.array([v.mean() if v.size else np.nan for v in rings])
-    around = part[inside & (distance > 1.6 * radius_px) & (distance <= reach)]
-    base = float(np.percentile(around, 30)) if around.size else float(np.nanmin(means))
-    top = float(np.nanmean(means[: max(1, round(0.4 * radius_px)) + 1]))
-    half = (top + base) / 2
-    below = np.flatnonzero(means < half)
-    if not below.size or below[0] == 0:
-        return radius_px, top - base
-    i = int(below[0])
-    share = (means[i - 1] - half) / (means[i - 1] - means[i])
-    return float(i - 1 + share), top - base
+    centres, discs = np.empty((len(peaks), 2)), np.empty((len(peaks), 2))
+    refine_peaks(responses, peaks, centres)
+    halves = [_gaussian_weights(PROFILE_SMOOTHING * sigma)[0] for sigma in sigmas]
+    weights = np.zeros((len(halves), max(map(len, halves))), dtype=np.float32)
+    for own, half in zip(weights, halves, strict=True):
+        own[: len(half)] = half
+    scale = peaks[:, 0].astype(np.int64)
+    radii = sigmas[scale] * np.sqrt(2)
+
+    def fill(some: Rows) -> None:
+        own = slice(*some)
+        disc_profiles(image, film, centres[own], radii[own], (scale[own], weights), discs[own])
+
+    finish(by_rows(fill, len(peaks)))
+    return centres, discs
 
 
 def keep_edits(

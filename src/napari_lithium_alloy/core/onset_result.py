@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform
 
@@ -110,10 +112,26 @@ def alloyed_fraction(onset: OnsetMap, times_s: FloatArray) -> FloatArray:
     """(T,) share of the field (all but what lies outside) alloyed at each time, 0 to 1."""
     field = int((onset.reason != OnsetReason.OUTSIDE).sum())
     before = int((onset.reason == OnsetReason.BEFORE).sum())
-    reached = np.sort(onset.onset_s[onset.reached])
     if not field:
         return np.full(len(times_s), np.nan)
-    return np.asarray((before + np.searchsorted(reached, times_s, side="right")) / field)
+    return (before + _counts_until(onset, np.asarray(times_s, dtype=float))) / field
+
+
+def _counts_until(onset: OnsetMap, times_s: FloatArray) -> FloatArray:
+    """(T,) onsets up to each time."""
+    from napari_lithium_alloy.core.kernels.onset_counts import count_by_times
+
+    times, at = np.unique(times_s, return_inverse=True)
+    onsets, reached = np.ascontiguousarray(onset.onset_s), onset.reached
+    found: list[IntArray] = []
+
+    def count(rows: Rows) -> None:
+        counts = np.zeros(len(times) + 1, dtype=np.int64)
+        count_by_times(onsets, reached, times, rows, counts)
+        found.append(counts)
+
+    finish(by_rows(count, len(onsets)))
+    return np.cumsum(np.sum(found, axis=0))[at].astype(float)
 
 
 def onset_summary(maps: Mapping[Stage, OnsetMap]) -> pd.DataFrame:

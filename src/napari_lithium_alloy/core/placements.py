@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 
 DRAWS = 499
+BAND_ROWS = 32
+"""Rows of a field whose sums are at hand at a time."""
 MOST_ROUNDS = 50
 """Rounds in which sites that came too near others are placed anew."""
 
@@ -36,18 +39,31 @@ class Placements:
 
     def sums(self, image: FloatArray, corner: tuple[int, int] = (0, 0)) -> FloatArray:
         """(n,) sums over each draw's discs of a picture that is a part of the field."""
-        from napari_lithium_alloy.core.kernels.discs import running_sums, sum_in_runs
+        from napari_lithium_alloy.core.kernels.discs import sums_in_band
 
-        running = np.empty((image.shape[0], image.shape[1] + 1))
-        finish(by_rows(lambda rows: running_sums(image, rows, running), len(image)))
-        totals = np.empty(len(self.runs))
+        every, begin = self._in_bands
+        totals = np.zeros((begin.shape[1] - 1, len(self.runs)))
 
-        def add(draws: Rows) -> None:
-            for i in range(*draws):
-                totals[i] = sum_in_runs(running, corner, self.width, self.runs[i])
+        def add(bands: Rows) -> None:
+            for i in range(*bands):
+                band = i * BAND_ROWS, (i + 1) * BAND_ROWS
+                own = np.ascontiguousarray(begin[:, i : i + 2])
+                sums_in_band(image, corner, self.width, band, every, own, totals[i])
 
-        finish(by_rows(add, len(totals)))
-        return totals
+        finish(by_rows(add, len(totals), most=8))
+        return np.asarray(totals.sum(axis=0))
+
+    @cached_property
+    def _in_bands(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Runs of all draws, and where those of each draw begin in each band of rows."""
+        sizes = np.array([0, *(len(r) for r in self.runs)])
+        if not sizes.any():
+            return np.empty((0, 2), np.int32), np.zeros((len(self.runs), 1), np.int64)
+        every = np.concatenate(self.runs)
+        bands = int(every[:, 0].max()) // self.width // BAND_ROWS + 1
+        edges = np.arange(bands + 1) * BAND_ROWS * self.width
+        begin = [np.searchsorted(r[:, 0], edges) for r in self.runs]
+        return every, np.asarray(begin + np.cumsum(sizes)[:-1, np.newaxis], dtype=np.int64)
 
 
 def site_placements(
@@ -71,11 +87,11 @@ def site_placements(
         Number of draws, and of the random numbers.
     """
     found = {}
-    places = np.argwhere(valid)
+    places = np.flatnonzero(valid)
     for cycle, own in sites.groupby("cycle"):
         px = own[["y_um", "x_um", "radius_um"]].to_numpy(float) / pixel_size_um
         rng = np.random.default_rng([seed, int(cycle)])
-        draws = [placed(px[:, :2], places, rng) for _ in range(n if len(places) else 0)]
+        draws = _drawn(px[:, :2], places, valid.shape[1], n if len(places) else 0, rng)
         found[f"cycle{cycle}_sites"] = Placements(
             runs=_runs(draws, np.fmax(px[:, 2], 1.0), valid.shape), width=valid.shape[1]
         )
@@ -87,22 +103,31 @@ def placed(sites_px: FloatArray, places: IntArray, rng: np.random.Generator) -> 
 
     Where that many do not fit so far apart, the last ones may lie nearer.
     """
+    width = int(places[:, 1].max()) + 1
+    return _drawn(sites_px, places[:, 0] * width + places[:, 1], width, 1, rng)[0]
+
+
+def _drawn(
+    sites_px: FloatArray, places: IntArray, width: int, n: int, rng: np.random.Generator
+) -> list[FloatArray]:
+    """The same n times, on pixels by their flat indices."""
     from napari_lithium_alloy.core.kernels.laplacians import too_near
 
     def drawn(k: int) -> FloatArray:
-        return np.asarray(
-            places[rng.integers(len(places), size=k)] + rng.uniform(-0.5, 0.5, (k, 2))
-        )
+        row, column = np.divmod(places[rng.integers(len(places), size=k)], width)
+        return np.stack([row, column], axis=1) + rng.uniform(-0.5, 0.5, (k, 2))
 
-    apart = _least_distance(sites_px)
-    centres = drawn(len(sites_px))
-    for _ in range(MOST_ROUNDS):
-        order = np.argsort(centres[:, 0], kind="stable")
-        again = np.flatnonzero(too_near(centres, order, 0.999 * apart))
-        if not len(again):
-            break
-        centres[again] = drawn(len(again))
-    return centres
+    apart, found = _least_distance(sites_px), []
+    for _ in range(n):
+        centres = drawn(len(sites_px))
+        for _ in range(MOST_ROUNDS):
+            order = np.argsort(centres[:, 0], kind="stable")
+            again = np.flatnonzero(too_near(centres, order, 0.999 * apart))
+            if not len(again):
+                break
+            centres[again] = drawn(len(again))
+        found.append(centres)
+    return found
 
 
 def _least_distance(sites_px: FloatArray) -> float:

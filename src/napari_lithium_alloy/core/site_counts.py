@@ -61,8 +61,9 @@ def _quadrats(
     edges = [
         np.linspace(-0.5, n - 0.5, k + 1) for n, k in zip(film.shape, (rows, columns), strict=True)
     ]
-    films = np.argwhere(film).astype(float)
-    areas, counts = (
-        np.histogram2d(at[:, 0], at[:, 1], edges)[0].ravel().astype(int) for at in (films, sites_px)
-    )
-    return areas, counts
+    counts = np.histogram2d(sites_px[:, 0], sites_px[:, 1], edges)[0].ravel().astype(int)
+    areas = film.astype(np.int64)
+    for axis, (n, edge) in enumerate(zip(film.shape, edges, strict=True)):
+        first = np.searchsorted(np.arange(n), edge[:-1])
+        areas = np.add.reduceat(areas, first, axis=axis)
+    return areas.ravel(), counts

@@ -143,7 +143,7 @@ def rank_density(ranks: FloatArray) -> FloatArray:
 def _on_film(sites_px: FloatArray, weight: Float32Array) -> tuple[FloatArray, int]:
     """Sites on pixels of positive weight, and how many are not."""
     sites = np.asarray(sites_px, dtype=float).reshape(-1, 2)
-    on = np.nan_to_num(_values_at(np.where(weight > 0, 1, np.nan), sites)) > 0
+    on = np.nan_to_num(_values_at(weight, sites)) > 0
     return sites[on], int((~on).sum())
 
 

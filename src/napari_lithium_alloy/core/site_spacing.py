@@ -10,8 +10,9 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.spatial import cKDTree
 
 from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_sided_p
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.row_blocks import thread_count
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows, thread_count
 
 BINS = 40
 FARTHEST = 5.0
@@ -78,16 +79,19 @@ def site_spacing(
     sites = np.asarray(sites_px, dtype=float).reshape(-1, 2)
     if len(sites) < LEAST_SITES or not film.any():
         return None
-    places, rng = np.argwhere(film), np.random.default_rng(seed)
-    overlap = _overlap_px(film)
+    places, rng = np.flatnonzero(film), np.random.default_rng(seed)
     farthest = min(FARTHEST * math.sqrt(len(places) / len(sites)), min(film.shape) / 4)
     edges = np.linspace(0, farthest, BINS + 1)
-    curves, nearest = [], []
-    for i in range(n + 1):
-        at = sites if i == 0 else _anywhere(places, len(sites), rng)
-        curves.append(_ripley_k(at, edges, overlap, len(places)))
-        nearest.append(nearest_distances(at))
-    k, means = np.array(curves), np.mean(nearest, axis=1)
+    overlap = _overlap_px(film, math.ceil(farthest) + 1)
+    patterns = [sites, *(_anywhere(places, film.shape[1], len(sites), rng) for _ in range(n))]
+    k, nearest = np.empty((n + 1, BINS + 1)), np.empty((n + 1, len(sites)))
+
+    def fill(some: Rows) -> None:
+        for i in range(*some):
+            k[i], nearest[i] = _near(patterns[i], edges, overlap, len(places))
+
+    finish(by_rows(fill, n + 1, most=16))
+    means = nearest.mean(axis=1)
     told = slice(1 + SKIPPED, BINS + 1 - RING // 2)
     r = edges[told]
     away = pixel_size_um * (np.sqrt(k[:, told] / np.pi) - r)
@@ -109,9 +113,9 @@ def nearest_distances(sites_px: FloatArray) -> FloatArray:
     return np.asarray(cKDTree(sites_px).query(sites_px, k=2)[0][:, 1])
 
 
-def _anywhere(places: IntArray, count: int, rng: np.random.Generator) -> FloatArray:
-    at = places[rng.integers(len(places), size=count)]
-    return np.asarray(at + rng.uniform(-0.5, 0.5, at.shape))
+def _anywhere(places: IntArray, width: int, count: int, rng: np.random.Generator) -> FloatArray:
+    row, column = np.divmod(places[rng.integers(len(places), size=count)], width)
+    return np.stack([row, column], axis=1) + rng.uniform(-0.5, 0.5, (count, 2))
 
 
 def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
@@ -120,22 +124,38 @@ def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
     return np.asarray(rings[:, 1 + SKIPPED - RING // 2 :])
 
 
-def _overlap_px(film: BoolArray) -> FloatArray:
-    """Area that a field has in common with itself shifted by whole pixels; negative ones wrap."""
-    shape = [next_fast_len(2 * n, real=True) for n in film.shape]
+def _overlap_px(film: BoolArray, reach: int) -> FloatArray:
+    """Area that a field has in common with itself shifted by up to so many whole pixels.
+
+    Shifts down only, as the other ones are the same reversed; negative ones to the side wrap.
+    """
+    height, width = film.shape
+    if film.all():
+        rows = np.maximum(height - np.arange(reach + 1), 0)
+        aside = np.concatenate([np.arange(reach + 1), np.arange(reach, 0, -1)])
+        return np.outer(rows, np.maximum(width - aside, 0)).astype(float)
+    shape = [next_fast_len(m + reach + 1, real=True) for m in film.shape]
     spectrum = rfft2(film.astype(float), shape, workers=thread_count())
     power = spectrum.real**2 + spectrum.imag**2
-    return np.asarray(irfft2(power, shape, workers=thread_count()))
+    common = irfft2(power, shape, workers=thread_count())[: reach + 1]
+    return np.ascontiguousarray(np.hstack([common[:, : reach + 1], common[:, -reach:]]))
 
 
 def _ripley_k(
     sites: FloatArray, edges: FloatArray, overlap: FloatArray, area_px: int
 ) -> FloatArray:
     """(K + 1,) Ripley's K at the edges, squared pixels."""
-    pairs = cKDTree(sites).query_pairs(edges[-1], output_type="ndarray")
-    step = sites[pairs[:, 0]] - sites[pairs[:, 1]]
-    whole = np.round(step).astype(int)
-    common = np.maximum(overlap[whole[:, 0], whole[:, 1]], 1.0)
-    counts, _ = np.histogram(np.hypot(*step.T), edges, weights=2 / common)
-    n = len(sites)
-    return np.concatenate([[0.0], np.cumsum(counts)]) * area_px**2 / (n * (n - 1))
+    return _near(sites, edges, overlap, area_px)[0]
+
+
+def _near(
+    sites: FloatArray, edges: FloatArray, overlap: FloatArray, area_px: int
+) -> tuple[FloatArray, FloatArray]:
+    """The same, and the distance of each site to the nearest other one."""
+    from napari_lithium_alloy.core.kernels.spacing import near_pairs
+
+    n, order = len(sites), np.argsort(sites[:, 0], kind="stable")
+    counts, nearest, ordered = np.zeros(len(edges) - 1), np.full(n, np.inf), np.empty(n)
+    near_pairs(np.ascontiguousarray(sites[order]), edges, overlap, counts, nearest)
+    ordered[order] = nearest
+    return np.concatenate([[0.0], np.cumsum(counts)]) * area_px**2 / (n * (n - 1)), ordered

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import in_order
 
 CLUMP = 0.5
 """Sites nearer than that move together; this and the next in mean spacings, (area/site)^0.5."""
@@ -48,7 +49,8 @@ def spaced_placements(
 
     if not len(sites_px):
         return np.empty((n, 0, 2))
-    places = np.argwhere(weight > 0)
+    weight = np.ascontiguousarray(weight, dtype=np.float32)
+    places = np.flatnonzero(weight > 0).astype(np.int32)
     spacing = float(np.sqrt(len(places) / len(sites_px)))
     clump = _clumps(sites_px, CLUMP * spacing)
     order = np.argsort(clump, kind="stable")
@@ -60,9 +62,14 @@ def spaced_placements(
     before = int(rng.integers(n + 1))
     moves = max(LEAST_MOVES, int(clump[-1]) + 1)
     out = np.empty((n, len(sites), 2))
-    for part in (out[:before], out[before:]):
-        state = int(rng.integers(2**31))
-        walk(sites, clump, weight.astype(np.float32), places, edges2, bounds, moves, state, part)
+    parts = [(part, int(rng.integers(2**31))) for part in (out[:before], out[before:])]
+
+    def fill(task: tuple[FloatArray, int]) -> None:
+        part, state = task
+        walk(sites, clump, weight, places, edges2, bounds, moves, state, part)
+
+    for _ in in_order(fill, parts):
+        pass
     return out
 
 

@@ -31,33 +31,54 @@ def pack(picture: NDArray[Any], boxes: Boxes, margin: int, out: NDArray[Any]) ->
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _add_pairs(
+    four: tuple[Packed, Packed, Packed, Packed], weights: tuple[float, float], out: Packed
+) -> None:
+    a, b, c, d = four
+    near, far = np.float32(weights[0]), np.float32(weights[1])
+    for x in range(out.shape[0]):
+        out[x] += near * (a[x] + b[x]) + far * (c[x] + d[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _weigh(values: Packed, weight: float, out: Packed) -> None:
+    own = np.float32(weight)
+    for x in range(out.shape[0]):
+        out[x] = own * values[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _along(values: Packed, weights: Packed, step: int, out: Packed) -> None:
+    """Values convolved with weights, so many places apart; the first is left out."""
+    half, n = weights.shape[0] // 2, out.shape[0]
+    _weigh(values[half * step :], weights[half], out)
+    for j in range(1, half + 1, 2):
+        k = min(j + 1, half)
+        four = (
+            values[(half - j) * step :],
+            values[(half + j) * step :],
+            values[(half - k) * step :],
+            values[(half + k) * step :],
+        )
+        _add_pairs(four, (weights[half + j], weights[half + k] if k > j else 0.0), out[:n])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def blur_inside(
-    image: Picture, part: tuple[int, int, int], weights: Packed, line: Packed, out: Picture
+    image: Picture, part: tuple[int, int, int], weights: Packed, lines: Picture, out: Picture
 ) -> None:
     """Part of an image convolved with weights (odd in number) along both axes, but for its margin.
 
     `part` is how many first rows and columns are left out, and the rows and columns of the part.
+    All pictures have rows of one length. They are gone through as one long row: what then is made
+    of the ends of two rows is nobody's, and short loops would cost more than it does.
     """
-    half = weights.shape[0] // 2
-    cut, rows, columns = part
-    inner = columns - 2 * half
-    stop = cut + columns
-    for y in range(rows - 2 * half):
-        middle = image[cut + y + half, cut:stop]
-        for x in range(columns):
-            line[x] = weights[half] * middle[x]
-        for j in range(1, half + 1):
-            weight = weights[half + j]
-            above, below = image[cut + y + half - j, cut:stop], image[cut + y + half + j, cut:stop]
-            for x in range(columns):
-                line[x] += weight * (above[x] + below[x])
-        target, centre = out[y, :inner], line[half:]
-        for x in range(inner):
-            target[x] = weights[half] * centre[x]
-        for j in range(1, half + 1):
-            weight, left, right = weights[half + j], line[half - j :], line[half + j :]
-            for x in range(inner):
-                target[x] += weight * (left[x] + right[x])
+    cut, rows, _ = part
+    width, margin = image.shape[1], weights.shape[0] - 1
+    n = (rows - margin) * width
+    line = lines.reshape(-1)[:n]
+    _along(image.reshape(-1)[cut * width + cut :], weights, width, line)
+    _along(line, weights, 1, out.reshape(-1)[: n - margin])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -75,47 +96,63 @@ def clip(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def laplace(image: Picture, shape: tuple[int, int], own: float, part: float, out: Picture) -> None:
-    """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
-    mine, its = np.float32(own), np.float32(part)
-    for y in range(1, shape[0] - 1):
-        above, row, below, target = image[y - 1], image[y], image[y + 1], out[y - 1]
-        for x in range(1, shape[1] - 1):
-            around = above[x] + below[x] + row[x - 1] + row[x + 1]
-            target[x - 1] = mine * row[x] + its * (around - np.float32(4) * row[x])
+def _laplace(
+    around: tuple[Packed, Packed, Packed, Packed], row: Packed, shares: tuple[float, float],
+    out: Packed,
+) -> None:  # fmt: skip
+    above, below, left, right = around
+    mine, its = np.float32(shares[0]), np.float32(shares[1])
+    for x in range(out.shape[0]):
+        out[x] = mine * row[x] + its * (
+            above[x] + below[x] + left[x] + right[x] - np.float32(4) * row[x]
+        )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def highest_near(
-    image: Picture, shape: tuple[int, int], reach: int, line: Picture, out: Picture
-) -> None:
+def laplace(image: Picture, rows: int, own: float, part: float, out: Picture) -> None:
+    """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
+    width = image.shape[1]
+    values, n = image.reshape(-1), (rows - 2) * width - 2
+    around = values[1:], values[2 * width + 1 :], values[width:], values[width + 2 :]
+    _laplace(around, values[width + 1 :], (own, part), out.reshape(-1)[:n])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _raise_to(values: Packed, out: Packed) -> None:
+    for x in range(out.shape[0]):
+        out[x] = max(out[x], values[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def highest_near(image: Picture, rows: int, reach: int, lines: Picture, out: Picture) -> None:
     """Highest value within some rows and columns, without a margin of as many."""
-    columns = shape[1] - 2 * reach
-    for y in range(shape[0]):
-        row, target = image[y], line[y]
-        for x in range(columns):
-            target[x] = row[x]
-        for j in range(1, 2 * reach + 1):
-            for x in range(columns):
-                target[x] = max(target[x], row[x + j])
-    for y in range(shape[0] - 2 * reach):
-        target = out[y]
-        for x in range(columns):
-            target[x] = line[y, x]
-        for j in range(1, 2 * reach + 1):
-            row = line[y + j]
-            for x in range(columns):
-                target[x] = max(target[x], row[x])
+    width = image.shape[1]
+    values, n = image.reshape(-1), (rows - 2 * reach) * width
+    line, highest = lines.reshape(-1)[: rows * width - 2 * reach], out.reshape(-1)[: n - 2 * reach]
+    line[:] = values[: line.shape[0]]
+    for j in range(1, 2 * reach + 1):
+        _raise_to(values[j:], line)
+    highest[:] = line[: highest.shape[0]]
+    for j in range(1, 2 * reach + 1):
+        _raise_to(line[j * width :], highest)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def rooms_for(boxes: Boxes, margin: int) -> NDArray[np.float32]:
-    """Working pictures as large as the largest box with its margin."""
-    rows = columns = 0
+    """Seven working places as large as the largest box with its margin."""
+    most = 0
     for b in range(boxes.shape[0]):
-        rows = max(rows, boxes[b, 1] - boxes[b, 0])
-        columns = max(columns, boxes[b, 3] - boxes[b, 2])
-    return np.zeros((6, rows + 2 * margin, columns + 2 * margin), dtype=np.float32)
+        rows, columns = boxes[b, 1] - boxes[b, 0], boxes[b, 3] - boxes[b, 2]
+        most = max(most, (rows + 2 * margin) * (columns + 2 * margin))
+    return np.zeros((7, most), dtype=np.float32)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def room(rooms: NDArray[np.float32], which: int, box: Boxes, margin: int) -> Picture:
+    """A working place as a picture of a box with its margin."""
+    rows, columns = box[1] - box[0] + 2 * margin, box[3] - box[2] + 2 * margin
+    picture: Picture = rooms[which][: rows * columns].reshape((rows, columns))
+    return picture
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)

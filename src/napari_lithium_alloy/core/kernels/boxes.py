@@ -22,6 +22,7 @@ from napari_lithium_alloy.core.kernels.box_filters import (
     clip,
     highest_near,
     laplace,
+    room,
     rooms_for,
     row_of_light,
 )
@@ -43,14 +44,19 @@ def _share_of(
     level: tuple[Packed, float, float, Packed],
     rooms: NDArray[np.float32],
 ) -> None:
-    """Hole share of a box with its margin, into the first room.
+    """Hole share of a box with its margin, into the first working place.
 
     `reach` are the margins of the light and of the share; `level` the weights by which the film's
     brightness is carried, the least share of them that is enough, the substrate's brightness, and
     the film's where there is less.
     """
     weights, least, substrate, from_afar = level
-    share, lit, near = rooms[0], rooms[1], rooms[2]
+    share, lit, near, lines = (
+        room(rooms, 0, box, reach[0]),
+        room(rooms, 1, box, reach[0]),
+        room(rooms, 2, box, reach[0]),
+        room(rooms, 3, box, reach[0]),
+    )
     dark, more_dark, gain, of_film, begins = light
     rows, columns = box[1] - box[0] + 2 * reach[0], box[3] - box[2] + 2 * reach[0]
     at = begins[index]
@@ -62,7 +68,7 @@ def _share_of(
         for x in range(columns):
             lighted[x] = bright[x] * own[x]
         at += columns
-    blur_inside(lit, (0, rows, columns), weights, rooms[3, 0], near)
+    blur_inside(lit, (0, rows, columns), weights, lines, near)
     half = weights.shape[0] // 2
     weight, far_at = film[0], film[1]
     full, enough = np.float32(substrate), np.float32(least)
@@ -113,10 +119,11 @@ def share_in_boxes(
     rooms = rooms_for(boxes, reach[0])
     for b in range(boxes.shape[0]):
         _share_of(counts, boxes[b], reach, light, film, b, level, rooms)
+        share = room(rooms, 0, boxes[b], reach[0])
         at = film[3][b]
         n = boxes[b, 3] - boxes[b, 2] + 2 * reach[1]
         for y in range(boxes[b, 1] - boxes[b, 0] + 2 * reach[1]):
-            out[at : at + n] = rooms[0, y, :n]
+            out[at : at + n] = share[y, :n]
             at += n
 
 
@@ -159,20 +166,20 @@ def quiet_in_boxes(
     point spread and its variance; `rules` the least share that counts, and that of a pore.
     """
     rooms = rooms_for(boxes, reach[0])
-    inside, smooth, response = rooms[0], rooms[1], rooms[2]
-    marks = np.zeros(rooms.shape[1:], dtype=np.bool_)
     near, half = reach[1], filters[0].shape[0] // 2
     n = quiet = known = 0
     for b in range(boxes.shape[0]):
         rows, columns = boxes[b, 1] - boxes[b, 0], boxes[b, 3] - boxes[b, 2]
         height, width = rows + 2 * reach[0], columns + 2 * reach[0]
+        inside, smooth = room(rooms, 0, boxes[b], reach[0]), room(rooms, 1, boxes[b], reach[0])
+        response, lines = room(rooms, 2, boxes[b], reach[0]), room(rooms, 3, boxes[b], reach[0])
         first = film[3][b]
         own = share[first : first + height * width].reshape((height, width))
         clip(own, (height, width), film[2], first, rules[0], inside)
-        blur_inside(inside, (0, height, width), filters[0], rooms[3, 0], smooth)
+        blur_inside(inside, (0, height, width), filters[0], lines, smooth)
         height, width = height - 2 * half, width - 2 * half
-        laplace(smooth, (height, width), 0.0, -filters[1], response)
-        marks[:height, :width] = False
+        laplace(smooth, height, 0.0, -filters[1], response)
+        marks = np.zeros((height, width), dtype=np.bool_)
         for y in range(height):
             for x in range(width):
                 if smooth[y, x] > rules[1]:
@@ -224,24 +231,25 @@ def images_in_boxes(
         pixels, sharpened.
     """
     rooms = rooms_for(boxes, reach[0])
-    share, inside, smooth, response, near, sharp = rooms
-    lines = np.zeros(rooms.shape[1:], dtype=np.float32)
     spot, wide = filters[0].shape[0] // 2, filters[2].shape[0] // 2
     for b in range(boxes.shape[0]):
         box = boxes[b]
         _share_of(counts, box, reach, light, film, b, level, rooms)
+        share, inside = room(rooms, 0, box, reach[0]), room(rooms, 1, box, reach[0])
+        smooth, response = room(rooms, 2, box, reach[0]), room(rooms, 3, box, reach[0])
+        near, sharp = room(rooms, 4, box, reach[0]), room(rooms, 5, box, reach[0])
+        lines = room(rooms, 6, box, reach[0])
         rows, columns = box[1] - box[0], box[3] - box[2]
         height, width = rows + 2 * reach[1], columns + 2 * reach[1]
         clip(share, (height, width), film[2], film[3][b], least, inside)
         cut = reach[1] - 3 - spot
-        shape = rows + 6, columns + 6
-        around = cut, shape[0] + 2 * spot, shape[1] + 2 * spot
-        blur_inside(inside, around, filters[0], lines[0], smooth)
-        laplace(smooth, shape, 0.0, -filters[1], response)
-        highest_near(response, (rows + 4, columns + 4), 2, lines, near)
+        around = cut, rows + 6 + 2 * spot, columns + 6 + 2 * spot
+        blur_inside(inside, around, filters[0], lines, smooth)
+        laplace(smooth, rows + 6, 0.0, -filters[1], response)
+        highest_near(response, rows + 4, 2, lines, near)
         around = reach[1] - 1 - wide, rows + 2 + 2 * wide, columns + 2 + 2 * wide
-        blur_inside(inside, around, filters[2], rooms[5, 0], lines)
-        laplace(lines, (rows + 2, columns + 2), 1.0, -filters[3], sharp)
+        blur_inside(inside, around, filters[2], sharp, lines)
+        laplace(lines, rows + 2, 1.0, -filters[3], sharp)
         for k in range(pixels[2][b], pixels[2][b + 1]):
             i = pixels[0][k]
             y, x = pixels[1][k, 0] - box[0], pixels[1][k, 1] - box[2]

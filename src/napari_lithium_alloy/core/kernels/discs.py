@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -67,28 +68,58 @@ def disc_runs(centres: Doubles, radii: Doubles, shape: tuple[int, int]) -> Runs:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def running_sums(image: NDArray[np.float64], rows: tuple[int, int], out: Doubles) -> None:
-    """(Y, X + 1) sums of a row's first 0, 1, ... pixels."""
+def _running_sums(image: NDArray[Any], rows: tuple[int, int], out: Doubles) -> None:
+    """Sums of the first 0, 1, ... pixels of some rows."""
     for y in range(rows[0], rows[1]):
-        total = 0.0
-        out[y, 0] = 0
+        total, line = 0.0, out[y - rows[0]]
+        line[0] = 0
         for x in range(image.shape[1]):
             total += image[y, x]
-            out[y, x + 1] = total
+            line[x + 1] = total
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def sum_in_runs(sums: Doubles, corner: tuple[int, int], width: int, runs: Runs) -> float:
-    """Sum of a picture over runs of pixels of a field so wide, of which it is a part.
+def sums_in_band(
+    image: NDArray[Any],
+    corner: tuple[int, int],
+    width: int,
+    band: tuple[int, int],
+    runs: Runs,
+    begin: NDArray[np.int64],
+    out: Doubles,
+) -> None:
+    """Sums of a picture over runs of pixels in some rows, which are few enough to stay at hand.
 
-    `sums` are its running ones, `corner` is its first row and column.
+    Parameters
+    ----------
+    image : (Y, X) array
+        A part of a field.
+    corner : tuple
+        Its first row and column.
+    width : int
+        Of the field.
+    band : tuple
+        The rows, of the field.
+    runs : (M, 2) int32 array
+        Flat indices in the field.
+    begin : (n, 2) int64 array
+        First run of each draw in these rows, and that after its last.
+    out : (n,) float64 array
     """
-    total, last = 0.0, sums.shape[1] - 1
-    for i in range(len(runs)):
-        row = runs[i, 0] // width
-        y = row - corner[0]
-        if 0 <= y < len(sums):
-            left = min(max(runs[i, 0] - row * width - corner[1], 0), last)
-            right = min(max(runs[i, 1] - row * width - corner[1], 0), last)
-            total += sums[y, right] - sums[y, left]
-    return total
+    top, bottom = max(band[0] - corner[0], 0), min(band[1] - corner[0], image.shape[0])
+    if top >= bottom:
+        out[:] = 0
+        return
+    last = image.shape[1]
+    sums = np.empty((bottom - top, last + 1))
+    _running_sums(image, (top, bottom), sums)
+    for d in range(len(begin)):
+        total = 0.0
+        for i in range(begin[d, 0], begin[d, 1]):
+            row = runs[i, 0] // width
+            y, origin = row - corner[0] - top, row * width + corner[1]
+            if 0 <= y < len(sums):
+                left = min(max(runs[i, 0] - origin, 0), last)
+                right = min(max(runs[i, 1] - origin, 0), last)
+                total += sums[y, right] - sums[y, left]
+        out[d] = total

@@ -79,6 +79,25 @@ def _along_row(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add_row(row: NDArray[np.float32], weight: np.float32, line: NDArray[np.float32]) -> None:
+    for x in range(line.shape[0]):
+        line[x] += weight * row[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add_pairs(
+    four: tuple[NDArray[np.float32], ...],
+    weights: tuple[np.float32, np.float32],
+    line: NDArray[np.float32],
+) -> None:
+    """Add two pairs of rows at once, since each time the sum so far is read and written."""
+    a, b, c, d = four
+    near, far = weights
+    for x in range(line.shape[0]):
+        line[x] += near * (a[x] + b[x]) + far * (c[x] + d[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def blur(
     image: NDArray[np.float32],
     weights: NDArray[np.float32],
@@ -96,13 +115,19 @@ def blur(
     near = np.zeros(4 * half + 1, dtype=np.float32)
     for y in range(rows[0], rows[1]):
         line[:] = 0
-        _weights_at(weights, y, height, straight, near)
-        for j in range(-2 * half, 2 * half + 1):
-            weight = near[j + 2 * half]
-            if weight != 0:
-                row = image[y + j]
-                for x in range(width):
-                    line[x] += weight * row[x]
+        if half <= y < height - half:
+            _add_row(image[y], weights[half], line)
+            for j in range(1, half, 2):
+                four = image[y - j], image[y + j], image[y - j - 1], image[y + j + 1]
+                _add_pairs(four, (weights[half + j], weights[half + j + 1]), line)
+            if half % 2:
+                _add_row(image[y - half], weights[0], line)
+                _add_row(image[y + half], weights[0], line)
+        else:
+            _weights_at(weights, y, height, straight, near)
+            for j in range(-2 * half, 2 * half + 1):
+                if near[j + 2 * half] != 0:
+                    _add_row(image[y + j], near[j + 2 * half], line)
         _along_row(line, weights, straight, out[y])
 
 

@@ -1,41 +1,10 @@
-"""Separable filters of a picture, and places of which none is too near a stronger one."""
+"""Places of which none is too near a stronger one."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-from napari_lithium_alloy.core.kernels.images import _along_row, _weights_at
-
-Floats = NDArray[np.float32]
-_FAST = {"reassoc", "contract", "nsz"}
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def add_separable(
-    image: Floats, down: Floats, across: Floats, rows: tuple[int, int], out: Floats
-) -> None:
-    """Add the picture convolved with symmetric weights along columns and others along rows.
-
-    Beyond the edges it is mirrored; both weights are of one odd number.
-    """
-    height, width = image.shape
-    half = len(down) // 2
-    line, done = np.empty((2, width), np.float32)
-    near = np.zeros(4 * half + 1, np.float32)
-    for y in range(rows[0], rows[1]):
-        line[:] = 0
-        _weights_at(down, y, height, False, near)
-        for j in range(-2 * half, 2 * half + 1):
-            weight = near[j + 2 * half]
-            if weight != 0:
-                row = image[y + j]
-                for x in range(width):
-                    line[x] += weight * row[x]
-        _along_row(line, across, False, done)
-        for x in range(width):
-            out[y, x] += done[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -9,9 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 UNKNOWN = 255
+_FAST = {"reassoc", "contract", "nsz"}
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def pair_sums(
     a: NDArray[Any],
     b: NDArray[Any],
@@ -24,20 +25,33 @@ def pair_sums(
     """Per row: sums of a, b, a^2, b^2 and ab, each less its origin and times its scale."""
     for y in range(rows[0], rows[1]):
         sa = sb = saa = sbb = sab = 0.0
-        for x in range(a.shape[1]):
-            if common[y, x]:
-                p, q = (a[y, x] - origin[0]) * scale[0], (b[y, x] - origin[1]) * scale[1]
-                sa += p
-                sb += q
-                saa += p * p
-                sbb += q * q
-                sab += p * q
+        first, second, there = a[y], b[y], common[y]
+        for x in range(len(first)):
+            p = (first[x] - origin[0]) * scale[0] if there[x] else 0.0
+            q = (second[x] - origin[1]) * scale[1] if there[x] else 0.0
+            sa += p
+            sb += q
+            saa += p * p
+            sbb += q * q
+            sab += p * q
         row = (sa, sb, saa, sbb, sab)
         for i in range(5):
             out[y, i] = row[i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def products_in_rows(
+    a: NDArray[Any], b: NDArray[Any], rows: tuple[int, int], out: NDArray[np.float64]
+) -> None:
+    """Per row: the sum of two pictures' products."""
+    for y in range(rows[0], rows[1]):
+        first, second, total = a[y], b[y], 0.0
+        for x in range(len(first)):
+            total += np.float64(first[x]) * np.float64(second[x])
+        out[y] = total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def largest_in_rows(
     image: NDArray[Any],
     common: NDArray[np.bool_],
@@ -46,10 +60,10 @@ def largest_in_rows(
 ) -> None:
     """Per row: the largest size of a value."""
     for y in range(rows[0], rows[1]):
-        largest = 0.0
-        for x in range(image.shape[1]):
-            if common[y, x]:
-                largest = max(largest, abs(image[y, x]))
+        line, there, largest = image[y], common[y], 0.0
+        for x in range(len(line)):
+            size = abs(np.float64(line[x])) if there[x] else 0.0
+            largest = size if size > largest else largest
         out[y] = largest
 
 
@@ -85,3 +99,20 @@ def count_pairs(
         for x in range(a.shape[1]):
             if valid[y, x] and a[y, x] != UNKNOWN and b[y, x] != UNKNOWN:
                 counts[a[y, x], b[y, x]] += 1
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def sums_in_orders(
+    tables: NDArray[np.float64],
+    orders: NDArray[np.int32],
+    rows: tuple[int, int],
+    out: NDArray[np.float64],
+) -> None:
+    """Sums of each table's values at the places that each row of orders names."""
+    for k in range(len(tables)):
+        table = tables[k]
+        for i in range(rows[0], rows[1]):
+            total = 0.0
+            for b in range(orders.shape[1]):
+                total += table[orders[i, b]]
+            out[k, i] = total

@@ -29,6 +29,59 @@ def pair_counts(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _bin(value: float, edges: NDArray[np.float64]) -> int:
+    """Which of the even bins a value is in; the last holds its upper edge."""
+    bins = len(edges) - 1
+    k = min(int(value / edges[-1] * bins), bins - 1)
+    if value < edges[k]:
+        return k - 1
+    return k + 1 if k < bins - 1 and value >= edges[k + 1] else k
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def near_pairs(
+    sites: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    overlap: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+) -> None:
+    """Add pairs of sites to even bins of distance, and the distance of each to the nearest.
+
+    Each pair counts 2 over the overlap at its step, at least 1; negative steps wrap.
+
+    Parameters
+    ----------
+    sites : (N, 2) float64 array
+        In the order of their rows.
+    edges : (K + 1,) float64 array
+        Of the bins, evenly from 0.
+    overlap : (H, W) float64 array
+    counts : (K,) float64 array
+        Out.
+    nearest : (N,) float64 array
+        In: inf; out.
+    """
+    n, last = len(sites), edges[-1]
+    for i in range(n):
+        for j in range(i + 1, n):
+            dy, dx = sites[j, 0] - sites[i, 0], sites[j, 1] - sites[i, 1]
+            if dy > last:
+                break
+            away = math.sqrt(dy * dy + dx * dx)
+            nearest[i], nearest[j] = min(nearest[i], away), min(nearest[j], away)
+            if away <= last:
+                k = _bin(away, edges)
+                counts[k] += 2 / max(overlap[int(np.rint(dy)), int(np.rint(dx))], 1.0)
+    for i in range(n):
+        if nearest[i] > last:
+            for j in range(n):
+                if j != i:
+                    away = math.hypot(sites[j, 0] - sites[i, 0], sites[j, 1] - sites[i, 1])
+                    nearest[i] = min(nearest[i], away)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _cell(y: float, x: float, side: float, columns: int) -> int:
     return int((y + 0.5) / side) * columns + int((x + 0.5) / side)
 
@@ -97,14 +150,18 @@ def _within(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _propose(
-    own: NDArray[np.float64], places: NDArray[np.int64], spacing: float, moved: NDArray[np.float64]
+    own: NDArray[np.float64],
+    places: NDArray[np.int32],
+    width: int,
+    spacing: float,
+    moved: NDArray[np.float64],
 ) -> None:
     """A clump turned, perhaps mirrored, about one of its sites, which goes to another place."""
     pivot = np.random.randint(len(own))
     if np.random.random() < _ANYWHERE:
-        m = np.random.randint(len(places))
-        y = places[m, 0] + np.random.random() - 0.5
-        x = places[m, 1] + np.random.random() - 0.5
+        place = places[np.random.randint(len(places))]
+        y = place // width + np.random.random() - 0.5
+        x = place % width + np.random.random() - 0.5
         angle = 2 * math.pi * np.random.random()
         mirror = 1.0 if np.random.random() < 0.5 else -1.0
     else:
@@ -155,7 +212,7 @@ def walk(
     start: NDArray[np.float64],
     clump: NDArray[np.int64],
     weight: NDArray[np.float32],
-    places: NDArray[np.int64],
+    places: NDArray[np.int32],
     edges2: NDArray[np.float64],
     bounds: NDArray[np.int64],
     moves: int,
@@ -174,8 +231,8 @@ def walk(
     clump : (N,) int64 array
         Number of each site's clump, from 0, each followed by the next.
     weight : (Y, X) float32 array
-    places : (M, 2) int64 array
-        Rows and columns with a positive weight.
+    places : (M,) int32 array
+        Flat indices of the pixels with a positive weight.
     edges2 : (K + 1,) float64 array
         Edges of the bins of the squared distance between sites of different clumps, nearer than
         the first of which none come.
@@ -211,7 +268,7 @@ def walk(
             c = np.random.randint(n_clumps)
             own = sites[begin[c] : begin[c + 1]]
             new = moved[: len(own)]
-            _propose(own, places, spacing, new)
+            _propose(own, places, weight.shape[1], spacing, new)
             if np.random.random() >= _weight_ratio(own, new, weight):
                 continue
             cells = first, following, side, columns

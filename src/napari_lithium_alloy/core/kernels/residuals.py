@@ -1,0 +1,118 @@
+"""Maps less their polynomials, a block of rows at a time, and how their values are spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_FAST = {"reassoc", "contract", "nsz"}
+Doubles = NDArray[np.float64]
+Rows = tuple[int, int]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _scaled_row(line: NDArray[Any], there: NDArray[np.bool_], scale: float, out: Doubles) -> None:
+    for x in range(len(out)):
+        out[x] = line[x] * scale if there[x] else 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _product(a: Doubles, b: Doubles) -> float:
+    total = 0.0
+    for x in range(len(a)):
+        total += a[x] * b[x]
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _take(line: Doubles, factor: float, of: Doubles) -> None:
+    for x in range(len(line)):
+        line[x] -= factor * of[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _finish_row(
+    line: Doubles, there: NDArray[np.bool_], out: NDArray[np.float32]
+) -> tuple[float, float, float]:
+    power, low, high = 0.0, np.inf, -np.inf
+    for x in range(len(line)):
+        value = line[x] if there[x] else 0.0
+        out[x] = value
+        power += value * value
+        least, most = (value, value) if there[x] else (np.inf, -np.inf)
+        low = least if least < low else low
+        high = most if most > high else high
+    return power, low, high
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def project_rows(
+    image: NDArray[Any],
+    common: NDArray[np.bool_],
+    scale: float,
+    columns: Doubles,
+    rows: Rows,
+    out: Doubles,
+) -> None:
+    """(Y, K) products of each row of a picture, 0 outside a field, with K polynomials along it."""
+    line = np.empty(image.shape[1])
+    for y in range(rows[0], rows[1]):
+        _scaled_row(image[y], common[y], scale, line)
+        for k in range(len(columns)):
+            out[y, k] = _product(line, columns[k])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def take_rows(
+    image: NDArray[Any],
+    common: NDArray[np.bool_],
+    scale: float,
+    trend: tuple[Doubles, Doubles],
+    rows: Rows,
+    left: NDArray[np.float32],
+    told: Doubles,
+) -> None:
+    """What is left of a picture without a trend, 0 outside a field.
+
+    Parameters
+    ----------
+    image : (Y, X) array
+    common : (Y, X) bool array
+    scale : float
+        The picture is first multiplied by it.
+    trend : (Y, K) and (K, X) float64 arrays
+        Whose product it is.
+    rows : tuple
+    left : (Y, X) float32 array
+    told : (Y, 3) float64 array
+        Out: sum of squares, lowest and highest value of each row.
+    """
+    line = np.empty(image.shape[1])
+    for y in range(rows[0], rows[1]):
+        _scaled_row(image[y], common[y], scale, line)
+        for k in range(trend[0].shape[1]):
+            _take(line, trend[0][y, k], trend[1][k])
+        told[y] = _finish_row(line, common[y], left[y])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def count_values(
+    image: NDArray[np.float32],
+    common: NDArray[np.bool_],
+    ends: tuple[float, float],
+    rows: Rows,
+    counts: Doubles,
+    sums: Doubles,
+) -> None:
+    """Add numbers and sums of a field's values in even bins between two ends."""
+    last = len(counts) - 1
+    step = (last + 1) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.0
+    for y in range(rows[0], rows[1]):
+        for x in range(image.shape[1]):
+            if common[y, x]:
+                k = min(max(int((image[y, x] - ends[0]) * step), 0), last)
+                counts[k] += 1
+                sums[k] += image[y, x]
