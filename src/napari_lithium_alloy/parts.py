@@ -21,6 +21,7 @@ from napari_lithium_alloy.core.frame_quality import frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.label_stack import LabelMaker
+from napari_lithium_alloy.core.memory import LEAST_PLANES
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -65,7 +66,8 @@ def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[Ana
             name=f"onsets_{group[0].key}",
             make=partial(_group_onsets, stages=group),
             take=_take_onsets,
-            weight=len(group),
+            weight=2 + len(group),
+            planes=42,
         )
         for group in _onset_groups(result)
     ]
@@ -75,30 +77,63 @@ def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[Ana
             name=f"sites_{stage.key}",
             make=partial(_stage_sites, stage=stage),
             take=partial(_take_sites, stage=stage),
+            weight=9,
+            planes=47,
         )
         for stage in depositions
     ]
     maps = tuple(p.name for p in onsets)
     spots = tuple(p.name for p in sites)
+    cycles = cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
     return [
         *sites,
         *onsets,
-        Piece(name="pores", make=partial(_pores, make_labels=make_labels), take=_take_pores),
-        Piece(name="fronts", make=_fronts, take=_take_fronts, needs=maps, keep=False),
-        Piece(name="curves", make=_curves, take=_take_curves, needs=("fronts",)),
         Piece(
-            name="spots", make=_spot_tables, take=_take_spots, needs=("pores", *spots), keep=False
+            name="pores",
+            make=partial(_pores, make_labels=make_labels),
+            take=_take_pores,
+            weight=8,
+            planes=24,
         ),
-        Piece(name="pairs", make=_pairs, take=_take_pairs, needs=("fronts", "spots")),
-        Piece(name="places", make=_places, take=_take_places, needs=("fronts", "spots")),
+        Piece(name="fronts", make=_fronts, take=_take_fronts, needs=maps, planes=21, keep=False),
+        Piece(
+            name="curves", make=_curves, take=_take_curves, needs=("fronts",), weight=2, planes=11
+        ),
+        Piece(
+            name="spots",
+            make=_spot_tables,
+            take=_take_spots,
+            needs=("pores", *spots),
+            planes=11,
+            keep=False,
+        ),
+        Piece(
+            name="places",
+            make=_places,
+            take=_take_places,
+            needs=("fronts", "spots"),
+            weight=3,
+            planes=35,
+        ),
         *(
             Piece(
                 name=f"boundaries_cycle{cycle}",
                 make=partial(_boundaries, cycle=cycle),
                 take=_take_boundaries,
                 needs=("fronts",),
+                weight=2,
+                planes=18,
             )
-            for cycle in cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
+            for cycle in cycles
+        ),
+        # The largest last, alone: it needs all there is.
+        Piece(
+            name="pairs",
+            make=_pairs,
+            take=_take_pairs,
+            needs=("places", *(f"boundaries_cycle{cycle}" for cycle in cycles)),
+            weight=4,
+            planes=LEAST_PLANES,
         ),
         Piece(name="cycles", make=_cycles, take=_take, needs=("spots",), keep=False),
     ]

@@ -17,12 +17,13 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.label_stack import LabelMaker, SparseLabels
-from napari_lithium_alloy.core.memory import parts_at_once
+from napari_lithium_alloy.core.memory import room_planes
 from napari_lithium_alloy.core.photometry import Reference, reference_frame
 from napari_lithium_alloy.core.pieces import Kept, Piece, made, run_pieces
 from napari_lithium_alloy.core.pore_edits import PoreEdit
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, Recording
+from napari_lithium_alloy.core.row_blocks import thread_count
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import Stage, StageKind
 from napari_lithium_alloy.core.steady_copy import Arrays, steady_copy
@@ -81,8 +82,13 @@ def analyze(
     result.pore_edits = tuple(pore_edits)
     result.keep_sites = keep_sites
     lazy = corrected(result.as_read, result.correction)
-    at_once = parts_at_once(result.recording, memory_bytes)
-    work = run_pieces(result, pieces_of(result, make_labels), kept, at_once=at_once)
+    work = run_pieces(
+        result,
+        pieces_of(result, make_labels),
+        kept,
+        at_once=thread_count(),
+        room=room_planes(result.recording, memory_bytes),
+    )
     yield from part(work, BEGINNING, WHOLE, WHOLE)
     result.recording = lazy  # a copy of its frames may vanish
     return result

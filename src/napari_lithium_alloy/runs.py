@@ -12,7 +12,7 @@ from napari_lithium_alloy import __version__
 from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.label_stack import SparseLabels
-from napari_lithium_alloy.core.memory import needed_memory, parts_at_once
+from napari_lithium_alloy.core.memory import needed_memory
 from napari_lithium_alloy.core.pieces import made
 from napari_lithium_alloy.core.pore_edits import PoreEdit
 from napari_lithium_alloy.core.progress import Work, part
@@ -163,6 +163,5 @@ def told_before(
     memory = needed_memory(recording, memory_bytes)
     return (
         f"{recording.name}: {n} frames of {rows} x {columns} px ({read / 1e9:.1f} GB); about "
-        f"{memory / 1e9:.1f} GB of memory in {parts_at_once(recording, memory_bytes)} threads, and "
-        f"up to {copy / 1e9:.1f} GB of disk while it runs."
+        f"{memory / 1e9:.1f} GB of memory, and up to {copy / 1e9:.1f} GB of disk while it runs."
     )

@@ -76,6 +76,26 @@ def test_as_many_as_asked_for_run_together():
     assert most[0] <= 2
 
 
+def test_pieces_share_the_room_there_is():
+    held, most, lock = [0.0], [0.0], threading.Lock()
+
+    def hold(planes, _):
+        with lock:
+            held[0] += planes
+            most[0] = max(most[0], held[0])
+        time.sleep(0.02)
+        with lock:
+            held[0] -= planes
+
+    sizes = {"a": 5, "b": 4, "c": 3, "d": 9, "e": 2}
+    pieces = [piece(n, work=partial(hold, size), planes=size) for n, size in sizes.items()]
+    state = {}
+    finish(run_pieces(state, pieces, at_once=3, room=8))
+    assert list(state) == list(sizes)
+    assert most[0] == 9  # the one that is larger than the room, alone
+    assert held[0] == 0
+
+
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_what_was_kept_is_not_made_again(at_once):
     def never(_):

@@ -11,12 +11,15 @@ from collections.abc import Callable
 import psutil
 
 from napari_lithium_alloy.core.recording import Recording
-from napari_lithium_alloy.core.row_blocks import thread_count
 
 SHARE = 0.25
 """Of the machine's memory that is used unless something else is said."""
-PART_PLANES = 45
-"""Pictures of single precision that a part of an analysis holds at once, at most."""
+HELD_PLANES = 45
+"""Pictures of single precision that results are, at most, while the last parts are made."""
+LEAST_PLANES = 61
+"""Of the largest part, which is made however little memory may be used."""
+LARGEST_PLANES = 90
+"""Of the two largest parts that run at the same time."""
 BASE_BYTES = 250e6
 """Of the program itself with its compiled loops."""
 
@@ -26,21 +29,20 @@ def default_memory() -> float:
     return SHARE * float(psutil.virtual_memory().total)
 
 
-def part_bytes(recording: Recording) -> float:
-    """About what one part of an analysis holds, beside mapped files."""
-    return PART_PLANES * 4.0 * math.prod(recording.field_shape)
-
-
-def parts_at_once(recording: Recording, memory_bytes: float | None = None) -> int:
-    """How many parts of an analysis run at the same time: as memory and processors allow."""
+def room_planes(recording: Recording, memory_bytes: float | None = None) -> float:
+    """Pictures of single precision that parts of an analysis may hold together, beside results."""
     limit = default_memory() if memory_bytes is None else memory_bytes
-    fit = int((limit - BASE_BYTES) // part_bytes(recording))
-    return max(1, min(fit, thread_count()))
+    return (limit - BASE_BYTES) / _plane_bytes(recording) - HELD_PLANES
 
 
 def needed_memory(recording: Recording, memory_bytes: float | None = None) -> float:
     """About the most an analysis holds, beside mapped files; bytes."""
-    return BASE_BYTES + parts_at_once(recording, memory_bytes) * part_bytes(recording)
+    room = min(max(room_planes(recording, memory_bytes), LEAST_PLANES), LARGEST_PLANES)
+    return BASE_BYTES + (HELD_PLANES + room) * _plane_bytes(recording)
+
+
+def _plane_bytes(recording: Recording) -> float:
+    return 4.0 * math.prod(recording.field_shape)
 
 
 def give_back() -> None:

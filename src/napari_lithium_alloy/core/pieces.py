@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,6 +45,8 @@ class Piece(Generic[State]):
         Pieces, before it in order, that must be taken before it is made.
     weight : float
         About its share of the time.
+    planes : float
+        About the pictures of single precision that it holds at once.
     keep : bool
         Whether what it found is worth keeping for after an interruption.
     """
@@ -53,6 +56,7 @@ class Piece(Generic[State]):
     take: Callable[[State, Any], None]
     needs: tuple[str, ...] = ()
     weight: float = 1.0
+    planes: float = 0.0
     keep: bool = True
 
 
@@ -74,6 +78,7 @@ def run_pieces(
     kept: Kept | None = None,
     *,
     at_once: int = 1,
+    room: float = math.inf,
 ) -> Work[None]:
     """Make and take all pieces, up to `at_once` of them at the same time.
 
@@ -86,6 +91,8 @@ def run_pieces(
     pieces : sequence of Piece
     kept : Kept, optional
     at_once : int
+    room : float
+        Planes that pieces may hold that run at the same time; one always runs.
     """
     run = _Run(state, pieces, kept)
     if at_once <= 1:
@@ -95,7 +102,7 @@ def run_pieces(
     threads = ThreadPoolExecutor(at_once, thread_name_prefix="piece")
     try:
         while run.left:
-            for piece in run.ready(at_once):
+            for piece in run.ready(at_once, room):
                 run.begin(piece, threads)
             run.take_what_is_found()
             yield run.progress()
@@ -111,6 +118,7 @@ class _Run(Generic[State]):
     def __init__(self, state: State, pieces: Sequence[Piece[State]], kept: Kept | None) -> None:
         self.state, self.kept = state, kept
         self.left = list(pieces)
+        assert len({p.name for p in pieces}) == len(pieces), "pieces of one name"
         self.running: dict[str, Future[Any]] = {}
         self.shares = {p.name: 0.0 for p in pieces}
         self.weights = {p.name: p.weight for p in pieces}
@@ -134,13 +142,17 @@ class _Run(Generic[State]):
                 return
             yield self.progress()
 
-    def ready(self, at_once: int) -> list[Piece[State]]:
+    def ready(self, at_once: int, room: float) -> list[Piece[State]]:
         """Pieces that can be begun, as many as may run."""
-        fit = [
-            p for p in self.left if p.name not in self.running and self.taken.issuperset(p.needs)
-        ]
-        busy = sum(not f.done() for f in self.running.values())
-        return fit[: max(at_once - busy, 0)]
+        busy = [p for p in self.left if p.name in self.running and not self.running[p.name].done()]
+        found: list[Piece[State]] = []
+        for piece in self.left:
+            now = [*busy, *found]
+            fits = not now or sum(p.planes for p in now) + piece.planes <= room
+            free = piece.name not in self.running and self.taken.issuperset(piece.needs)
+            if free and fits and len(now) < at_once:
+                found.append(piece)
+        return found
 
     def begin(self, piece: Piece[State], threads: ThreadPoolExecutor) -> None:
         """Make a piece in one of the threads."""
