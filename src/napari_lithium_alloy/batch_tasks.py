@@ -79,6 +79,18 @@ def _worker_threads() -> int:
     return int(get_worker().state.nthreads)
 
 
+def _worker_bytes() -> float | None:
+    """What a task may hold of its worker's memory; None: nothing limits it."""
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+    except ValueError:  # called outside of a cluster
+        return None
+    limit = worker.memory_manager.memory_limit
+    return float(limit) / max(worker.state.nthreads, 1) if limit else None
+
+
 def begin(job: Job) -> Begun:
     """Open a recording and prepare its analysis, unless its results are current."""
     out = Path(job.out)
@@ -107,7 +119,13 @@ def finish(job: Job) -> tuple[str, ...]:
     out = Path(job.out)
     with _settled(job) as experiment:
         seen = seen_inputs(experiment, out)
-        work = analyze_into(experiment, out, recording_name=job.recording_name, overwrite=True)
+        work = analyze_into(
+            experiment,
+            out,
+            recording_name=job.recording_name,
+            overwrite=True,
+            memory_bytes=_worker_bytes(),
+        )
         result, _ = finished(work)
         if seen_inputs(experiment, out) == seen:  # else the next batch analyses it again
             write_stamp(out, seen, job.recording_name, result.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import subprocess
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _takes_out(run, "results")
     _takes_pore_edits(run)
     run.add_argument(
-        "--memory", type=float, metavar="GB",
+        "--memory", type=_gigabytes, metavar="GB",
         help="most to be used, beside mapped files (default: a quarter of the machine's)",
     )  # fmt: skip
     run.set_defaults(run=_analyze)
@@ -150,6 +151,13 @@ def _takes_pore_edits(parser: argparse.ArgumentParser) -> None:
 
 def _edits(options: argparse.Namespace) -> list[PoreEdit]:
     return [] if options.pore_edits is None else edits_of(read_csv(options.pore_edits))
+
+
+def _gigabytes(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
 
 
 def _analyze(options: argparse.Namespace) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.config import AnalysisConfig, config_of
@@ -66,7 +69,7 @@ def analyze_into(
     check_out(out, overwrite=overwrite or was_left(out, made_from))
     kept = Unfinished(out, made_from)
     try:
-        with Hashes(inputs_of(experiment)) as hashes:
+        with kept.alone(), Hashes(inputs_of(experiment)) as hashes:
             work = analyze(
                 experiment,
                 config,
@@ -105,9 +108,14 @@ def begin_run(
     """
     made_from = _made_from(experiment, None, recording_name, ())
     check_out(out, overwrite=overwrite or was_left(out, made_from))
-    kept = Unfinished(out, made_from)
-    result = yield from begun(experiment, recording_name=recording_name, kept=kept)
-    return [name for name in independent(pieces_of(result, SparseLabels)) if not kept.has(name)]
+    kept = Unfinished(out, made_from, shared=True)
+    try:
+        with kept.alone():
+            result = yield from begun(experiment, recording_name=recording_name, kept=kept)
+            names = independent(pieces_of(result, SparseLabels))
+    finally:
+        kept.clear_if_empty()
+    return [name for name in names if not kept.has(name)]
 
 
 def make_piece(
@@ -131,23 +139,34 @@ def _made_from(
 ) -> dict[str, Any]:
     """All that an analysis depends on."""
     recording = experiment.recording(recording_name)
-    told = {f.name: getattr(recording, f.name) for f in dataclasses.fields(recording)}
     return {
         "version": __version__,
         "files": state_of(inputs_of(experiment)),
-        "recording": {
-            name: value
-            for name, value in told.items()
-            if isinstance(value, str | float | tuple | None)
-        },
+        "recording": _plain_fields(recording),
         "shape": recording.frames.shape,
         "config": config_of(experiment, recording) if config is None else config,
         "regions": experiment.regions,
         "stages": experiment.stages,
         "film": experiment.film,
         "optics": experiment.optics,
+        "potential": None if experiment.potential is None else _plain_fields(experiment.potential),
+        "x_origins_s": experiment.x_origins_s,
         "pore_edits": tuple(pore_edits),
     }
+
+
+def _plain_fields(told: Any) -> dict[str, Any]:
+    """Fields of a dataclass that are plain, and hashes of those that are arrays."""
+    found: dict[str, Any] = {}
+    for name in (f.name for f in dataclasses.fields(told)):
+        value = getattr(told, name)
+        if name == "mapped":
+            continue
+        if isinstance(value, np.ndarray):
+            found[name] = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        elif isinstance(value, str | int | float | tuple | None):
+            found[name] = value
+    return found
 
 
 def told_before(

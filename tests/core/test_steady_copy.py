@@ -91,3 +91,29 @@ def test_the_light_of_resampled_frames_is_that_of_corrected_ones(dtype):
     assert clipped > 0
     window = steady.read(3, slice(4, 9), slice(5, 20))
     np.testing.assert_array_equal(window, steady.read(3)[4:9, 5:20])
+
+
+@pytest.mark.parametrize("level", [20.0, 60.0])
+def test_noise_around_no_light_is_kept(level):
+    """A dim recording's read noise goes far below the dark level."""
+    rng = np.random.default_rng(3)
+    frames = np.clip(np.rint(rng.normal(100 + level * rng.random((20, 33, 40)), 4)), 0, 4095)
+    cell = Counted(frames.astype(np.uint16)).recording.replace(dark_counts=100.0)
+    shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6]
+    correction = correction_of(cell, shift_px=shift)
+    lazy, steady = corrected(cell, correction), finish(steady_copy(cell, correction))
+    for t in range(20):
+        np.testing.assert_allclose(steady.read(t), lazy.read(t), atol=0.2)
+    assert min(float(lazy.read(t).min()) for t in range(20)) < -8
+
+
+def test_light_that_is_not_known_stays_unknown():
+    cell = Counted(film()).recording
+    dark = np.full((33, 40), 10.0)
+    dark[4, 5] = np.nan
+    cell = cell.replace(dark_counts=dark)
+    correction = correction_of(cell, shift_px=np.linspace(0, 2.5, 20)[:, None] * [1, -0.6])
+    steady, lazy = finish(steady_copy(cell, correction)), corrected(cell, correction)
+    for t in (0, 19):
+        np.testing.assert_array_equal(np.isnan(steady.read(t)), np.isnan(lazy.read(t)))
+    assert np.isnan(steady.read(0)).any()

@@ -93,7 +93,15 @@ def test_everything_in_it_arrives(folder):
     assert experiment.analysis["onset"] == {"fraction": 0.4}
     assert experiment.analysis["correction"] == {"drift": True}
     assert inputs_of(experiment) == [
-        folder / n for n in ("recording.toml", "trans.tif", "cell.ome.tif", "potential.csv")
+        folder / n
+        for n in (
+            "recording.toml",
+            "trans.tif",
+            "cell.ome.tif",
+            "times.csv",
+            "dark.tif",
+            "potential.csv",
+        )
     ]
 
 

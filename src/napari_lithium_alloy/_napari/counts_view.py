@@ -83,7 +83,8 @@ def _show(layer: Layer, data: OnGrid, corrections: tuple[str, ...], dark: float)
     ours = kind_of(layer) == "counts"
     if not was and not ours:
         _own_data[layer] = layer.data
-    layer.data = with_previews(data) if now or ours else _own_data.pop(layer)
+    shown = with_previews(data) if layer.multiscale else data
+    layer.data = shown if now or ours else _own_data.pop(layer)
     widest = layer.contrast_limits_range
     layer.contrast_limits_range = min(widest[0], low), max(widest[1], high)
     layer.contrast_limits = low, high

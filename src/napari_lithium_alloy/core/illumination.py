@@ -168,6 +168,11 @@ def gain_of_region(levels: FloatArray, frames: IntArray, name: str) -> LampGain:
         )
     gain = levels / np.nanmean(start)
     known = np.isfinite(gain)
+    if not (gain[known] > 0).all():
+        raise AlloyError(
+            f"The lamp's reference region ({name}) has no light over the dark level in some "
+            "frames; correct the dark level, or choose another region."
+        )
     t = np.arange(len(gain))
     missing = int((~known).sum())
     note = f"Lamp: its gain is that of {name}, which does not change."

@@ -7,6 +7,7 @@ import functools
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 
@@ -26,7 +27,17 @@ BASE_BYTES = 250e6
 
 def default_memory() -> float:
     """Bytes that may be used where nothing else is said: a quarter of the machine's."""
-    return SHARE * float(psutil.virtual_memory().total)
+    return SHARE * min(float(psutil.virtual_memory().total), _allowed_bytes())
+
+
+def _allowed_bytes() -> float:
+    """What a container or a cluster's scheduler lets this process use."""
+    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        limit = Path(place)
+        if limit.is_file():
+            text = limit.read_text().strip()
+            return float(text) if text.isdigit() else math.inf
+    return math.inf
 
 
 def room_planes(recording: Recording, memory_bytes: float | None = None) -> float:

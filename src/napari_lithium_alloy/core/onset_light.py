@@ -167,7 +167,7 @@ def window_light(
         times=times - times[0],
         first=first,
         dark=plane,
-        least=least_light(start, light.counts.dtype),
+        least=least_light(start, recording.frames.dtype),
         falls=falls,
         valid=valid,
     )

@@ -84,6 +84,8 @@ class Recording:
         Of corrected frames: their light as a memory map; None: there is none.
     source : str
         The file or folder it came from.
+    beside : tuple of str
+        Files that say more of it: a dark frame, a flat field, times.
     times_source : str
         Where the times come from ("OME DeltaT", "finterval", "frame_interval_s", ...).
     first_frame_at : datetime.datetime or None
@@ -112,6 +114,7 @@ class Recording:
     mapped: NDArray[Any] | None = None
     steadied: MappedLight | None = None
     source: str = ""
+    beside: tuple[str, ...] = ()
     times_source: str = ""
     first_frame_at: datetime | None = None
     notes: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,12 +17,16 @@ from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import MappedLight, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.scratch import scratch
+from napari_lithium_alloy.core.smoothing import noise_of_second
 
-ZERO = 512
-"""Whole number that stands for no light: noise goes below it."""
+LOWER, ROOM = 2.0, 64
+"""How far below the lowest light of some frames whole numbers reach: times it, and so many."""
+FINE = 0.25
+"""Of the noise, the largest whole number may stand for; else light is kept as it is."""
 HIGHEST = 2**16 - 1
 """Whole number that stands for a clipped pixel."""
 
+NOISE_ROWS = 64
 MOST_BRIGHTER = 4.0
 """Times the brightest of some frames that light is told apart up to, where nothing limits it."""
 
@@ -81,34 +86,72 @@ def steady_copy(
             plain = yield from _copied(recording, arrays)
         return corrected(plain, correction)
     steady = corrected(recording, correction)
-    dtype = _coded(recording)
+    code = _code_of(recording, steady)
+    dtype = np.dtype(np.float32 if code is None else np.uint16)
     counts, done = arrays.array("light", recording.frames.shape, dtype)
-    scale = np.float32(1) if dtype.kind == "f" else np.float32(_scale(steady))
-    dark = 0 if dtype.kind == "f" else ZERO
-    ceiling = steady.saturation_counts
-
-    frames_of = SteadyFrames(recording, correction)
+    frames_of, ceiling = SteadyFrames(recording, correction), steady.saturation_counts
 
     def keep(frames: tuple[int, int]) -> None:
         light = np.empty(recording.field_shape, np.float32)
         for t in range(*frames):
             frames_of.write(t, light)
-            if dtype.kind == "f":
+            if code is None:
                 counts[t] = light
             else:
-                _keep_whole(light, scale, ceiling, counts[t])
+                code.keep(light, ceiling, counts[t])
 
     if not done:
         yield from by_rows(keep, len(counts), most=4)
         arrays.finished("light")
-    factor = np.full(len(counts), scale, np.float32)
-    if ceiling is not None and dtype.kind != "f":
-        ceiling = float(np.float32(HIGHEST - ZERO) * scale)
+    zero, scale = (0, np.float32(1)) if code is None else (code.zero, code.scale)
+    if ceiling is not None and code is not None:
+        ceiling = float(np.float32(HIGHEST - zero) * scale)
     return steady.replace(
-        window=lambda t, y, x: (counts[t, y, x].astype(np.float32) - dark) * scale,
-        steadied=MappedLight(counts=counts, dark=float(dark), factor=factor),
+        window=lambda t, y, x: (counts[t, y, x].astype(np.float32) - zero) * scale,
+        steadied=MappedLight(
+            counts=counts, dark=float(zero), factor=np.full(len(counts), scale, np.float32)
+        ),
         saturation_counts=ceiling,
     )
+
+
+@dataclass(frozen=True)
+class _Code:
+    """Whole numbers that stand for light: (light / scale + zero)."""
+
+    scale: np.float32
+    zero: int
+
+    def keep(self, light: Float32Array, ceiling: float | None, out: NDArray[np.uint16]) -> None:
+        """Keep light as whole numbers; the highest for what is clipped."""
+        from napari_lithium_alloy.core.kernels.steadying import whole_numbers
+
+        ends = np.float32(self.zero), np.float32(HIGHEST)
+        clipped = np.float32(np.nan if ceiling is None else ceiling)
+        whole_numbers(light, self.scale, ends, clipped, out)
+
+
+def _code_of(recording: Recording, steady: Recording) -> _Code | None:
+    """Whole numbers for a recording's light; None where they would be too coarse for it.
+
+    That is where a file holds no whole counts of 16 bits, where light is not known somewhere, and
+    where its brightest is many thousand times its noise.
+    """
+    if _coded(recording).kind == "f":
+        return None
+    sample = [steady.read(t) for t in sampled_frames(steady)]
+    if not all(np.isfinite(light).all() for light in sample):
+        return None
+    lowest = min(0.0, *(float(light.min()) for light in sample))
+    most = MOST_BRIGHTER * max(float(light.max()) for light in sample)
+    if steady.saturation_counts is not None:
+        most = min(most, steady.saturation_counts)
+    scale = np.float32(max(most - LOWER * lowest, 1e-6) / (HIGHEST - 1 - 2 * ROOM))
+    rows = slice(None, None, max(1, len(sample[0]) // NOISE_ROWS))
+    noise = min(noise_of_second(np.diff(light[rows], n=2, axis=1)) for light in sample)
+    if not scale < FINE * noise:
+        return None
+    return _Code(scale=scale, zero=math.ceil(-LOWER * lowest / float(scale)) + ROOM)
 
 
 def _is_mapped(recording: Recording) -> bool:
@@ -142,22 +185,3 @@ def _copied(recording: Recording, arrays: Arrays) -> Work[Recording]:
         yield from by_rows(keep, len(counts), most=2)
         arrays.finished("counts")
     return recording.replace(window=lambda t, y, x: counts[t, y, x], mapped=counts)
-
-
-def _scale(steady: Recording) -> float:
-    """Light a whole number stands for."""
-    sample = [steady.read(t) for t in sampled_frames(steady)]
-    brightest = max(float(light.max()) for light in sample)
-    ceiling = steady.saturation_counts
-    most = MOST_BRIGHTER * brightest if ceiling is None else min(ceiling, MOST_BRIGHTER * brightest)
-    return max(most, 1e-6) / (HIGHEST - 1 - ZERO)
-
-
-def _keep_whole(
-    light: Float32Array, scale: np.float32, ceiling: float | None, out: NDArray[np.uint16]
-) -> None:
-    """Keep whole numbers that stand for light; the highest for what is clipped."""
-    from napari_lithium_alloy.core.kernels.steadying import whole_numbers
-
-    ends = np.float32(ZERO), np.float32(HIGHEST)
-    whole_numbers(light, scale, ends, np.float32(np.nan if ceiling is None else ceiling), out)

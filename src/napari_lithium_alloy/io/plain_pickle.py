@@ -23,13 +23,10 @@ ALLOWED = frozenset(
         ("builtins", "set"),
         ("builtins", "slice"),
         ("napari_lithium_alloy.core.label_stack", "SparseLabels"),
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy._core.numeric", "_frombuffer"),
     }
 )
+PLAIN_KINDS = "biufUS"
+"""Of arrays whose bytes are their values."""
 
 
 class Refused(pickle.UnpicklingError):
@@ -61,7 +58,43 @@ class _Writer(pickle.Pickler):
         if isinstance(value, pd.DataFrame):
             columns = [_column(value.iloc[:, i]) for i in range(value.shape[1])]
             return table_of, (list(value.columns), columns, len(value))
+        if isinstance(value, np.dtype):
+            return dtype_of, (value.str,)
+        if isinstance(value, np.generic):
+            return scalar_of, (np.asarray(value),)
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind in PLAIN_KINDS:
+                return array_of, (value.dtype.str, value.shape, value.tobytes())
+            return objects_of, (value.ravel().tolist(), value.shape)
         return NotImplemented
+
+
+def dtype_of(kind: str) -> np.dtype[Any]:
+    """A type of plain values."""
+    dtype = np.dtype(kind)
+    if dtype.kind not in PLAIN_KINDS:
+        raise Refused(f"{kind} is not a type of plain values")
+    return dtype
+
+
+def array_of(kind: str, shape: tuple[int, ...], content: bytes) -> np.ndarray:
+    """An array of its bytes."""
+    return np.frombuffer(content, dtype_of(kind)).reshape(shape).copy()
+
+
+def objects_of(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """An array of any values."""
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made.reshape(shape)
+
+
+def scalar_of(array: np.ndarray) -> Any:
+    """The one value of an array."""
+    return np.asarray(array)[()]
+
+
+MAKERS = {f.__name__: f for f in (dtype_of, array_of, objects_of, scalar_of)}
 
 
 def _column(column: pd.Series[Any]) -> tuple[str, Any]:
@@ -85,8 +118,8 @@ def table_of(names: list[str], columns: list[tuple[str, Any]], length: int) -> p
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == (__name__, "table_of"):
-            return table_of
+        if module == __name__ and name in {*MAKERS, "table_of"}:
+            return table_of if name == "table_of" else MAKERS[name]
         if (module, name) in ALLOWED:
             return getattr(importlib.import_module(module), name)
         if module.startswith(OURS) and name.isidentifier():

@@ -16,6 +16,7 @@ from napari_lithium_alloy.core.recording import Mode, Recording, Region
 from napari_lithium_alloy.core.stages import Scope, Stage, StageKind
 from napari_lithium_alloy.io.cyclers import QUANTITIES, read_potential
 from napari_lithium_alloy.io.image_stacks import open_stack, stem_of
+from napari_lithium_alloy.io.timing import sidecar_of
 from napari_lithium_alloy.io.toml_keys import Section, load_toml
 
 FILE_NAME = "recording.toml"
@@ -70,6 +71,9 @@ def recording_file_in(path: Path) -> Path:
 def inputs_of(experiment: Experiment) -> list[Path]:
     """Files and folders an experiment was read from, each once."""
     sources = [experiment.source, *(r.source for r in experiment.recordings)]
+    for recording in experiment.recordings:
+        times = sidecar_of(Path(recording.source)) if recording.source else None
+        sources += [*recording.beside, *([] if times is None else [str(times)])]
     if experiment.potential is not None:
         sources.append(experiment.potential.source)
     return [p for s in dict.fromkeys(sources) if s for p in _files(Path(s))]
@@ -125,8 +129,8 @@ def _recordings(
     path = section.path("path")
     if path is None:
         raise section.error("path", "the path of its images")
-    times = section.path("times")
-    return open_stack(
+    times, dark, flat = section.path("times"), _dark(section), section.path("flat")
+    opened = open_stack(
         path,
         channel=_index_or_name(section, "channel"),
         position=_index_or_name(section, "position"),
@@ -135,11 +139,13 @@ def _recordings(
         times=times,
         pixel_size_um=section.number("pixel_size_um", positive=True),
         mode=mode,
-        dark=_dark(section),
-        flat=section.path("flat"),
+        dark=dark,
+        flat=flat,
         saturation_counts=saturation,
         name=f"{name} {mode}",
     )
+    beside = tuple(str(p) for p in (times, dark, flat) if isinstance(p, Path))
+    return tuple(recording.replace(beside=beside) for recording in opened)
 
 
 def _index_or_name(section: Section, key: str) -> int | str | None:

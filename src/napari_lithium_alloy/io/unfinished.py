@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
+import platform
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import to_plain
+from napari_lithium_alloy.core.scratch import reserve
 from napari_lithium_alloy.io.plain_pickle import from_bytes, to_bytes
+from napari_lithium_alloy.io.tables import whole_file
 
 FOLDER = ".unfinished"
-MADE_FROM = "made_from.json"
+MADE_FROM, LOCK = "made_from.json", "lock.json"
+ON_DISK = "on disk"
+"""Of an array that any computer can read."""
 
 
 class Unfinished:
@@ -32,6 +40,8 @@ class Unfinished:
         Folder of the results; it is made.
     made_from : mapping
         All that the pieces depend on.
+    shared : bool
+        Whether processes on other computers read its arrays, which then have to be on the disk.
 
     Attributes
     ----------
@@ -45,12 +55,14 @@ class Unfinished:
         If the folder cannot be written.
     """
 
-    def __init__(self, out: Path, made_from: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path, made_from: Mapping[str, Any], *, shared: bool = False) -> None:
         self.out, self.folder = out, out / FOLDER
         self.made = not out.exists()
-        self._arrays: dict[str, list[Any]] = {}
-        self.goes_on = was_left(out, made_from)
+        self._arrays: dict[str, tuple[list[Any], np.memmap]] = {}
+        self._shared = shared
         try:
+            self.goes_on = was_left(out, made_from)
+            _check_alone(self.folder / LOCK)
             if not self.goes_on:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +76,10 @@ class Unfinished:
         """What was kept under a name; None: nothing that can be used."""
         path = self._path(name)
         try:
-            return from_bytes(path.read_bytes())
+            content = path.read_bytes()
+            if len(content) < 4 or zlib.crc32(content[4:]).to_bytes(4, "big") != content[:4]:
+                raise EOFError
+            return from_bytes(content[4:])
         except FileNotFoundError:
             return None
         except (OSError, EOFError, pickle.UnpicklingError):
@@ -72,8 +87,10 @@ class Unfinished:
             return None
 
     def save(self, name: str, value: Any) -> None:
-        """Keep a value."""
-        self._write(self._path(name), to_bytes(value))
+        """Keep a value; where there is no room for it, it has to be made again after all."""
+        content = to_bytes(value)
+        with contextlib.suppress(OSError):
+            self._write(self._path(name), zlib.crc32(content).to_bytes(4, "big") + content)
 
     def has(self, name: str) -> bool:
         """Whether something is kept under a name."""
@@ -90,23 +107,59 @@ class Unfinished:
             If there is no room for it.
         """
         path, what = self.folder / f"{name}.raw", [list(shape), str(dtype)]
-        if self.load(name) == what and path.is_file():
-            return np.memmap(path, dtype=dtype, mode="r", shape=shape), True
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        free = shutil.disk_usage(self.folder).free
-        if path.is_file():
-            free += path.stat().st_size
-        if size > free:
-            raise AlloyError(
-                f"A copy of the corrected frames needs {size / 1e9:.1f} GB, but {self.folder} has "
-                f"{free / 1e9:.1f} GB left; make room, or write the results to another disk."
-            )
-        self._arrays[name] = what
-        return np.memmap(path, dtype=dtype, mode="w+", shape=shape), False
+        before = self.load(name)
+        usable = before in ([*what, _this_start()], [*what, ON_DISK])
+        if usable and path.is_file() and path.stat().st_size == size:
+            return np.memmap(path, dtype=dtype, mode="r", shape=shape), True
+        path.unlink(missing_ok=True)
+        try:
+            with path.open("wb") as file:
+                reserve(file.fileno(), size, self.folder)
+        except AlloyError:
+            path.unlink(missing_ok=True)
+            raise
+        array = np.memmap(
+            path, dtype=dtype, mode="r+" if path.stat().st_size else "w+", shape=shape
+        )
+        self._arrays[name] = what, array
+        return array, False
 
     def finished(self, name: str) -> None:
-        """Say that an array is written."""
-        self.save(name, self._arrays[name])
+        """Say that an array is written.
+
+        Not on the disk yet, it is of no use once this computer has started anew.
+        """
+        what, array = self._arrays.pop(name)
+        if self._shared:
+            array.flush()
+        self.save(name, [*what, ON_DISK if self._shared else _this_start()])
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other analyses out while this one makes arrays and pieces.
+
+        Raises
+        ------
+        AlloyError
+            If another one is at it.
+        """
+        lock = self.folder / LOCK
+        _check_alone(lock)
+        lock.unlink(missing_ok=True)
+        try:
+            with lock.open("x", encoding="utf-8") as file:
+                json.dump(_this_process(), file)
+        except FileExistsError:
+            _check_alone(lock)
+        except OSError as error:
+            raise AlloyError(
+                f"{lock.parent} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove it: the results are written."""
@@ -123,9 +176,8 @@ class Unfinished:
         return self.folder / f"{name}.piece"
 
     def _write(self, path: Path, content: bytes) -> None:
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-            file.write(content)
-        Path(file.name).replace(path)
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
 
 
 def was_left(out: Path, made_from: Mapping[str, Any]) -> bool:
@@ -136,6 +188,41 @@ def was_left(out: Path, made_from: Mapping[str, Any]) -> bool:
 
 def _told(made_from: Mapping[str, Any]) -> str:
     return json.dumps(to_plain(dict(made_from)), indent=1, sort_keys=True)
+
+
+def _this_process() -> dict[str, Any]:
+    me = psutil.Process()
+    return {"computer": platform.node(), "process": me.pid, "since": me.create_time()}
+
+
+def _check_alone(lock: Path) -> None:
+    """Raise AlloyError where another process that still runs holds a lock."""
+    try:
+        holder = json.loads(lock.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if holder == _this_process():
+        return
+    here = holder.get("computer") == platform.node()
+    if here:
+        try:
+            running = psutil.Process(holder["process"]).create_time() == holder["since"]
+        except (psutil.Error, KeyError):
+            running = False
+        if not running:
+            return
+    who = f"process {holder.get('process')}" + ("" if here else f" on {holder.get('computer')}")
+    gone = "" if here else f" If it has ended, remove {lock}."
+    raise AlloyError(
+        f"Another analysis ({who}) writes its results to {lock.parent.parent}; wait for it, or "
+        f"choose another folder.{gone}"
+    )
+
+
+def _this_start() -> str:
+    """What tells the time since this computer started from those before."""
+    told = Path("/proc/sys/kernel/random/boot_id")
+    return told.read_text().strip() if told.is_file() else f"{psutil.boot_time():.0f}"
 
 
 def state_of(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
