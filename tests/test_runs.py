@@ -20,18 +20,33 @@ from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.io import results
 from napari_lithium_alloy.io.plain_pickle import Refused, from_bytes, to_bytes
 from napari_lithium_alloy.io.recording_file import open_experiment
+from napari_lithium_alloy.io.tables import read_steps
 from napari_lithium_alloy.io.unfinished import Unfinished
 from napari_lithium_alloy.runs import analyze_into, begin_run, make_piece
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
+
+QUICK = """
+[analysis.nucleation]
+min_radius_um = 0.2
+max_radius_um = 0.6
+[analysis.site_statistics]
+draws = 19
+simulations = 19
+[analysis.complementarity]
+n_permutations = 99
+"""
 
 
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cell")
     parameters = sample_parameters("au_one_cycle").change(
-        shape=(64, 64), count=3, spacing_um=0.8, frame_interval_s=4.0, epi_interval_s=6.0
-    )
+        shape=(64, 64), count=3, spacing_um=0.8, frame_interval_s=6.0, epi_interval_s=60.0,
+        hot_pixels=3,
+    )  # fmt: skip
     write_sample(parameters, folder)
+    with (folder / "recording.toml").open("a") as file:
+        file.write(QUICK)
     return folder / "recording.toml"
 
 
@@ -46,7 +61,9 @@ def contents(folder):
     return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
 
 
-def test_nothing_but_results_is_left(whole):
+def test_nothing_but_results_is_left(cell, whole):
+    notes = read_steps(whole / "curves.csv")
+    assert any("bad pixels" in s.parameters.get("done", ()) for s in notes)  # so frames are copied
     assert all(results.is_ours(p) for p in whole.iterdir())
 
 
