@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import accuracy_table, uncertainty_table
 from benchmarks.alignment import alignment_table
+from benchmarks.batches import batch_row
 from benchmarks.boundaries import boundaries_table
 from benchmarks.fronts import front_row, fronts_table
 from benchmarks.lineages import lineage_rows
@@ -45,6 +46,7 @@ def main() -> None:
         ]
         rows += lineage_rows()
         rows += slider_rows(Path(folder))
+        rows.append(batch_row(Path(folder)))
     for row in rows:
         memory = "" if row.megabytes is None else f"; {row.megabytes:.0f} MB"
         print(f"  {row.name:<60}{row.seconds:9.4f}   {row.ratio:8.3f} x  {row.baseline}{memory}")
