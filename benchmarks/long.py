@@ -17,7 +17,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
@@ -29,6 +28,7 @@ from napari_lithium_alloy.core.synthetic import (
     au_parameters,
     make_recording,
 )
+from napari_lithium_alloy.sample_data import recording_toml, write_potential
 
 SIDE = 2048
 SITES = 1000
@@ -70,11 +70,13 @@ def write_long(folder: Path, frames: int, *, side: int = SIDE, drift: bool = Fal
     with ProcessPoolExecutor(workers) as pool:
         every = range(workers)
         list(pool.map(partial(_render, path, parameters, workers), every))
-    curve = made.experiment.potential
-    assert curve is not None
-    rows = np.column_stack([curve.times_s, curve.potential_v, curve.current_ma])
-    np.savetxt(folder / "potential.csv", rows, "%.5f", ",", header="time/s,Ewe/V,I/mA", comments="")
-    file.write_text(tomli_w.dumps(_told(made, parameters)), encoding="utf-8")
+    write_potential(folder / "potential.csv", made)
+    told = recording_toml(made)
+    told.pop("epi")
+    told["trans"] |= {
+        "path": path.name, "frame_interval_s": float(made.trans.frame_interval_s)
+    }  # fmt: skip
+    file.write_text(tomli_w.dumps(told), encoding="utf-8")
     return file
 
 
@@ -83,38 +85,6 @@ def _render(path: Path, parameters: SyntheticParameters, step: int, first: int) 
     for t in range(first, recording.n_frames, step):
         stack[t] = recording.read(t)
     stack.flush()
-
-
-def _told(made: Any, parameters: SyntheticParameters) -> dict[str, Any]:
-    camera, trans = parameters.camera, made.trans
-    return {
-        "name": "long",
-        "film": {"metal": "Au", "thickness_nm": parameters.film.thickness_nm, "diameter_mm": 3.0},
-        "trans": {
-            "path": "trans.tif",
-            "pixel_size_um": trans.pixel_size_um,
-            "frame_interval_s": float(trans.frame_interval_s),
-            "dark": trans.dark_counts,
-        },
-        "potential": {
-            "path": "potential.csv",
-            "clock_offset_s": parameters.potential.clock_offset_s,
-        },
-        "optics": {
-            "psf_sigma_px": camera.psf_sigma_px,
-            "full_well_counts": camera.saturation_counts,
-        },
-        "stages": [
-            {
-                "kind": str(s.kind),
-                **({} if s.step is None else {"step": s.step}),
-                "cycle": s.cycle,
-                "start_s": s.start_s,
-                "end_s": s.end_s,
-            }
-            for s in made.experiment.stages
-        ],
-    }
 
 
 def measured(file: Path, out: Path, *, correct_drift: bool) -> dict[str, float]:

@@ -27,6 +27,17 @@ min_contrast = 0.005
 polarity = "either"
 """
 """recording.toml of the real colonies, to be told where their images are."""
+QUICK = """
+[analysis.nucleation]
+min_radius_um = 0.2
+max_radius_um = 0.6
+[analysis.site_statistics]
+draws = 19
+simulations = 19
+[analysis.complementarity]
+n_permutations = 99
+"""
+"""What is added to a recording.toml for an analysis that is done soon."""
 
 
 def recording_of(frames, times_s=None, **more) -> Recording:

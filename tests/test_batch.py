@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from planted import QUICK
 
 from napari_lithium_alloy import batch_cluster, batch_tasks, cli_batch
 from napari_lithium_alloy.batch import _failure, analyse_all, outcomes_of
@@ -45,16 +46,6 @@ current_density_ma_cm2 = 0.5
 path = "cells/c/recording.toml"
 cell = "C"
 salt = "LiFSI"
-"""
-QUICK = """
-[analysis.nucleation]
-min_radius_um = 0.2
-max_radius_um = 0.6
-[analysis.site_statistics]
-draws = 19
-simulations = 19
-[analysis.complementarity]
-n_permutations = 99
 """
 MEANS = ("pair_study.pearson_r", "sites.radius_um", "cycles.coulombic_efficiency")
 
@@ -401,7 +392,7 @@ def test_no_scheduler(monkeypatch):
 
 
 def test_workers_share_a_quarter_of_the_machine(monkeypatch):
-    monkeypatch.setattr(batch_cluster, "_processors", lambda: 8)
+    monkeypatch.setattr(batch_cluster, "processors", lambda: 8)
     monkeypatch.setattr(batch_cluster, "machine_bytes", lambda: 128 * GIB)
     assert Workers.chosen() == Workers(n=8, threads=1, memory_bytes=4 * GIB)
     assert Workers.chosen(threads=2).n == 4

@@ -11,6 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 import tifffile
+from planted import QUICK
 
 from napari_lithium_alloy import runs
 from napari_lithium_alloy.core.errors import AlloyError
@@ -24,17 +25,6 @@ from napari_lithium_alloy.io.tables import read_steps
 from napari_lithium_alloy.io.unfinished import Unfinished
 from napari_lithium_alloy.runs import analyze_into, begin_run, make_piece
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
-
-QUICK = """
-[analysis.nucleation]
-min_radius_um = 0.2
-max_radius_um = 0.6
-[analysis.site_statistics]
-draws = 19
-simulations = 19
-[analysis.complementarity]
-n_permutations = 99
-"""
 
 
 @pytest.fixture(scope="module")

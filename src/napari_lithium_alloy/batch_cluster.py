@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import dask
 
 from napari_lithium_alloy.batch_worker import MEMORY
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.row_blocks import processors
 
 NEEDED = ("distributed", "pyarrow")
 LEAST_BYTES = 2 * 1024**3
@@ -70,7 +70,7 @@ class Workers:
         total = machine_bytes()
         if n is None:
             each = memory_bytes or LEAST_BYTES
-            n = max(1, min(_processors() // max(threads, 1), total // each))
+            n = max(1, min(processors() // max(threads, 1), total // each))
         memory = memory_bytes or max(total // SHARE // n, LEAST_BYTES)
         return cls(n=n, threads=threads, memory_bytes=memory)
 
@@ -79,12 +79,6 @@ class Workers:
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         gb = self.memory_bytes / 1024**3
         return f"{self.n} worker{'s' if self.n > 1 else ''} of {threads}, up to {gb:.1f} GiB each"
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
 
 
 def machine_bytes() -> int:

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.cli_batch import add_batch
+from napari_lithium_alloy.cli_options import takes_formats
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edits_of
@@ -72,9 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _takes_recording(figures, chosen=True)
     _takes_out(figures, "figures")
     _takes_pore_edits(figures)
-    figures.add_argument(
-        "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
-    )
+    takes_formats(figures)
     figures.add_argument(
         "--with", dest="others", nargs="+", default=[], metavar="RECORDING",
         help="further cells, whose potential is drawn under that of this one",
@@ -94,9 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         help="charge since the start of deposition (default: the least total of all)",
     )  # fmt: skip
     compare.add_argument("--cycle", type=int, default=1, help="of each (default: %(default)s)")
-    compare.add_argument(
-        "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
-    )
+    takes_formats(compare)
     compare.set_defaults(run=_compare)
 
     add_batch(commands)

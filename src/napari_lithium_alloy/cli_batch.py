@@ -17,6 +17,7 @@ from napari_lithium_alloy.batch_cluster import (
     cluster_at,
     local_cluster,
 )
+from napari_lithium_alloy.cli_options import takes_formats
 from napari_lithium_alloy.comparisons import DEFAULT_MEANS, Comparison, write_study_results
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.replicates import CURRENT_DENSITY
@@ -76,9 +77,7 @@ def _takes_comparison(batch: argparse.ArgumentParser) -> None:
         help="since the start of deposition, at which nuclei are counted (default: the least)",
     )  # fmt: skip
     batch.add_argument("--cycle", type=_count, default=1, help="of nuclei (default: %(default)s)")
-    batch.add_argument(
-        "--formats", default="png,svg", help="out of png, svg, pdf and tif (default: %(default)s)"
-    )
+    takes_formats(batch)
 
 
 def _count(text: str) -> int:

@@ -66,8 +66,7 @@ def analyze_into(
         If the recording cannot be analysed, or the folder not written.
     """
     made_from = _made_from(experiment, config, recording_name, pore_edits)
-    check_out(out, overwrite=overwrite or was_left(out, made_from))
-    kept = Unfinished(out, made_from)
+    kept = _opened(out, made_from, overwrite=overwrite)
     try:
         with kept.alone(), Hashes(inputs_of(experiment)) as hashes:
             work = analyze(
@@ -107,8 +106,7 @@ def begin_run(
         As of `analyze_into`.
     """
     made_from = _made_from(experiment, None, recording_name, ())
-    check_out(out, overwrite=overwrite or was_left(out, made_from))
-    kept = Unfinished(out, made_from, shared=True)
+    kept = _opened(out, made_from, overwrite=overwrite, shared=True)
     try:
         with kept.alone():
             result = yield from begun(experiment, recording_name=recording_name, kept=kept)
@@ -129,6 +127,14 @@ def make_piece(
     piece = next((p for p in pieces_of(result, SparseLabels) if p.name == name), None)
     if piece is not None:
         yield from part(made(piece, result, kept), 20, HUNDRED, HUNDRED)
+
+
+def _opened(
+    out: Path, made_from: dict[str, Any], *, overwrite: bool, shared: bool = False
+) -> Unfinished:
+    """What an interrupted run left, or nothing; refused where results would be replaced."""
+    check_out(out, overwrite=overwrite or was_left(out, made_from))
+    return Unfinished(out, made_from, shared=shared)
 
 
 def _made_from(

@@ -98,9 +98,9 @@ def write_sample(parameters: SyntheticParameters, folder: Path) -> None:
     (folder / "truth").mkdir(parents=True, exist_ok=True)
     for recording in (synthetic.trans, synthetic.epi):
         _write_stack(folder / f"{recording.mode}.ome.tif", recording)
-    _write_potential(folder / "potential.csv", synthetic)
+    write_potential(folder / "potential.csv", synthetic)
     with (folder / "recording.toml").open("wb") as file:
-        tomli_w.dump(_recording_toml(synthetic), file)
+        tomli_w.dump(recording_toml(synthetic), file)
     _write_truth(folder / "truth", synthetic)
 
 
@@ -139,14 +139,16 @@ def _write_stack(path: Path, recording: Recording) -> None:
     )
 
 
-def _write_potential(path: Path, synthetic: Synthetic) -> None:
+def write_potential(path: Path, synthetic: Synthetic) -> None:
+    """The cycler's file."""
     curve = synthetic.experiment.potential
     if curve is not None:
         columns = {"time/s": curve.times_s, "Ewe/V": curve.potential_v, "I/mA": curve.current_ma}
         pd.DataFrame(columns).round(5).to_csv(path, index=False, lineterminator="\n")
 
 
-def _recording_toml(synthetic: Synthetic) -> dict[str, Any]:
+def recording_toml(synthetic: Synthetic) -> dict[str, Any]:
+    """What recording.toml says of a synthetic cell."""
     parameters, experiment = synthetic.parameters, synthetic.experiment
     camera, film = parameters.camera, parameters.film
     return {

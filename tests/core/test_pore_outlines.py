@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from napari_lithium_alloy.core.pore_basins import touching_share
+from napari_lithium_alloy.core.pore_basins import edge_shares
 from napari_lithium_alloy.core.pore_outlines import level_of, pore_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.synthetic.fields import disc_coverage
@@ -54,8 +54,8 @@ def test_the_share_where_discs_touch_is_the_sharpened_one_there():
     smooth = ndimage.gaussian_filter(share, sigma * fine)
     sharp = smooth - (sigma * fine) ** 2 / 2 * ndimage.laplace(smooth)
     middle = sharp[size // 2 - 1 : size // 2 + 1, size // 2 - 1 : size // 2 + 1].mean()
-    assert touching_share((radius, radius), sigma) == pytest.approx(middle, abs=0.003)
-    assert touching_share((1e4, 1e4), sigma) == pytest.approx(1, abs=1e-3)
+    assert edge_shares(np.array([radius, radius]) / sigma).sum() == pytest.approx(middle, abs=0.003)
+    assert edge_shares(np.array([1e4, 1e4]) / sigma).sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_what_was_one_pore_stays_one_until_it_clearly_parts():

@@ -5,7 +5,16 @@ import pytest
 from scipy import ndimage
 
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
-from napari_lithium_alloy.core.shifts import all_shifts, correlation_length
+from napari_lithium_alloy.core.shifts import ShiftedField, cell_sums, correlation_length
+
+
+def all_shifts(a, b, valid, cell=1):
+    """All shifts of two maps, as `ShiftedField` has them."""
+    field = ShiftedField(valid, cell)
+    first, second = (
+        field.spectrum(cell_sums(i, cell), float((np.asarray(i, float) ** 2).sum())) for i in (a, b)
+    )
+    return field.shifts((first, second), (field.own(first), field.own(second)))
 
 
 def prepared(rng, shape, valid):

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import exact_map
 from scipy import ndimage
+from scipy.spatial import cKDTree
 from scipy.stats import poisson
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.site_counts import dispersion, poisson_interval
 from napari_lithium_alloy.core.site_spacing import (
+    _near,
     _overlap_px,
-    _ripley_k,
-    nearest_distances,
     site_spacing,
 )
 from napari_lithium_alloy.core.site_statistics import (
@@ -80,7 +80,7 @@ def test_ripleys_k_against_a_plain_sum():
                 common = (shifted & where).sum()
                 away = np.hypot(*(sites[i] - sites[j]))
                 plain += (edges >= away) * area**2 / (30 * 29) / common
-    assert _ripley_k(sites, edges, _overlap_px(where, 50), area) == pytest.approx(plain)
+    assert _near(sites, edges, _overlap_px(where, 50), area)[0] == pytest.approx(plain)
 
 
 def test_ripleys_k_of_random_sites_is_that_of_the_plane():
@@ -88,7 +88,7 @@ def test_ripleys_k_of_random_sites_is_that_of_the_plane():
     rng, where = np.random.default_rng(1), film()
     edges = np.linspace(0, 40, 5)
     found = [
-        _ripley_k(anywhere(rng, 80, where), edges, _overlap_px(where, 41), where.sum())
+        _near(anywhere(rng, 80, where), edges, _overlap_px(where, 41), where.sum())[0]
         for _ in range(100)
     ]
     assert np.mean(found, axis=0)[1:] == pytest.approx(np.pi * edges[1:] ** 2, rel=0.04)
@@ -129,7 +129,10 @@ def test_chance_leaves_the_bands_in_5_percent():
 def test_nearest_distances_against_all_pairs(seed, n):
     sites = np.random.default_rng(seed).uniform(0, 50, (n, 2))
     away = np.hypot(*np.moveaxis(sites[:, np.newaxis] - sites, -1, 0)) + 1e9 * np.eye(n)
-    assert nearest_distances(sites) == pytest.approx(away.min(axis=1))
+    edges = np.linspace(0, 100, 5)
+    overlap = _overlap_px(np.ones((60, 60), bool), 101)
+    nearest = _near(sites, edges, overlap, 3600)[1]
+    assert nearest == pytest.approx(away.min(axis=1))
 
 
 def test_dispersion_of_known_counts():
@@ -158,7 +161,9 @@ def test_tables_of_a_field():
     area = where.sum() * SIZE_UM**2
     assert field["density_um2"] == pytest.approx(40 / area)
     assert field["density_low_um2"] == pytest.approx(poisson_interval(40)[0] / area)
-    assert field["nn_mean_um"] == pytest.approx(SIZE_UM * nearest_distances(sites).mean())
+    assert field["nn_mean_um"] == pytest.approx(
+        SIZE_UM * cKDTree(sites).query(sites, k=2)[0][:, 1].mean()
+    )
     ranks = tables["site_ranks"].set_index("step")
     assert ranks.loc[1, "n_sites"] == 40
     assert ranks.loc[1, "detectable_fraction"] == 1

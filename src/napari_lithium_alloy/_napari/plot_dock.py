@@ -1,4 +1,4 @@
-"""A dock with a plot: saved in the same place, and its cursor follows the time shown."""
+"""Docks with a plot: saved in the same place, and its cursor follows the time shown."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_lithium_alloy._napari.dock import Dock
-from napari_lithium_alloy._napari.plots import CurveCanvas
 
 
 class PlotDock(Dock):
     """A dock whose `controls` or layout make a `canvas`."""
 
-    canvas: CurveCanvas
+    canvas: Any
 
     def _plot_saver(self) -> Any:
         return self.save_plot
@@ -23,12 +22,24 @@ class PlotDock(Dock):
 
     def connect_events(self) -> None:
         if not self._connected:
-            self.session.time_changed.connect(self.canvas.show_time)
             self.canvas.follow_viewer()
         super().connect_events()
 
     def disconnect_events(self) -> None:
         if self._connected:
-            self.session.time_changed.disconnect(self.canvas.show_time)
             self.canvas.let_go()
+        super().disconnect_events()
+
+
+class TimePlotDock(PlotDock):
+    """Its plot is against time."""
+
+    def connect_events(self) -> None:
+        if not self._connected:
+            self.session.time_changed.connect(self.canvas.show_time)
+        super().connect_events()
+
+    def disconnect_events(self) -> None:
+        if self._connected:
+            self.session.time_changed.disconnect(self.canvas.show_time)
         super().disconnect_events()

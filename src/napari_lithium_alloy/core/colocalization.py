@@ -182,9 +182,8 @@ def ranks_of(values: FloatArray) -> FloatArray:
 
 
 def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
-    """Largest |r| of r's sign that rearranging these values could give."""
-    x, y = np.sort(a), np.sort(b)
-    return abs(pearson(x, y if r >= 0 else y[::-1]))
+    """Largest |r| of r's sign that rearranging these values, given in order, could give."""
+    return abs(pearson(a, b if r >= 0 else b[::-1]))
 
 
 def manders(

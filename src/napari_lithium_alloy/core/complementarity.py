@@ -14,8 +14,8 @@ from scipy.stats import t as student_t
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.colocalization import (
     ThresholdRule,
+    attainable_r,
     common_field,
-    pearson,
 )
 from napari_lithium_alloy.core.compared_maps import (
     LEAST_PIXELS,
@@ -179,8 +179,8 @@ class _Prepared:
 
     def attainable(self, r: float) -> float:
         """Largest |r| of r's sign that rearranging the values could give."""
-        x, y = (residual.ordered for residual in self.residuals)
-        return abs(pearson(x, y if r >= 0 else y[::-1]))
+        first, second = (residual.ordered for residual in self.residuals)
+        return attainable_r(first, second, r)
 
 
 def _prepared(

@@ -69,17 +69,12 @@ class Sharpening:
         return max(LOWEST_SHARE, LOWEST_NOISES * self.noise)
 
 
-def touching_share(radii_px: tuple[float, float], sigma_px: float) -> float:
-    """Sharpened share where two discs touch, under a Gaussian point spread.
+def edge_shares(radii: FloatArray) -> FloatArray:
+    """Sharpened shares at the edges of discs, of radii in point spreads; two that touch add theirs.
 
     A disc of radius r has at its edge, with q = (r / sigma)^2, the share (1 - exp(-q) I0(q)) / 2,
     and sharpening by one step of the heat equation back adds q exp(-q) (I0(q) - I1(q)) / 2.
     """
-    radii = np.asarray(radii_px, dtype=float) / max(sigma_px, 1e-6)
-    return float(_edge_shares(radii).sum())
-
-
-def _edge_shares(radii: FloatArray) -> FloatArray:
     q = radii**2
     sharper = q * (special.i0e(q) - special.i1e(q))
     return np.asarray(0.5 * (1 - special.i0e(q)) + 0.5 * sharper)
@@ -87,7 +82,7 @@ def _edge_shares(radii: FloatArray) -> FloatArray:
 
 @functools.cache
 def _edge_table() -> FloatArray:
-    return _edge_shares(np.arange(0, TABLE_END + TABLE_STEP / 2, TABLE_STEP))
+    return edge_shares(np.arange(0, TABLE_END + TABLE_STEP / 2, TABLE_STEP))
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,14 +88,14 @@ def use_threads(n: int | None) -> None:
 
 def thread_count() -> int:
     """Threads that this process works in."""
-    return _processors() if _limit is None else _limit
+    return processors() if _limit is None else _limit
 
 
 def _is_one_of_them() -> bool:
     return threading.current_thread().name.startswith(_NAME)
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors this process may use, which a cluster's scheduler may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1

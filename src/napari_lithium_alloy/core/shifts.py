@@ -154,15 +154,6 @@ class ShiftedField:
         )
 
 
-def all_shifts(a: FloatArray, b: FloatArray, valid: BoolArray, cell: int = 1) -> Shifts:
-    """All shifts of two maps, as `ShiftedField` has them."""
-    field = ShiftedField(valid, cell)
-    first, second = (
-        field.spectrum(cell_sums(i, cell), float((np.asarray(i, float) ** 2).sum())) for i in (a, b)
-    )
-    return field.shifts((first, second), (field.own(first), field.own(second)))
-
-
 def cell_sums(image: FloatArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:

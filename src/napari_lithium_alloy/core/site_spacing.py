@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.spatial import cKDTree
 
 from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_sided_p
 from napari_lithium_alloy.core.progress import finish
@@ -108,11 +107,6 @@ def site_spacing(
     )
 
 
-def nearest_distances(sites_px: FloatArray) -> FloatArray:
-    """(N,) distance of each site to the nearest other one."""
-    return np.asarray(cKDTree(sites_px).query(sites_px, k=2)[0][:, 1])
-
-
 def _anywhere(places: IntArray, width: int, count: int, rng: np.random.Generator) -> FloatArray:
     row, column = np.divmod(places[rng.integers(len(places), size=count)], width)
     return np.stack([row, column], axis=1) + rng.uniform(-0.5, 0.5, (count, 2))
@@ -141,17 +135,10 @@ def _overlap_px(film: BoolArray, reach: int) -> FloatArray:
     return np.ascontiguousarray(np.hstack([common[:, : reach + 1], common[:, -reach:]]))
 
 
-def _ripley_k(
-    sites: FloatArray, edges: FloatArray, overlap: FloatArray, area_px: int
-) -> FloatArray:
-    """(K + 1,) Ripley's K at the edges, squared pixels."""
-    return _near(sites, edges, overlap, area_px)[0]
-
-
 def _near(
     sites: FloatArray, edges: FloatArray, overlap: FloatArray, area_px: int
 ) -> tuple[FloatArray, FloatArray]:
-    """The same, and the distance of each site to the nearest other one."""
+    """(K + 1,) Ripley's K at the edges, squared pixels, and (N,) distances to the nearest site."""
     from napari_lithium_alloy.core.kernels.spacing import near_pairs
 
     n, order = len(sites), np.argsort(sites[:, 0], kind="stable")

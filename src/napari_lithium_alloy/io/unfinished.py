@@ -46,8 +46,6 @@ class Unfinished:
     Attributes
     ----------
     folder : Path
-    goes_on : bool
-        Whether an interrupted analysis of the same kind left it.
 
     Raises
     ------
@@ -61,9 +59,9 @@ class Unfinished:
         self._arrays: dict[str, tuple[list[Any], np.memmap]] = {}
         self._shared = shared
         try:
-            self.goes_on = was_left(out, made_from)
+            goes_on = was_left(out, made_from)
             _check_alone(self.folder / LOCK)
-            if not self.goes_on:
+            if not goes_on:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._write(self.folder / MADE_FROM, _told(made_from).encode())

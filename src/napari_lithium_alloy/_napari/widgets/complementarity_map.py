@@ -1,7 +1,6 @@
 """Complementarity map: where two stages complement each other, and how surely."""
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,11 +21,12 @@ from napari_lithium_alloy._napari.comparing import (
     steps_of,
     with_rows,
 )
-from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.dock import column
 from napari_lithium_alloy._napari.forms import Form, rows
 from napari_lithium_alloy._napari.opened import Opened
 from napari_lithium_alloy._napari.pair_plot import PairCanvas, rows_to_draw, shifts_of
 from napari_lithium_alloy._napari.pair_words import moment_words, pair_words, table_words
+from napari_lithium_alloy._napari.plot_dock import PlotDock
 from napari_lithium_alloy._napari.whole_work import regions_in
 from napari_lithium_alloy.core.alloyed_images import Pair
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
@@ -36,7 +36,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 PAIRS, SHIFTS = "r of pairs", "r against boundary shift"
 
 
-class ComplementarityMap(Dock):
+class ComplementarityMap(PlotDock):
     """Pearson's r of two images with its null, where it comes from, and that of all pairs."""
 
     TITLE = "Compare"
@@ -85,24 +85,7 @@ class ComplementarityMap(Dock):
         super()._show_busy(busy)
         self.all_button.setVisible(not busy)
 
-    def _plot_saver(self) -> Any:
-        return self.save_plot
-
-    def save_plot(self, path: Path) -> None:
-        """Save the plot as PNG or SVG."""
-        self.canvas.save(path)
-
     # Events
-
-    def connect_events(self) -> None:
-        if not self._connected:
-            self.canvas.follow_viewer()
-        super().connect_events()
-
-    def disconnect_events(self) -> None:
-        if self._connected:
-            self.canvas.let_go()
-        super().disconnect_events()
 
     def layers_changed(self, _event: Any = None) -> None:
         self.refresh()

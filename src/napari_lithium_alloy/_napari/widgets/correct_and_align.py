@@ -5,7 +5,7 @@ from qtpy.QtWidgets import QTabBar, QVBoxLayout, QWidget
 from napari_lithium_alloy._napari.align_page import AlignPage
 from napari_lithium_alloy._napari.correct_page import CorrectPage
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.plot_dock import TimePlotDock
 
 CORRECT, ALIGN = 0, 1
 RUNS = {
@@ -15,7 +15,7 @@ RUNS = {
 TABLE_OF = {CORRECT: "corrections", ALIGN: "alignment"}
 
 
-class CorrectAndAlign(PlotDock):
+class CorrectAndAlign(TimePlotDock):
     """Lamp, drift and camera of the current recording, and what is laid over it."""
 
     TITLE = "Correct"

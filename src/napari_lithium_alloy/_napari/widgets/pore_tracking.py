@@ -17,7 +17,7 @@ from napari_lithium_alloy._napari.layers import (
 )
 from napari_lithium_alloy._napari.live import Live
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.plot_dock import TimePlotDock
 from napari_lithium_alloy._napari.plots import CurveCanvas, Plot
 from napari_lithium_alloy._napari.pore_fields import FIELDS, rows_of_method
 from napari_lithium_alloy._napari.pore_hand import PoreHand, PoreTools
@@ -40,7 +40,7 @@ ALL_CYCLES = "All cycles"
 PLOT_PX = 200
 
 
-class PoreTracking(PlotDock):
+class PoreTracking(TimePlotDock):
     """Pores as labels, tracks and areas."""
 
     TITLE = "Pores"

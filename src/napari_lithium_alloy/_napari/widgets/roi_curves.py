@@ -12,7 +12,7 @@ from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.from_layers import regions_of
 from napari_lithium_alloy._napari.layers import kind_of, regions_layer
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.plot_dock import TimePlotDock
 from napari_lithium_alloy._napari.plots import Curve, CurveCanvas, Plot
 from napari_lithium_alloy.core.curves import (
     FIELD,
@@ -40,7 +40,7 @@ NOT_NORMALIZED = ("deposition", "dissolution")
 REDRAW_MS = 60
 
 
-class RoiCurves(PlotDock):
+class RoiCurves(TimePlotDock):
     """Curves of the regions drawn in the ROI layer."""
 
     TITLE = "ROI curves"

@@ -8,8 +8,9 @@ import pandas as pd
 from qtpy.QtCore import QModelIndex
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
 
-from napari_lithium_alloy._napari.dock import Dock, column
+from napari_lithium_alloy._napari.dock import column
 from napari_lithium_alloy._napari.open_in import chosen, open_in
+from napari_lithium_alloy._napari.plot_dock import PlotDock
 from napari_lithium_alloy._napari.study_filters import Filters, narrow
 from napari_lithium_alloy._napari.study_plot import StudyCanvas
 from napari_lithium_alloy.core.column_names import header, sentence
@@ -24,7 +25,7 @@ FIRST = ("pearson_r", "density_um2", "radius_um", "area_um2", "measured_ma_cm2")
 """Columns plotted before others."""
 
 
-class Study(Dock):
+class Study(PlotDock):
     """What `lithium-alloy batch` wrote."""
 
     TITLE = "Study"
@@ -65,24 +66,7 @@ class Study(Dock):
         self.tables.view.setToolTip("A double click opens the recording of a row")
         self._offer_axes()
 
-    def _plot_saver(self) -> Any:
-        return self.save_plot
-
-    def save_plot(self, path: Path) -> None:
-        """Save the plot as PNG or SVG."""
-        self.canvas.save(path)
-
     # Events
-
-    def connect_events(self) -> None:
-        if not self._connected:
-            self.canvas.follow_viewer()
-        super().connect_events()
-
-    def disconnect_events(self) -> None:
-        if self._connected:
-            self.canvas.let_go()
-        super().disconnect_events()
 
     def show_tables(self) -> None:
         """The study's tables stay, whichever recording is current."""

@@ -28,7 +28,7 @@ from napari_lithium_alloy._napari.onset_extras import (
     uncover,
 )
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.plot_dock import TimePlotDock
 from napari_lithium_alloy._napari.plots import CurveCanvas
 from napari_lithium_alloy._napari.result_layers import stage_name
 from napari_lithium_alloy._napari.stage_box import StageBox
@@ -81,7 +81,7 @@ PLOT_PX = 160
 METHODS = {"Onset map": "onset", "Projection, maximum": "max", "Projection, SD": "sd"}
 
 
-class TemporalColorCode(PlotDock):
+class TemporalColorCode(TimePlotDock):
     """Onset map of a stage, its colour code, its fronts, and the area alloyed against time."""
 
     TITLE = "Color"

@@ -24,7 +24,7 @@ from napari_lithium_alloy._napari.field_signal import (
     moments_in,
 )
 from napari_lithium_alloy._napari.opened import Opened
-from napari_lithium_alloy._napari.plot_dock import PlotDock
+from napari_lithium_alloy._napari.plot_dock import TimePlotDock
 from napari_lithium_alloy._napari.timeline_canvas import TimelineCanvas
 from napari_lithium_alloy._napari.timeline_clock import TimelineClock
 from napari_lithium_alloy._napari.timeline_content import SIGNALS, content_of, li_label
@@ -37,7 +37,7 @@ from napari_lithium_alloy.parts import stage_tables
 SIDE_PX = 330
 
 
-class Timeline(PlotDock):
+class Timeline(TimePlotDock):
     """Potential, mean intensity and stages against time or Li content."""
 
     TITLE = "Timeline"

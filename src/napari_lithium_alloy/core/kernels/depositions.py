@@ -145,37 +145,6 @@ def relative_losses(
 
 
 @njit(nogil=True, cache=True)
-def mark_peaks(
-    answer: Floats,
-    film: NDArray[np.bool_],
-    sign: float,
-    least: float,
-    rows: tuple[int, int],
-    out: NDArray[np.bool_],
-) -> None:
-    """Mark in (R, Y, X) what times a sign is at least so much and no less than its neighbours."""
-    s, lowest = np.float32(sign), np.float32(least)
-    for k in range(len(answer)):
-        for y in range(rows[0], rows[1]):
-            for x in range(answer.shape[2]):
-                value = s * answer[k, y, x]
-                if value >= lowest and film[y, x]:
-                    out[k, y, x] = _is_peak(answer, s, value, k, y, x)
-
-
-@njit(nogil=True, cache=True)
-def _is_peak(answer: Floats, s: np.float32, value: np.float32, k: int, y: int, x: int) -> bool:
-    n, height, width = answer.shape
-    for a in (k, k - 1, k + 1):
-        if 0 <= a < n:
-            for b in range(max(y - 1, 0), min(y + 2, height)):
-                for c in range(max(x - 1, 0), min(x + 2, width)):
-                    if value < s * answer[a, b, c]:
-                        return False
-    return True
-
-
-@njit(nogil=True, cache=True)
 def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
     """Mark peaks that rise so far above the highest saddle to a higher one.
 

@@ -49,28 +49,3 @@ def average_ranks(values: NDArray[np.float32], out: NDArray[np.float64]) -> None
         for i in range(first, last):
             out[order[i]] = 0.5 * (first + 1 + last)
         first = last
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def sorted_values(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Finite values from the lowest to the highest."""
-    n = len(values)
-    bits = (values + np.float32(0)).view(np.uint32)
-    keys, counts = np.empty((2, n), np.uint32), np.zeros((3, 2**_BITS), np.int64)
-    for i in range(n):
-        key = np.uint32(bits[i] ^ (_ALL if bits[i] & _SIGN else _SIGN))
-        keys[0, i] = key
-        for p in range(3):
-            counts[p, (key >> np.uint32(_BITS * p)) & _MASK] += 1
-    for p in range(3):
-        begin = np.cumsum(counts[p]) - counts[p]
-        for i in range(n):
-            key = keys[p % 2, i]
-            digit = (key >> np.uint32(_BITS * p)) & _MASK
-            keys[(p + 1) % 2, begin[digit]] = key
-            begin[digit] += 1
-    for i in range(n):
-        key = keys[1, i]
-        keys[1, i] = np.uint32(key ^ (_SIGN if key & _SIGN else _ALL))
-    out: NDArray[np.float32] = keys[1].view(np.float32)
-    return out
