@@ -49,7 +49,7 @@ def long_parameters(frames: int, *, side: int = SIDE, drift: bool = False) -> Sy
         dust=9,
         **(DRIFT if drift else {}),
     )
-    seconds = make_recording(parameters.change(shape=(64, 64), count=3)).trans.n_frames
+    seconds = make_recording(parameters.change(shape=(128, 128), count=3)).trans.n_frames
     return parameters.change(frame_interval_s=seconds / frames)
 
 
