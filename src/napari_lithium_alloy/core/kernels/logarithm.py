@@ -38,7 +38,7 @@ def log32(value: np.float32) -> np.float32:
     instructions, which one that calls the library's logarithm does not.
     """
     bits = np.float32(value).view(np.int32)
-    exponent = (bits - _TWO_THIRDS_BITS) & _EXPONENT_BITS
+    exponent = np.int32((bits - _TWO_THIRDS_BITS) & _EXPONENT_BITS)
     f = np.int32(bits - exponent).view(np.float32) - _ONE
     series = _C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6)))))
     return np.float32(exponent) * _LN_2_A_BIT + f * series
