@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
@@ -116,6 +117,11 @@ def first_crossing(
     )
 
 
+def _where_known(smooth: Float32Array, weight: Float32Array) -> Float32Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(weight > LEAST_KNOWN, smooth / weight, np.nan)
+
+
 def blur_delay_s(
     onset_s: FloatArray,
     slope: FloatArray,
@@ -162,12 +168,11 @@ def blur_delay_s(
         return out
     everywhere = bool(known.all())
     origin = float(np.mean(onset_s if everywhere else onset_s[known]))
-    relative = onset_s - origin if everywhere else np.where(known, onset_s - origin, 0)
+    relative = pixelwise(lambda t, k: np.where(k, t - origin, 0), onset_s, known)
     smooth = blurred(relative, GRADIENT_SIGMA_PX, straight=everywhere)
     if not everywhere:
         weight = blurred(known.astype(np.float32), GRADIENT_SIGMA_PX)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            smooth = np.where(weight > LEAST_KNOWN, smooth / weight, np.nan).astype(np.float32)
+        smooth = pixelwise(_where_known, smooth, weight)
     parts = tuple(np.ascontiguousarray(part, dtype=np.float32) for part in (slope, rise))
     blur = (psf_sigma_px, smoothing_px, smoothing_s)
     finish(by_rows(lambda rows: delays(smooth, *parts, blur, falls, rows, out), len(out)))

@@ -103,18 +103,23 @@ def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:
 
 def _tile_levels(light: FloatArray, film: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Centres of tiles that are mostly film, and the logarithm of their median light."""
-    rows, columns, levels = [], [], []
     tile = max(4, min(TILE_PX, min(light.shape) // 6))
     down, across = (tile * max(1, n // (MOST_TILES * tile)) for n in light.shape)
-    for y in range(0, light.shape[0] - tile + 1, down):
-        for x in range(0, light.shape[1] - tile + 1, across):
-            window = slice(y, y + tile), slice(x, x + tile)
-            known = light[window][film[window] & (light[window] > 0)]
-            if known.size > tile**2 / 2:
-                rows.append(y + tile / 2)
-                columns.append(x + tile / 2)
-                levels.append(float(np.log(np.median(known))))
-    return np.array(rows), np.array(columns), np.array(levels)
+    corners = (
+        np.arange(0, n - tile + 1, d) for n, d in zip(light.shape, (down, across), strict=True)
+    )
+    y, x = (part.ravel() for part in np.meshgrid(*corners, indexing="ij"))
+    window = np.lib.stride_tricks.sliding_window_view
+    values, inside = (
+        window(part, (tile, tile))[y, x].reshape(len(y), tile * tile) for part in (light, film)
+    )
+    inside &= values > 0
+    count = inside.sum(axis=1)
+    some = count > tile**2 / 2
+    ordered = np.sort(np.where(inside, values, np.inf)[some], axis=1)
+    middle = np.stack([count[some] - 1, count[some]], axis=1) // 2
+    median = np.take_along_axis(ordered, middle, axis=1).mean(axis=1)
+    return y[some] + tile / 2, x[some] + tile / 2, np.log(median)
 
 
 def _second_order(y: FloatArray, x: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset_delay import Estimate
@@ -29,7 +30,8 @@ from napari_lithium_alloy.core.onset_result import (
     onset_summary,
 )
 from napari_lithium_alloy.core.onset_scene import Scene, scene_of
-from napari_lithium_alloy.core.photometry import dark_level
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level
+from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
@@ -161,29 +163,50 @@ def _classified(
 ) -> OnsetMap:
     valid, levels = scene.light.valid, scene.levels
     px = parameters.smoothing_px or 0.0
-    rise = smooth_within(levels.top - levels.base, valid, px)
+    rise = smooth_within(pixelwise(np.subtract, levels.top, levels.base), valid, px)
     rise_noise = levels.noise * noise_left(px) * np.sqrt(2 / levels.n_frames)
-    significant = valid & (rise > 0) & (rise >= parameters.min_snr * rise_noise)
+    least = parameters.min_snr * rise_noise
+    significant = pixelwise(lambda r, v: v & (r > 0) & (r >= least), rise, valid, dtype=np.bool_)
     sample = some_of(rise, significant)
-    typical = float(np.median(sample)) if sample.size else 0.0
-    enough = significant & (rise >= parameters.min_rise_fraction * typical)
-    with np.errstate(invalid="ignore"):
-        early = enough & (estimate.time <= scene.earliest)
-        within = (estimate.time > scene.earliest) & (estimate.time <= scene.latest)
-        reached = enough & within
-    reason = np.full(valid.shape, OnsetReason.NEVER, dtype=np.uint8)
-    reason[~significant] = OnsetReason.WITHIN_NOISE
-    reason[early | _already_there(scene, px, reached)] = OnsetReason.BEFORE
-    reason[reached] = OnsetReason.REACHED
+    least = parameters.min_rise_fraction * (float(np.median(sample)) if sample.size else 0.0)
+
+    def sort(
+        time: FloatArray, rise: Float32Array, significant: BoolArray, *bounds: FloatArray
+    ) -> tuple[BoolArray, NDArray[np.uint8]]:
+        enough = significant & (rise >= least)
+        with np.errstate(invalid="ignore"):
+            early = enough & (time <= bounds[0])
+            reached = enough & (time > bounds[0]) & (time <= bounds[1])
+        reason = np.where(significant, OnsetReason.NEVER, OnsetReason.WITHIN_NOISE)
+        reason[early] = OnsetReason.BEFORE
+        reason[reached] = OnsetReason.REACHED
+        return reached, reason
+
+    reached, reason = pixelwise_several(
+        sort, *(estimate.time, rise, significant, scene.earliest, scene.latest),
+        dtypes=(np.bool_, np.uint8),
+    )  # fmt: skip
+    reason[_already_there(scene, px, reached)] = OnsetReason.BEFORE
     reason[~valid] = OnsetReason.OUTSIDE
-    low, high = min(stage_s[0], times_s[0]), max(stage_s[1], times_s[-1])
-    onset_s = np.clip(times_s[0] + (estimate.time - estimate.delay), low, high)
-    known = reached & np.isfinite(estimate.sd)
+    bounds = min(stage_s[0], times_s[0]), max(stage_s[1], times_s[-1])
+
+    def known(
+        time: FloatArray, delay: Float32Array, sd: Float32Array, rise_time: Float32Array,
+        reached: BoolArray,
+    ) -> tuple[FloatArray, ...]:  # fmt: skip
+        onset = np.clip(times_s[0] + (time - delay), *bounds)
+        values = onset, np.where(np.isfinite(sd), sd, np.nan), rise_time
+        return tuple(np.where(reached, value, np.nan) for value in values)
+
+    onset_s, onset_sd_s, rise_time_s = pixelwise_several(
+        known, *(estimate.time, estimate.delay, estimate.sd, estimate.rise_time, reached),
+        dtypes=(np.float32,) * 3,
+    )  # fmt: skip
     return OnsetMap(
-        onset_s=np.where(reached, onset_s, np.nan).astype(np.float32),
-        onset_sd_s=np.where(known, estimate.sd, np.nan).astype(np.float32),
-        rise_time_s=np.where(reached, estimate.rise_time, np.nan).astype(np.float32),
-        amplitude=np.where(valid, rise / np.log(10), np.nan).astype(np.float32),
+        onset_s=onset_s,
+        onset_sd_s=onset_sd_s,
+        rise_time_s=rise_time_s,
+        amplitude=pixelwise(lambda r, v: np.where(v, r / np.log(10), np.nan), rise, valid),
         amplitude_noise=float(rise_noise / np.log(10)),
         reason=reason,
         start_s=stage_s[0],

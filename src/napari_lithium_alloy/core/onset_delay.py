@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -13,7 +14,8 @@ from napari_lithium_alloy.core.onset_errors import cell_side, same_phase
 from napari_lithium_alloy.core.onset_lines import Lines, noise_left_in_time
 from napari_lithium_alloy.core.onset_scene import Scene
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.pixelwise import pixelwise
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.refinement import Blur, refined, widths_of
 from napari_lithium_alloy.core.smoothing import blurred, cell_means, filled_times, wide_mean
 
@@ -99,13 +101,12 @@ def without_delay(
     crossed : Estimate
         Crossings and what of their standard deviation comes from noise.
     """
-    time, noise = crossed.time.astype(np.float32), crossed.sd**2
+    time = crossed.time.astype(np.float32, copy=False)
     delay = _delay(scene, time, slope, widths)
-    onset = time - delay
+    onset = pixelwise(np.subtract, time, delay)
     sampling = _sampling_variance(scene, time, widths)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        flicker = scene.levels.flicker * _flicker_left(scene, widths.sigma) / slope
-    variance = flicker**2 + sampling
+    bias: Float32Array | float = 0.0
+    noisier = 1.0
     if widths.px >= LEAST_SIGMA_PX or widths.psf_px:
         blur = Blur(
             width=widths_of(crossed.rise_time, widths.rise, scene.light.interval),
@@ -114,15 +115,39 @@ def without_delay(
             delay=delay,
             sampling=sampling,
         )
-        later = np.float32(ndtri(scene.parameters.fraction)) * blur.width
-        found = refined(scene, lines, onset - later, blur)
-        onset = found.onset + later
-        noise = found.noisier * noise
-        variance += found.bias
-    variance += _jump_variance(scene, onset, widths)
-    variance += noise + _unknown_delay(scene, time, slope, widths)
-    delay = np.subtract(time, onset, out=np.zeros_like(time), where=scene.rising)
-    return replace(crossed, sd=np.sqrt(variance), delay=delay)
+        onset, bias, noisier = _refined(scene, lines, onset, blur)
+
+    def between(time: Float32Array, onset: Float32Array, rising: BoolArray) -> Float32Array:
+        return np.subtract(time, onset, out=np.zeros_like(time), where=rising)
+
+    delay = pixelwise(between, time, onset, scene.rising)
+    flicker = scene.levels.flicker * _flicker_left(scene, widths.sigma)
+
+    def spread(sd: Float32Array, slope: Float32Array, *variances: Any) -> Float32Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = (flicker / slope) ** 2 + np.float32(noisier) * sd**2
+        return np.asarray(np.sqrt(sum(variances, variance)))
+
+    rest = (
+        _jump_variance(scene, onset, widths),
+        _unknown_delay(scene, time, slope, widths),
+    )
+    sd = pixelwise(spread, crossed.sd, slope, sampling, bias, *rest)
+    return replace(crossed, sd=sd, delay=delay)
+
+
+def _refined(
+    scene: Scene, lines: Lines, onset: Float32Array, blur: Blur
+) -> tuple[Float32Array, Float32Array, float]:
+    """Onsets that show the light that is seen, what they may miss (mean square), and noise."""
+    quantile = np.float32(ndtri(scene.parameters.fraction))
+    if not quantile:
+        found = refined(scene, lines, onset, blur)
+        return found.onset, found.bias, found.noisier
+    halves = pixelwise(lambda o, w: o - quantile * w, onset, blur.width)
+    found = refined(scene, lines, halves, blur)
+    onset = pixelwise(lambda o, w: o + quantile * w, found.onset, blur.width)
+    return onset, found.bias, found.noisier
 
 
 def _delay(scene: Scene, time: Float32Array, slope: Float32Array, widths: Widths) -> Float32Array:
@@ -137,7 +162,8 @@ def _delay(scene: Scene, time: Float32Array, slope: Float32Array, widths: Widths
         falls=scene.light.falls,
     )
     # At a jump of the onset, as between grains, a second derivative says nothing of its bending.
-    return np.clip(delay, -widths.seen, widths.seen, out=delay)
+    most = np.float32(widths.seen)
+    return pixelwise(lambda d: np.clip(d, -most, most), delay)
 
 
 def _unknown_delay(
@@ -153,7 +179,7 @@ def _unknown_delay(
     if widths.psf_px or not left.psf_px:
         return 0.0
     delay = _delay(scene, time, slope, left)
-    square = (np.float32(UNKNOWN_SHARE) * delay) ** 2
+    square = pixelwise(lambda d: (np.float32(UNKNOWN_SHARE) * d) ** 2, delay)
     return wide_mean(square, scene.rising, GRADIENT_SIGMA_PX, cell_side(delay.shape))
 
 
@@ -168,9 +194,13 @@ def _jump_variance(scene: Scene, onset: Float32Array, widths: Widths) -> Float32
     if _steepest(cell_means(onset, cell)) / cell < MAY_JUMP * most / reach:
         return 0.0
     gy, gx = np.gradient(onset)
-    across = np.float32(reach) * np.hypot(gy, gx)
-    across *= np.clip(across / np.float32(most) - 1, 0, 1)
-    return np.float32(JUMP_SHARE**2) * blurred(across**2, reach)
+
+    def square(gy: Float32Array, gx: Float32Array) -> Float32Array:
+        across = np.float32(reach) * np.hypot(gy, gx)
+        across *= np.clip(across / np.float32(most) - 1, 0, 1)
+        return np.float32(JUMP_SHARE**2) * across**2
+
+    return blurred(pixelwise(square, gy, gx), reach)
 
 
 def _steepest(image: Float32Array) -> float:

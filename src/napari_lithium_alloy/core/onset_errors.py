@@ -10,10 +10,16 @@ from scipy.special import ndtr
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
-from napari_lithium_alloy.core.smoothing import cell_means, some_of, wide_mean
+from napari_lithium_alloy.core.smoothing import (
+    at_pixels,
+    cell_means,
+    some_of,
+    wide_mean_of_cells,
+)
 
 CELL_PX = 4
 SCATTER_SIGMA_PX = 6.0
@@ -40,12 +46,14 @@ def noise_variance(
 ) -> Float32Array:
     """Variance of smoothed times, from how pixels scatter about their surroundings."""
     most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(some_of(scatter, rising))))
-    square = np.clip(scatter, -most, most) ** 2
+    square = pixelwise(lambda s: np.clip(s, -most, most) ** 2, scatter)
     weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
     weights /= weights.sum()
     left = 1 - 2 * weights[8] ** 2 + float((weights**2).sum()) ** 2
     power = kernel_power(px, psf_px) / left
-    return wide_mean(square, rising, SCATTER_SIGMA_PX, cell_side(square.shape)) * np.float32(power)
+    cell = cell_side(square.shape)
+    cells = wide_mean_of_cells(square, rising, SCATTER_SIGMA_PX, cell)
+    return at_pixels(cells * np.float32(power), cell, square.shape)
 
 
 def same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:

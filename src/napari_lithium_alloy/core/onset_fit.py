@@ -30,6 +30,7 @@ from napari_lithium_alloy.core.onset_lines import (
 from napari_lithium_alloy.core.onset_parameters import HALF
 from napari_lithium_alloy.core.onset_scene import Scene
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray
 from napari_lithium_alloy.core.refinement import BIAS_SHARE
@@ -61,7 +62,8 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
         nothing = np.full(rising.shape, np.nan, dtype=np.float32)
         return px or 0.0, Estimate(time=nothing, sd=nothing, delay=nothing, rise_time=nothing)
     slope = _smooth_slope(scene, lines, rising)
-    sd = _level_noise(scene, sigma) / slope
+    noise = np.float32(_level_noise(scene, sigma))
+    sd = pixelwise(lambda s: noise / s, slope)
     if px is None:
         px = _chosen_in_space(scene, lines, float(np.median(some_of(sd, rising))), psf_px)
     halves, interval = scene.parameters.fraction == HALF, scene.light.interval
@@ -72,14 +74,19 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
         psf_px=psf_px if halves else 0.0,
         sampling=sampling_error(sigma / interval, width / interval),
     )
-    raw = lines.time + np.clip(lines.missing / slope, -2 * (sigma + width), 2 * (sigma + width))
+    most = np.float32(2 * (sigma + width))
+    raw = pixelwise(
+        lambda t, m, s: t + np.clip(m / s, -most, most), lines.time, lines.missing, slope
+    )
     time = smooth_times(raw, rising, px)
     if px >= LEAST_SIGMA_PX:
-        raw -= time
-        sd = np.sqrt(noise_variance(raw, rising, px, psf_px))
+        scatter = pixelwise(np.subtract, raw, time)
+        sd = pixelwise(np.sqrt, noise_variance(scatter, rising, px, psf_px))
+        del scatter
     del raw  # a large map
     rise_time = _rise_time(scene, lines, time, psf_px)
-    time -= np.float32(ndtri(scene.parameters.fraction) * (widths.seen - width))
+    later = np.float32(ndtri(scene.parameters.fraction) * (widths.seen - width))
+    time = pixelwise(lambda t: t - later, time) if later else time
     crossed = Estimate(time=time, sd=sd, delay=np.zeros_like(sd), rise_time=rise_time)
     return px, without_delay(scene, lines, slope, widths, crossed)
 
@@ -103,7 +110,8 @@ def _rise_time(scene: Scene, lines: Lines, time: Float32Array, psf_px: float) ->
 def _smooth_slope(scene: Scene, lines: Lines, rising: BoolArray) -> Float32Array:
     """Slopes at the crossings, much smoother than a pixel's own and never near 0."""
     smooth = smooth_within(lines.slope, rising, SLOPE_SIGMA_PX)
-    return np.maximum(smooth, np.float32(0.02 / lines.sigma) * np.maximum(scene.rise, 1e-6))
+    least = np.float32(0.02 / lines.sigma)
+    return pixelwise(lambda s, r: np.maximum(s, least * np.maximum(r, 1e-6)), smooth, scene.rise)
 
 
 def _level_noise(scene: Scene, sigma: float) -> float:

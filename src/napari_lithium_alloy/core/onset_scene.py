@@ -12,6 +12,7 @@ from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_light import Levels, OwnFrames, Span, WindowLight
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.smoothing import cell_means, noise_left, smooth_within, some_of
 
@@ -64,24 +65,27 @@ def scene_of(
         span = every_frame(shape, len(light.times))
         bounds = (light.times[0], light.times[-1])
     else:
-        first, last = (np.asarray(part - light.first, dtype=np.int32) for part in own.span)
+        first, last = (
+            pixelwise(lambda frame: frame - light.first, part, dtype=np.int32) for part in own.span
+        )
         span, times = (first, last), light.times.astype(np.float32)
-        bounds = (times[first], times[last - 1])
-    change = levels.top - levels.base
+        bounds = pixelwise(times.__getitem__, first), pixelwise(lambda t: times[t - 1], last)
+    change = pixelwise(np.subtract, levels.top, levels.base)
     rise = smooth_within(change, light.valid, RISE_SIGMA_PX)
     sample = some_of(rise, light.valid)
     typical = float(np.percentile(sample, 90)) if sample.size else 0.0
     noise = levels.noise * noise_left(RISE_SIGMA_PX) * math.sqrt(2 / levels.n_frames)
     least = max(parameters.min_snr * noise, parameters.min_rise_fraction * typical)
+    fraction = np.float32(parameters.fraction)
     cell_levels = _cell_levels(light, levels, parameters.fraction)
     return Scene(
         light=light,
         levels=levels.without_light(),
         parameters=parameters,
-        threshold=levels.base + np.float32(parameters.fraction) * change,
+        threshold=pixelwise(lambda b, c: b + fraction * c, levels.base, change),
         rise=rise,
         typical_rise=typical,
-        rising=light.valid & (rise > least),
+        rising=pixelwise(lambda v, r: v & (r > least), light.valid, rise, dtype=np.bool_),
         cell_levels=cell_levels,
         span=span,
         cell_span=_of_cells(span),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from napari_lithium_alloy.core.onset_errors import SCATTER_SIGMA_PX, cell_side
 from napari_lithium_alloy.core.onset_lines import Lines
 from napari_lithium_alloy.core.onset_scene import Scene
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.rise_time import SIGMAS_10_90
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
@@ -84,8 +86,13 @@ class Blur:
 
 def widths_of(rise_time: Float32Array, typical: float, interval: float) -> Float32Array:
     """Standard deviations of rises whose 10-90 % times are known, else a typical one."""
-    width = np.where(np.isfinite(rise_time), rise_time / np.float32(SIGMAS_10_90), typical)
-    return np.maximum(width, LEAST_WIDTH * interval).astype(np.float32)
+    least, usual = np.float32(LEAST_WIDTH * interval), np.float32(typical)
+
+    def width(rise_time: Float32Array) -> Float32Array:
+        known = np.isfinite(rise_time)
+        return np.maximum(np.where(known, rise_time / np.float32(SIGMAS_10_90), usual), least)
+
+    return pixelwise(width, rise_time)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,8 +146,8 @@ def refined(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -> Refi
         lack = _lack(scene, lines, onset, blur)
         more = _more(blur, passed)
         share = _share(scene, lack, more, blur)
-        given = _at_pixels(scene, share) * lack.change
-        onset = onset + given
+        given = pixelwise(np.multiply, _at_pixels(scene, share), lack.change)
+        onset = pixelwise(np.add, onset, given)
         passed = passed + float(np.nanmean(share)) * more
         bias = np.float32(LAST_SHARE**2) * _mean_square(scene, given, GRADIENT_SIGMA_PX)
         blur = replace(blur, width=_narrowed(scene, blur.width, lines.sigma, lack.steeper))
@@ -178,7 +185,8 @@ def _bends_little(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -
 
 def _mean_square(scene: Scene, change: Float32Array, sigma_px: float) -> Float32Array:
     """Of cells."""
-    return wide_mean_of_cells(change**2, scene.rising, sigma_px, cell_side(change.shape))
+    square = pixelwise(np.square, change)
+    return wide_mean_of_cells(square, scene.rising, sigma_px, cell_side(change.shape))
 
 
 def _at_pixels(scene: Scene, cells: Float32Array) -> Float32Array:
@@ -205,34 +213,64 @@ def _lack(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -> Lack:
 
     Where the light hardly changes with time a pixel says little of when.
     """
-    rising, rise = scene.rising, np.maximum(scene.rise, np.float32(1e-6)).astype(np.float32)
+    rising, sigma = scene.rising, np.float32(lines.sigma)
     level, slope = shown(scene, lines, filled_times(onset, rising), blur)
-    missed = level - np.float32(scene.parameters.fraction) + lines.missing / rise
-    missed = np.where(rising, np.clip(missed, -MOST_MISSED, MOST_MISSED), 0).astype(np.float32)
-    widest = np.hypot(blur.width, np.float32(lines.sigma))
-    square = slope**2
-    change = smooth_times(slope * missed, rising, REFINED_PX)
-    change /= np.maximum(smooth_within(square, rising, REFINED_PX), (LEAST_STEEP / widest) ** 2)
+    weighted, square, noise, both = pixelwise_several(
+        partial(_missed, fraction=np.float32(scene.parameters.fraction)),
+        *(level, slope, scene.rise, lines.missing, lines.slope, rising),
+        dtypes=(np.float32,) * 4,
+    )
+
+    def bounded(
+        change: Float32Array, square: Float32Array, width: Float32Array, rising: BoolArray
+    ) -> Float32Array:
+        widest = np.hypot(width, sigma)
+        lacking = change / np.maximum(square, (np.float32(LEAST_STEEP) / widest) ** 2)
+        return np.where(rising, np.clip(lacking, -widest, widest), np.float32(0))
+
+    smooth = smooth_times(weighted, rising, REFINED_PX), smooth_within(square, rising, REFINED_PX)
     squares, noise, both = (
         wide_mean_of_cells(part, rising, SCATTER_SIGMA_PX, cell_side(rising.shape))
-        for part in (square, missed**2, slope * lines.slope / rise)
+        for part in (square, noise, both)
     )
     squares = np.maximum(squares, 1e-12)
     return Lack(
-        change=np.where(rising, np.clip(change, -widest, widest), 0).astype(np.float32),
+        change=pixelwise(bounded, *smooth, blur.width, rising),
         noise=noise / squares,
         steeper=both / squares,
     )
+
+
+def _missed(
+    level: Float32Array,
+    slope: Float32Array,
+    rise: Float32Array,
+    missing: Float32Array,
+    seen_slope: Float32Array,
+    rising: BoolArray,
+    *,
+    fraction: np.float32,
+) -> tuple[Float32Array, ...]:
+    """What the light of a map misses, times its slope; and of slope, missed and both squares."""
+    rise = np.maximum(rise, np.float32(1e-6))
+    missed = np.clip(level - fraction + missing / rise, -MOST_MISSED, MOST_MISSED)
+    missed = np.where(rising, missed, np.float32(0))
+    return slope * missed, slope**2, missed**2, slope * seen_slope / rise
 
 
 def _narrowed(
     scene: Scene, width: Float32Array, sigma: float, steeper: Float32Array
 ) -> Float32Array:
     """Widths of rises that look this much steeper once smoothed in time."""
-    factor = np.clip(_at_pixels(scene, steeper), 1 / MOST_STEEPER, MOST_STEEPER)
-    left = (width**2 + sigma**2) / factor**2 - sigma**2
-    narrowed = np.sqrt(np.maximum(left, (width / MOST_STEEPER) ** 2))
-    return np.asarray(np.where(scene.rising, narrowed, width), dtype=np.float32)
+    own = np.float32(sigma**2)
+
+    def narrow(width: Float32Array, factor: Float32Array, rising: BoolArray) -> Float32Array:
+        steeper = np.clip(factor, np.float32(1 / MOST_STEEPER), np.float32(MOST_STEEPER))
+        left = (width**2 + own) / steeper**2 - own
+        narrowed = np.sqrt(np.maximum(left, (width / np.float32(MOST_STEEPER)) ** 2))
+        return np.where(rising, narrowed, width)
+
+    return pixelwise(narrow, width, _at_pixels(scene, steeper), scene.rising)
 
 
 def shown(

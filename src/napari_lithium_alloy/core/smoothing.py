@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows
@@ -61,9 +62,20 @@ def smooth_within(image: Float32Array, valid: BoolArray, sigma_px: float) -> Flo
     if valid.all():
         return blurred(image, sigma_px)
     weight = blurred(valid.astype(np.float32), sigma_px)
-    inside = blurred(np.where(valid, image, 0).astype(np.float32), sigma_px)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(valid, inside / weight, image)
+    inside = blurred(_or_nothing(image, valid), sigma_px)
+
+    def mean(
+        valid: BoolArray, inside: Float32Array, weight: Float32Array, image: Float32Array
+    ) -> Float32Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(valid, inside / weight, image)
+
+    return pixelwise(mean, valid, inside, weight, image)
+
+
+def _or_nothing(image: Float32Array, valid: BoolArray) -> Float32Array:
+    """The image, and 0 where it is not valid."""
+    return pixelwise(lambda i, v: np.where(v, i, 0), image, valid)
 
 
 def smooth_times(times: Float32Array, known: BoolArray, sigma_px: float) -> Float32Array:
@@ -75,7 +87,7 @@ def smooth_times(times: Float32Array, known: BoolArray, sigma_px: float) -> Floa
         return times
     filled = filled_times(times, known)
     smooth = blurred(filled, sigma_px, straight=True)
-    return smooth if known.all() else np.where(known, smooth, times)
+    return smooth if known.all() else pixelwise(np.where, known, smooth, times)
 
 
 def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
@@ -85,7 +97,11 @@ def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
     cell = 2 if min(times.shape) >= LARGE_SIDE_PX else 1
     around = wide_mean(times, known, UNKNOWN_SIGMA_PX, cell)
     far = float(np.median(some_of(times, known)))
-    return np.where(known, times, np.where(np.isfinite(around), around, far)).astype(np.float32)
+
+    def fill(known: BoolArray, times: Float32Array, around: Float32Array) -> Float32Array:
+        return np.where(known, times, np.where(np.isfinite(around), around, far))
+
+    return pixelwise(fill, known, times, around)
 
 
 def blurred(
@@ -155,7 +171,7 @@ def wide_mean_of_cells(
     """The same as `wide_mean`, at the cells."""
     if valid.all():
         return blurred(cell_means(image, cell), sigma_px / cell)
-    mean = blurred(cell_means(np.where(valid, image, 0), cell), sigma_px / cell)
+    mean = blurred(cell_means(_or_nothing(image, valid), cell), sigma_px / cell)
     with np.errstate(divide="ignore", invalid="ignore"):
         return mean / blurred(cell_means(valid, cell), sigma_px / cell)
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_light import OwnFrames, Span
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise_several
 from napari_lithium_alloy.core.progress import Work, finish, part
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.step_plateaus import Chain, Plateaus, field_steps, step_plateaus
 
@@ -57,7 +58,34 @@ class Boundary:
 
 def _boundary(chain: Chain, k: int, plateaus: Plateaus) -> Boundary:
     """The k-th boundary: the given one, moved into a pixel's plateau where it lies outside."""
-    begin_s, end_s = _between_known(plateaus.begin_s[k], plateaus.end_s[k], chain.light.dark.shape)
+    shape = chain.light.dark.shape
+    known = np.isfinite(plateaus.begin_s[k])
+    origin = float(plateaus.begin_s[k][known].min()) if known.any() else 0.0
+    begin, end = (
+        _interpolated(np.where(known, part[k] - origin, 0), shape)
+        for part in (plateaus.begin_s, plateaus.end_s)
+    )
+    # Between the cells that have times; NaN in the others.
+    share = np.where(_at_pixels(known, shape), _interpolated(known, shape), np.float32(np.nan))
+
+    def frames(begin: Float32Array, end: Float32Array, share: Float32Array) -> tuple[IntArray, ...]:
+        return _frames_beside(chain, k, origin + begin / share, origin + end / share)
+
+    top, top_end, base, base_end = pixelwise_several(
+        frames, begin, end, share, dtypes=(np.int32,) * 4
+    )
+    unclear = _at_pixels(plateaus.unclear[k], shape)
+    return Boundary(top=(top, top_end), base=(base, base_end), unclear=unclear)
+
+
+def _frames_beside(
+    chain: Chain, k: int, begin_s: FloatArray, end_s: FloatArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Frames of the levels beside the k-th boundary, in places that stand there so long.
+
+    First frame and that after the last of the level after the step before, and of that before
+    the step after.
+    """
     interval = chain.light.interval
     before, after = (int(n) for n in chain.n_frames[k : k + 2])
     room = np.minimum(max(before, after) * interval, (end_s - begin_s) / 2)
@@ -66,29 +94,19 @@ def _boundary(chain: Chain, k: int, plateaus: Plateaus) -> Boundary:
         for given in (chain.leaves_s[k], chain.enters_s[k])
     )
 
-    def frame(time_s: FloatArray) -> NDArray[np.int32]:
-        return np.asarray(np.searchsorted(chain.times_s, time_s), dtype=np.int32)
+    def frame(time_s: FloatArray) -> IntArray:
+        return np.asarray(np.searchsorted(chain.times_s, time_s))
 
     last, first = np.maximum(frame(leave), 1), np.minimum(frame(enter), len(chain.times_s) - 1)
     # Of a level beside a pause, none of the frames beyond it.
     earliest = np.fmax(begin_s, leave - (before + 0.5) * interval)
     latest = np.fmin(end_s, enter + (after + 0.5) * interval)
-    return Boundary(
-        top=(np.minimum(np.maximum(frame(earliest), last - before), last - 1), last),
-        base=(first, np.maximum(np.minimum(frame(latest), first + after), first + 1)),
-        unclear=_at_pixels(plateaus.unclear[k], chain.light.dark.shape),
+    return (
+        np.minimum(np.maximum(frame(earliest), last - before), last - 1),
+        last,
+        first,
+        np.maximum(np.minimum(frame(latest), first + after), first + 1),
     )
-
-
-def _between_known(
-    begin_s: FloatArray, end_s: FloatArray, shape: tuple[int, ...]
-) -> tuple[FloatArray, FloatArray]:
-    """Times of cells at their pixels, between the cells that have any; NaN in the others."""
-    known = np.isfinite(begin_s)
-    origin = float(begin_s[known].min()) if known.any() else 0.0
-    begin, end = (np.where(known, part - origin, 0) for part in (begin_s, end_s))
-    share = np.where(_at_pixels(known, shape), _interpolated(known, shape), np.nan)
-    return origin + _interpolated(begin, shape) / share, origin + _interpolated(end, shape) / share
 
 
 def _interpolated(cells: NDArray[Any], shape: tuple[int, ...]) -> Float32Array:
@@ -114,21 +132,30 @@ def _own(chain: Chain, k: int, bounds: Sequence[Boundary]) -> OwnFrames:
     before = bounds[k - 1] if k > 0 else None
     after = bounds[k] if k < len(bounds) else None
     shape = chain.light.dark.shape
-    given = [np.full(shape, frame, np.int32) for frame in chain.nominal[k]]
-    first = given[0] if before is None else before.base[0]
+    given = [int(frame) for frame in chain.nominal[k]]
+    first = np.full(shape, given[0], np.int32) if before is None else before.base[0]
     last = given[1] if after is None else after.top[1]
-    unclear = np.zeros(shape, dtype=bool)
-    for side in (before, after):
-        unclear |= False if side is None else side.unclear
-    short = last - first < LEAST_SPAN
-    first, last = np.where(short, given[0], first), np.where(short, given[1], last)
+    unclear = [side.unclear for side in (before, after) if side is not None]
+    ends = (
+        given[0] if before is None else before.base[1], given[1] if after is None else after.top[0]
+    )  # fmt: skip
+
+    def own(
+        first: IntArray, last: IntArray | int, base: IntArray | int, top: IntArray | int,
+        *unclear: BoolArray,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        short = last - first < LEAST_SPAN
+        first, last = np.where(short, given[0], first), np.where(short, given[1], last)
+        base = np.clip(np.where(short, 0, base), first + 1, last)
+        top = np.clip(np.where(short, last, top), first, last - 1)
+        return first, last, base, top, np.logical_or.reduce([short, *unclear])
+
+    first, last, base, top, odd = pixelwise_several(
+        own, first, last, *ends, *unclear, dtypes=(*(np.int32,) * 4, np.bool_)
+    )
     return OwnFrames(
         span=(first, last),
-        base=None
-        if before is None
-        else (first, np.clip(np.where(short, 0, before.base[1]), first + 1, last)),
-        top=None
-        if after is None
-        else (np.clip(np.where(short, last, after.top[0]), first, last - 1), last),
-        unclear=unclear | short,
+        base=None if before is None else (first, base),
+        top=None if after is None else (top, last),
+        unclear=odd,
     )

@@ -204,8 +204,12 @@ def _crossing(trace: Float32Array, levels: FloatArray, times_s: FloatArray) -> F
 
     The number of frames below a level tells it, whatever single frames do by noise.
     """
-    below = np.stack([(trace < level).sum(axis=0) for level in levels])
-    return np.interp(below - 0.5, np.arange(len(times_s)), times_s)
+    from napari_lithium_alloy.core.kernels.images import count_below
+
+    levels = np.broadcast_to(levels, (len(levels), trace.shape[1]))
+    below = np.zeros(levels.shape, dtype=np.int32)
+    count_below(trace, np.ascontiguousarray(levels, dtype=np.float32), below)
+    return np.asarray(np.interp(below - 0.5, np.arange(len(times_s)), times_s))
 
 
 def step_plateaus(chain: Chain, field: FieldSteps) -> Work[Plateaus]:

@@ -243,6 +243,19 @@ def running_totals(trace: NDArray[np.float32], out: NDArray[np.float64]) -> None
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def count_below(
+    trace: NDArray[np.float32], levels: NDArray[np.float32], out: NDArray[np.int32]
+) -> None:
+    """Add to (K, n) counts how many of (T, n) values are below each of (K, n) levels."""
+    for t in range(trace.shape[0]):
+        values = trace[t]
+        for k in range(levels.shape[0]):
+            level, counts = levels[k], out[k]
+            for c in range(values.shape[0]):
+                counts[c] += np.int32(values[c] < level[c])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def between_cells(
     cells: NDArray[np.float32], cell: int, rows: tuple[int, int], out: NDArray[np.float32]
 ) -> None:
