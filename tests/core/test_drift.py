@@ -178,7 +178,7 @@ def test_lamp_and_an_evenly_darkening_film_do_not_move_it():
 )
 def test_a_patch_is_found_again_under_any_small_step_contrast_and_level(step, gain, level):
     scene = dots().astype(np.float32)
-    where = Structure.of(scene + 800, 1.0).places(np.zeros((0, 2)), 5)
+    where = Structure.of(scene + 800, 1.0, (0, len(scene))).places(np.zeros((0, 2)), 5)
     looks = Looks.at(scene, where)
     again = (gain * ndimage.shift(scene, step, order=5) + level).astype(np.float32)
     fit = looks.fit(again, where, 1e-3)

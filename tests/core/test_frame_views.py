@@ -41,7 +41,7 @@ def test_places_with_most_structure_are_those_of_scipys_filters(shape):
     expected = np.argwhere(peaks & inner)
     expected = expected[np.argsort(-energy[tuple(expected.T)])]
     assert len(expected) > 1
-    structure = Structure.of(light, noise)
+    structure = Structure.of(light, noise, (0, len(light)))
     np.testing.assert_array_equal(structure.places_px, expected)
     taken = np.add(expected[:1], (9.4, -9.4))
     near = (np.abs(expected - np.rint(taken)) <= 9).all(axis=1)
@@ -51,7 +51,9 @@ def test_places_with_most_structure_are_those_of_scipys_filters(shape):
 
 @pytest.mark.parametrize("shape", [(1, 30), (18, 40)])
 def test_a_field_too_small_for_a_patch_has_no_places(shape):
-    assert Structure.of(np.ones(shape, np.float32), 1.0).places(np.zeros((0, 2)), 5).shape == (0, 2)
+    assert Structure.of(np.ones(shape, np.float32), 1.0, (0, shape[0])).places(
+        np.zeros((0, 2)), 5
+    ).shape == (0, 2)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1100), (1100, 2), (40, 3)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_lithium_alloy.core.frame_views import CoarseView, FrameView, FrameViews
+from napari_lithium_alloy.core.frame_views import FrameView, FrameViews
 from napari_lithium_alloy.core.patches import (
     WORST_SD_PX,
     Looks,
@@ -21,10 +21,16 @@ from napari_lithium_alloy.core.patches import (
 )
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.row_blocks import in_order
+from napari_lithium_alloy.core.row_blocks import Rows, in_order
 
 MOST_PATCHES = 200
 BIRTH_EVERY = 5
+LEAST_PATCHES = 3
+"""With fewer, the whole of every frame is searched for new ones."""
+PART_PX, MOST_PARTS, PART_EDGE_PX = 512, 4, 32
+"""Rows that are a part of a large field, how many parts it has, and rows that parts share."""
+JUMP_SHARE, HALF = 0.1, 0.5
+"""Of the patches, that are lost at once (or so many more than half at all) if a frame jumps."""
 MOST_MISSES = 8
 AHEAD_FRAMES = 3
 LONG_FRAMES, LEAST_LOST = 10, 2
@@ -93,22 +99,32 @@ class _Tracker:
         self.first = np.zeros(0, dtype=int)
         self.born = 0
         self.rows: list[tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray]] = []
-        self.coarse: CoarseView | None = None
+        self.before: FrameView | None = None
 
     def view(self, t: int) -> FrameView:
         """What is asked of frame `t`, made ahead of its turn."""
         view = self.views.of(t)
         if t % BIRTH_EVERY == 0 and len(self.numbers) < MOST_PATCHES:
-            _ = view.structure
+            view.structure(self._searched(t))
         return view
+
+    def _searched(self, t: int) -> Rows:
+        """Rows in which new patches are looked for: of a large field one part after another."""
+        height = self.views.recording.field_shape[0]
+        parts = int(np.clip(height // PART_PX, 1, MOST_PARTS)) if t else 1
+        part = t // BIRTH_EVERY % parts
+        first, last = height * part // parts, height * (part + 1) // parts
+        return max(first - PART_EDGE_PX, 0), min(last + PART_EDGE_PX, height)
 
     def see(self, t: int, view: FrameView) -> None:
         """Find the patches in frame `t`; now and then look for new ones."""
         if len(self.numbers):
             self._follow(t, view)
-        self.coarse = view.coarse
-        if t % BIRTH_EVERY == 0 or len(self.numbers) < 3:
-            self._find_new(t, view)
+        self.before = view
+        if len(self.numbers) < LEAST_PATCHES:
+            self._find_new(t, view, (0, len(view.light)))
+        elif t % BIRTH_EVERY == 0:
+            self._find_new(t, view, self._searched(t))
 
     def _follow(self, t: int, view: FrameView) -> None:
         fit = self.looks.fit(view.light, self.positions, view.noise)
@@ -124,9 +140,12 @@ class _Tracker:
 
     def _sought_again(self, t: int, view: FrameView, fit: PatchFit) -> PatchFit:
         """The fit, with patches found a jump away, or further where many are lost at once."""
-        jump = np.zeros(2) if self.coarse is None else view.coarse.jump_from(self.coarse)
-        guesses = [jump] if np.abs(jump).max() > 1 else []
-        lost = ~fit.good & (self.misses == 0) & (t - self.first >= LONG_FRAMES)
+        newly = ~fit.good & (self.misses == 0)
+        guesses: list[FloatArray] = []
+        if self.before is not None and max(newly.mean(), (~fit.good).mean() - HALF) > JUMP_SHARE:
+            jump = view.coarse.jump_from(self.before.coarse)
+            guesses += [jump] if np.abs(jump).max() > 1 else []
+        lost = newly & (t - self.first >= LONG_FRAMES)
         if lost.sum() >= LEAST_LOST:
             numbers = np.flatnonzero(lost)[:SOUGHT_PATCHES]
             looks = [self.looks.picture(n) for n in numbers]
@@ -164,11 +183,11 @@ class _Tracker:
         self.misses, self.looks = self.misses[some], self.looks.some(some)
         self.first = self.first[some]
 
-    def _find_new(self, t: int, view: FrameView) -> None:
+    def _find_new(self, t: int, view: FrameView, rows: Rows) -> None:
         room = MOST_PATCHES - len(self.numbers)
         if room <= 0:
             return
-        where = view.structure.places(self.positions, room)
+        where = view.structure(rows).places(self.positions, room)
         if not len(where):
             return
         looks = Looks.at(view.light, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from napari_lithium_alloy.core.patches import (
 )
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.row_blocks import Rows
 from napari_lithium_alloy.core.smoothing import CUT, noise_left
 
 COARSE_PX = 512
@@ -39,20 +40,28 @@ class FrameView:
         spread mixes light.
     noise : float
         Of one pixel.
-    coarse : CoarseView
+    cells : numpy.ndarray
+        Means of the light over squares.
+    scale : int
+        Side of those squares, pixels.
     """
 
     light: Float32Array
     noise: float
-    coarse: CoarseView
-    _structure: Structure | None = None
+    cells: Float32Array
+    scale: int
+    _structures: dict[Rows, Structure] = field(default_factory=dict)
 
-    @property
-    def structure(self) -> Structure:
-        """Where there is something to hold on to, found when first asked for."""
-        if self._structure is None:
-            self._structure = Structure.of(self.light, self.noise)
-        return self._structure
+    @functools.cached_property
+    def coarse(self) -> CoarseView:
+        """The frame made small."""
+        return CoarseView.of(self.cells, self.scale)
+
+    def structure(self, rows: Rows) -> Structure:
+        """Where some rows have something to hold on to, found when first asked for."""
+        if rows not in self._structures:
+            self._structures[rows] = Structure.of(self.light, self.noise, rows)
+        return self._structures[rows]
 
 
 class FrameViews:
@@ -74,7 +83,7 @@ class FrameViews:
         light = self.light[t % len(self.light)]
         cells = np.empty([n // scale for n in counts.shape], np.float32)
         light_and_cells(counts, self.dark, scale, light, cells)
-        return FrameView(light=light, noise=pixel_noise(light), coarse=CoarseView.of(cells, scale))
+        return FrameView(light=light, noise=pixel_noise(light), cells=cells, scale=scale)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -124,8 +133,8 @@ class Structure:
     places_px: IntArray
 
     @staticmethod
-    def of(light: Float32Array, noise: float) -> Structure:
-        """Where patches of a picture with this noise of a pixel can be held well enough."""
+    def of(light: Float32Array, noise: float, rows: Rows) -> Structure:
+        """Where patches in rows of a picture with this noise can be held well enough."""
         from napari_lithium_alloy.core.kernels.structure import (
             box_mean,
             gradient_energy,
@@ -133,6 +142,7 @@ class Structure:
         )
 
         border = HALF_PX + BORDER_PX
+        light = light[slice(*rows)]
         if min(light.shape) < 2 * border + 1:
             return Structure(places_px=np.zeros((0, 2), dtype=int))
         smooth, energy = np.empty_like(light), np.empty_like(light)
@@ -144,7 +154,7 @@ class Structure:
         least /= 4 * np.pi * (WINDOW_PX / 2) ** 2 * WORST_SD_PX**2
         where = peaks_above(energy, least, border, NEAREST_PX // 2)
         order = np.argsort(-energy[tuple(where.T)], kind="stable")
-        return Structure(places_px=where[order])
+        return Structure(places_px=where[order] + np.array([rows[0], 0]))
 
     def places(self, taken: FloatArray, most: int) -> FloatArray:
         """(N, 2) at most so many of them, none near those already taken."""

@@ -220,8 +220,10 @@ def moved_rows(
         line[:] = 0
         for k in range(0, n, 4):
             _add(_rows(ring, first + k, last), down[2][k:], line)
-        for x in range(padded.shape[0]):
-            padded[x] = line[min(max(x + along[0], 0), width - 1)]
+        left = min(max(-along[0], 0), padded.shape[0])
+        right = max(min(width - along[0], padded.shape[0]), left)
+        padded[:left], padded[right:] = line[0], line[width - 1]
+        padded[left:right] = line[left + along[0] : right + along[0]]
         out[y] = 0
         for k in range(0, n, 4):
             four = padded[k:], padded[k + 1 :], padded[k + 2 :], padded[k + 3 :]
