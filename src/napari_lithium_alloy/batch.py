@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from napari_lithium_alloy import batch_tasks
 from napari_lithium_alloy.batch_tasks import Begun, Job
@@ -16,6 +16,7 @@ from napari_lithium_alloy.io.study_file import Study, StudyEntry
 
 RESULTS = "recordings"
 """Folder of the results of each recording, under that of the study."""
+Result = TypeVar("Result")
 Status = Literal["analysed", "current", "failed", "stopped"]
 
 
@@ -103,6 +104,22 @@ def analyse_all(
         stepped(n, driver.known)
     for outcome in outcomes:
         _sweep(outcome.out)
+
+
+def run_tasks(client: Any, tasks: Sequence[Callable[[], Result]]) -> list[Result]:
+    """What each task returns, run by the workers of a cluster; an error of one is raised.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    tasks : sequence of callable
+        That can be sent to other processes.
+    """
+    futures = [client.submit(task, pure=False, priority=-i) for i, task in enumerate(tasks)]
+    try:
+        return list(client.gather(futures))
+    finally:
+        client.cancel(futures, force=True)
 
 
 def _sweep(out: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from napari_lithium_alloy.batch import Outcome, analyse_all, outcomes_of
+from napari_lithium_alloy.batch import Outcome, analyse_all, outcomes_of, run_tasks
 from napari_lithium_alloy.batch_cluster import (
     Workers,
     check_installed,
@@ -23,6 +24,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.replicates import CURRENT_DENSITY
 from napari_lithium_alloy.io.figures.page import checked_formats
 from napari_lithium_alloy.io.study_file import Study, read_study
+from napari_lithium_alloy.study_folder import StudyFolder
 
 DONE, FAILED = 0, 1
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -106,21 +108,36 @@ def run_batch(options: argparse.Namespace) -> int:
         formats=checked_formats(options.formats.split(",")),
     ).checked(study)
     outcomes = outcomes_of(study, options.out)
-    stopped = _analyse(options, outcomes)
-    for note in _densities(outcomes):
-        _tell(f"note: {note}")
+    write = functools.partial(write_study_results, study, outcomes, options.out, comparison)
     try:
-        written = write_study_results(study, outcomes, options.out, comparison)
+        written, stopped = _analysed_and_written(options, outcomes, write)
     except KeyboardInterrupt:
         _tell("stopped while the study's tables were written: each is whole, new or as it was")
         return FAILED
-    for note in written.notes:
+    for note in (*_densities(outcomes), *written.notes):
         _tell(f"note: {note}")
     return _end(study, outcomes, len(written.files), options.out, stopped)
 
 
-def _analyse(options: argparse.Namespace, outcomes: Sequence[Outcome]) -> bool:
-    """Run the analyses; whether they were stopped by Ctrl-C."""
+def _analysed_and_written(
+    options: argparse.Namespace, outcomes: Sequence[Outcome], write: Callable[..., StudyFolder]
+) -> tuple[StudyFolder, bool]:
+    """What was written, and whether Ctrl-C stopped the analyses; then of what is finished."""
+    analysed = False
+    try:
+        with _cluster(options) as client:
+            _analyse(options, outcomes, client)
+            analysed = True
+            return write(functools.partial(run_tasks, client)), False
+    except KeyboardInterrupt:
+        if analysed:
+            raise
+    _tell("stopped; what is finished is kept, and the same command goes on from there")
+    return write(), True
+
+
+def _analyse(options: argparse.Namespace, outcomes: Sequence[Outcome], client: Any) -> None:
+    """Run the analyses, and tell of each that ends."""
     done: list[Outcome] = []
 
     def told(outcome: Outcome) -> None:
@@ -129,16 +146,10 @@ def _analyse(options: argparse.Namespace, outcomes: Sequence[Outcome]) -> bool:
         failed = "" if outcome.usable else "not analysed: "
         _tell(f"[{len(done)}/{len(outcomes)}] {name}: {failed}{said}")
 
-    try:
-        with _cluster(options) as client:
-            if options.scheduler:
-                n = len(client.nthreads())
-                _tell(f"on the cluster of {options.scheduler}, which has {n} workers now")
-            analyse_all(client, outcomes, threads=_threads(options), told=told, stepped=_show_tasks)
-    except KeyboardInterrupt:
-        _tell("stopped; what is finished is kept, and the same command goes on from there")
-        return True
-    return False
+    if options.scheduler:
+        n = len(client.nthreads())
+        _tell(f"on the cluster of {options.scheduler}, which has {n} workers now")
+    analyse_all(client, outcomes, threads=_threads(options), told=told, stepped=_show_tasks)
 
 
 def _threads(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,8 +94,21 @@ class Comparison:
         return Comparison(**{**vars(self), "by": by})
 
 
+Written = tuple[list[Path], list[str]]
+"""Files, and what the user should know."""
+
+
+def one_by_one(tasks: Sequence[Callable[[], Written]]) -> list[Written]:
+    """What each task returns."""
+    return [task() for task in tasks]
+
+
 def write_study_results(
-    study: Study, outcomes: Sequence[Outcome], out: Path, comparison: Comparison
+    study: Study,
+    outcomes: Sequence[Outcome],
+    out: Path,
+    comparison: Comparison,
+    run: Callable[[Sequence[Callable[[], Written]]], list[Written]] = one_by_one,
 ) -> StudyFolder:
     """Write a study's tables and what compares its recordings; of earlier ones none is left.
 
@@ -107,6 +120,8 @@ def write_study_results(
     out : Path
     comparison : Comparison
         As `Comparison.checked` gives it.
+    run : callable
+        Runs tasks that need nothing of each other, and returns what they do in their order.
 
     Raises
     ------
@@ -114,18 +129,41 @@ def write_study_results(
         If the folder cannot be written.
     """
     folder = StudyFolder(study, outcomes, out)
+    made = functools.partial(_made, study, tuple(outcomes), out, comparison)
     try:
         out.mkdir(parents=True, exist_ok=True)
+        # The longest first, so that none is left to run alone.
+        parts = [_compare_means, _compare_pairs, _compare_sites]
+        parts += [functools.partial(_write_kind, name=name) for name in folder.kinds()]
+        found = run([functools.partial(made, part) for part in parts])
         folder.write_recordings()
-        folder.write_kinds()
-        _compare_sites(folder, comparison)
-        _compare_means(folder, comparison, _compare_pairs(folder, comparison))
+        for files, notes in found:
+            folder.files += files
+            folder.notes += notes
         folder.sweep((SITES_FIGURE, PAIRS_FIGURE, MEANS_FIGURE))
     except OSError as error:
         raise AlloyError(
             f"{out} cannot be written ({error.strerror}); choose another folder."
         ) from error
     return folder
+
+
+def _made(
+    study: Study,
+    outcomes: Sequence[Outcome],
+    out: Path,
+    comparison: Comparison,
+    part: Callable[[StudyFolder, Comparison], None],
+) -> Written:
+    """Write a part of a study, in any process that sees its files."""
+    folder = StudyFolder(study, outcomes, out)
+    part(folder, comparison)
+    return folder.files, folder.notes
+
+
+def _write_kind(folder: StudyFolder, comparison: Comparison, *, name: str) -> None:
+    del comparison
+    folder.write_kind(name)
 
 
 def _compare_sites(folder: StudyFolder, comparison: Comparison) -> None:
@@ -160,27 +198,31 @@ def _site_cells(folder: StudyFolder, cycle: int) -> tuple[list[StudyCell], list[
     return cells, outcomes
 
 
-def _compare_pairs(folder: StudyFolder, comparison: Comparison) -> pd.DataFrame:
-    """Pearson's r of every recording against the condition (Fig. S15)."""
+def _pair_rows(folder: StudyFolder) -> pd.DataFrame:
+    """Pearson's r of every pair of every recording."""
     found = list(folder.rows_of("colocalization", pair_study, TABLES["colocalization"]))
-    if not found:
-        return pd.DataFrame()
-    folder.write(PAIRS, {**folder.front, **STUDIES[PAIRS]}, found)
-    rows = pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _compare_pairs(folder: StudyFolder, comparison: Comparison) -> None:
+    """Pearson's r of every recording against the condition (Fig. S15)."""
+    rows = _pair_rows(folder)
+    if not len(rows.columns):
+        return
+    folder.write(PAIRS, {**folder.front, **STUDIES[PAIRS]}, [rows])
     of_cycle = rows[rows["cycle"] == comparison.cycle].groupby("pair", sort=False)
     panels = [_panel(comparison, own, "pearson_r", str(pair)) for pair, own in of_cycle]
     if panels:
         figure = against_figure(panels, header(comparison.against))
         folder.save(figure, PAIRS_FIGURE, comparison.formats)
-    return rows
 
 
-def _compare_means(folder: StudyFolder, comparison: Comparison, pairs: pd.DataFrame) -> None:
+def _compare_means(folder: StudyFolder, comparison: Comparison) -> None:
     """Means over replicate cells of every column that is asked for."""
     tables, panels, by = [], [], list(comparison.by)
     for name in comparison.means:
         table, _, column = name.partition(".")
-        rows = pairs if table == PAIRS else _values(folder, table, column)
+        rows = _pair_rows(folder) if table == PAIRS else _values(folder, table, column)
         if not len(rows):
             continue
         means = replicate_means(rows, by, table, column)

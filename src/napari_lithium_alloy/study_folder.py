@@ -87,11 +87,13 @@ class StudyFolder:
         rows = (self.behind(o, conform(RECORDINGS, self._state(o))) for o in self.outcomes)
         self.write(RECORDINGS, {**self.front, **STUDIES[RECORDINGS]}, rows)
 
-    def write_kinds(self) -> None:
-        """Write every table that some recording has."""
-        for name, kinds in TABLES.items():
-            if self.having(name):
-                self.write(name, {**self.front, **kinds}, self._all_rows(name))
+    def kinds(self) -> list[str]:
+        """Names of the tables that some recording has."""
+        return [name for name in TABLES if self.having(name)]
+
+    def write_kind(self, name: str) -> None:
+        """Write a table of every recording that has it."""
+        self.write(name, {**self.front, **TABLES[name]}, self._all_rows(name))
 
     def _all_rows(self, name: str) -> Iterator[pd.DataFrame]:
         for outcome in self.having(name):

@@ -129,6 +129,7 @@ def save_figure(figure: Any, folder: Path, name: str, formats: Sequence[str]) ->
                 f"{path} cannot be written ({error.strerror}); choose another folder."
             ) from error
         written.append(path)
+        figure.set_layout_engine("none")  # its parts are where they belong
     return written
 
 
