@@ -8,6 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.steadying import REACH_PX
+
+_TAPS = 2 * REACH_PX
 _FAST = {"reassoc", "contract", "nsz"}
 _LARGEST = np.finfo(np.float32).max
 CLIPPED, UNKNOWN = 1, 2
@@ -147,6 +150,18 @@ def _rows(ring: NDArray[np.float32], first: int, last: int) -> tuple[NDArray[np.
     )
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _along(
+    line: NDArray[np.float32], weights: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Weighted sums of `_TAPS` neighbours to the right; so many, as known, are vectors."""
+    for x in range(out.shape[0]):
+        total = np.float32(0)
+        for k in range(_TAPS):
+            total += weights[k] * line[x + k]
+        out[x] = total
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _mark_touched(
     upper: NDArray[np.uint8],
@@ -224,10 +239,7 @@ def moved_rows(
         right = max(min(width - along[0], padded.shape[0]), left)
         padded[:left], padded[right:] = line[0], line[width - 1]
         padded[left:right] = line[left + along[0] : right + along[0]]
-        out[y] = 0
-        for k in range(0, n, 4):
-            four = padded[k:], padded[k + 1 :], padded[k + 2 :], padded[k + 3 :]
-            _add(four, along[2][k:], out[y])
+        _along(padded, along[2], out[y])
         upper = min(max(first + near, 0), last) % n
         lower = min(max(first + near + 1, 0), last) % n
         if marked[upper] or marked[lower]:
