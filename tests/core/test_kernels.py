@@ -200,24 +200,25 @@ def naive_line(light, times, at, sigma):
     return level, slope
 
 
-@pytest.mark.parametrize("falls", [True, False])
-@pytest.mark.parametrize(("sigma", "flicker"), [(0.8, 0.0), (2.0, 0.0), (2.0, 0.2)])
-def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker):
+def fitted_lines_of(onset, falls, sigma, flicker, lit=2000):
+    """Lines of light that steps at planted times, after each is found to be numpy's."""
+    height, width = onset.shape
     rng = np.random.default_rng(9)
     times = np.cumsum(rng.uniform(0.5, 1.5, 60))
     times -= times[0]
-    onset = times[-1] / 2 + np.linspace(-3, 3, 13 * 18).reshape(13, 18)
+    onset = times[-1] / 2 + onset
     level = 1 / (1 + np.exp(-(times[:, None, None] - onset) / 1.2))
     factor = np.exp(flicker * rng.standard_normal(60)).astype(np.float32)
-    lamp = 2000 / factor[:, None, None]
+    lamp = lit / factor[:, None, None]
     counts = rng.poisson(50 + lamp * np.exp((-0.5 if falls else 0.5) * level)).astype(np.uint16)
     sign = -1 if falls else 1
     light = sign * np.log((counts - 50.0) * factor[:, None, None])
     gain = (factor, sign * np.log(factor))
-    flat = np.ones((13, 18), np.float32)
-    threshold = (0.25 + sign * np.log(2000)) * flat
-    cell_level = 16 * 2000 * np.exp(sign * 0.25)
-    areas = np.multiply.outer([1, 1, 1.25], [1, 1, 1, 1.5])
+    flat = np.ones((height, width), np.float32)
+    threshold = (0.25 + sign * np.log(lit)) * flat
+    cell_level = 16 * lit * np.exp(sign * 0.25)
+    sides = [np.diff(np.arange(n // 4) * 4, append=n) / 4 for n in (height, width)]
+    areas = np.multiply.outer(*sides)
     levels = (50 * flat, threshold, 0.5 * flat)
     cells = ((cell_level * areas).astype(np.float32), (800 * areas).astype(np.float32))
     cell_time = np.zeros(areas.shape, np.float32)
@@ -225,15 +226,33 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker):
     own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
         *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
-        *(np.ones(areas.shape, bool), (0, 3), cell_time, (time, missing, slope)),
+        *(np.ones(areas.shape, bool), (0, len(areas)), cell_time, (time, missing, slope)),
     )
-    assert np.abs(cell_time - cell_means(onset, 4)).max() < 1
-    assert np.abs(time - onset).max() < 2
     for y, x in np.ndindex(time.shape):
         expected = naive_line(light[:, y, x], times, float(time[y, x]), sigma)
         found = (threshold[y, x] - missing[y, x], slope[y, x])
         assert found == pytest.approx(expected, abs=2e-3)
+    return onset, cell_time, time, missing, slope
+
+
+@pytest.mark.parametrize("width", [18, 70])
+@pytest.mark.parametrize("falls", [True, False])
+@pytest.mark.parametrize(("sigma", "flicker"), [(0.8, 0.0), (2.0, 0.0), (2.0, 0.2)])
+def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker, width):
+    planted = np.linspace(-3, 3, 13 * width).reshape(13, width)
+    onset, cell_time, time, missing, slope = fitted_lines_of(planted, falls, sigma, flicker)
+    assert np.abs(cell_time - cell_means(onset, 4)).max() < 1
+    assert np.abs(time - onset).max() < 2
     assert np.abs(time + missing / np.median(slope) - onset).mean() < 0.5
+
+
+@pytest.mark.parametrize("sigma", [0.8, 2.0])
+def test_a_pixel_unlike_its_surroundings_walks_to_its_own_time(sigma):
+    planted = np.zeros((8, 70))
+    planted[:, ::9], planted[:, 4::9] = 12, -9
+    onset, _, time, *_ = fitted_lines_of(planted, True, sigma, 0.0, lit=30000)
+    assert np.abs(time - onset).max() < 5  # on its slope
+    assert np.abs(time - onset)[planted == 0].max() < 2
 
 
 def test_a_line_sees_its_pixels_own_frames_only():
