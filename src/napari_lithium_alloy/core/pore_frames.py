@@ -85,6 +85,7 @@ class _Told:
     share: Float32Array
     labels: NDArray[np.int32]
     counts: NDArray[Any]
+    clipped_from: float | None
     clipped_px: int
 
 
@@ -229,18 +230,20 @@ class PoreFrames:
 
     def _told_by_optics(self, frames: IntArray) -> Iterator[_Told]:
         from napari_lithium_alloy.core.pore_images import ImagesOnSupport
+        from napari_lithium_alloy.core.pore_light import frames_of_light
 
-        parameters, limit = self.parameters, self.recording.saturation_counts
+        parameters, dark = self.parameters, self.optics.dark
+        light = self.recording.light(dark)
         smallest_px = parameters.min_area_um2 / self.size_um**2
-        make = ImagesOnSupport(self.support, smallest_px, parameters.min_snr, limit)
+        make = ImagesOnSupport(
+            self.support, dark if light is None else light.dark, smallest_px, parameters.min_snr
+        )
         least_px = least_area_px(parameters, self.size_um)
-        for images in in_order(lambda t: make(self._counts(t)), frames.tolist()):
-            labels = outlines(images, self.support.graph, parameters, least_px, self.before)
-            yield _Told(images.share, labels, images.counts, images.clipped_px)
-
-    def _counts(self, t: int) -> NDArray[Any]:
-        mapped = self.recording.mapped
-        return self.recording.read(t) if mapped is None else mapped[t]
+        for some in in_order(make, frames_of_light(self.recording, frames, dark)):
+            for images in some:
+                labels = outlines(images, self.support.graph, parameters, least_px, self.before)
+                counts = images.counts.ravel()[self.support.graph.at]
+                yield _Told(images.share, labels, counts, images.clipped_from, images.clipped_px)
 
     def _told_over_level(self, frames: IntArray) -> Iterator[_Told]:
         """By what takes the whole field: one level for all, or waists."""
@@ -254,6 +257,7 @@ class PoreFrames:
                 np.nan_to_num(np.asarray(graph.of_picture(share), dtype=np.float32)),
                 np.asarray(graph.of_picture(labels), dtype=np.int32),
                 np.asarray(graph.of_picture(counts)),
+                self.recording.saturation_counts,
                 self.clipped_px(counts),
             )
 
@@ -263,10 +267,9 @@ class PoreFrames:
         own = labels[at]
         n = int(own.max(initial=0))
         areas, final = areas_of(told.share, labels, self.support)
-        limit = self.recording.saturation_counts
         saturated = np.zeros(n, dtype=bool)
-        if limit is not None:
-            saturated = maxima(told.counts[at], own, n)[1:] >= limit
+        if told.clipped_from is not None:
+            saturated = maxima(told.counts[at], own, n)[1:] >= told.clipped_from
         clipped = self.is_clipped(told.clipped_px, len(at))
         return FramePores(
             at=graph.at[at],

@@ -15,6 +15,8 @@ Packed = NDArray[np.float32]
 Boxes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 FAST = {"reassoc", "contract", "nsz"}
+STRIDE = 32
+"""Pixels that are taken at once: loops over fewer, one by one, cost as much."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -82,17 +84,21 @@ def blur_inside(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def clip(
-    share: Picture, shape: tuple[int, int], film: Flags, first: int, least: float, out: Picture
-) -> None:
+def clip(share: Packed, film: Flags, least: float, out: Packed) -> None:
     """Share of the film's pixels, at least this; 0 where it is not known and off the film."""
     lowest = np.float32(least)
-    for y in range(shape[0]):
-        at = first + y * shape[1]
-        row, target, own = share[y], out[y], film[at : at + shape[1]]
-        for x in range(shape[1]):
-            value = max(row[x], lowest)
-            target[x] = value if own[x] & np.isfinite(row[x]) else np.float32(0)
+    for x in range(out.shape[0]):
+        value = max(share[x], lowest)
+        out[x] = value if film[x] & np.isfinite(share[x]) else np.float32(0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc"})
+def extent(values: Packed) -> tuple[np.float32, np.float32]:
+    """Lowest and highest of finite values."""
+    low, high = values[0], values[0]
+    for x in range(values.shape[0]):
+        low, high = min(low, values[x]), max(high, values[x])
+    return low, high
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -139,35 +145,16 @@ def highest_near(image: Picture, rows: int, reach: int, lines: Picture, out: Pic
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def rooms_for(boxes: Boxes, margin: int) -> NDArray[np.float32]:
-    """Seven working places as large as the largest box with its margin."""
+    """Seven working places as large as the largest box with its margin, and a little more."""
     most = 0
     for b in range(boxes.shape[0]):
         rows, columns = boxes[b, 1] - boxes[b, 0], boxes[b, 3] - boxes[b, 2]
         most = max(most, (rows + 2 * margin) * (columns + 2 * margin))
-    return np.zeros((7, most), dtype=np.float32)
+    return np.zeros((7, most + STRIDE), dtype=np.float32)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def room(rooms: NDArray[np.float32], which: int, box: Boxes, margin: int) -> Picture:
-    """A working place as a picture of a box with its margin."""
-    rows, columns = box[1] - box[0] + 2 * margin, box[3] - box[2] + 2 * margin
-    picture: Picture = rooms[which][: rows * columns].reshape((rows, columns))
+def picture_of(values: Packed, rows: int, columns: int) -> Picture:
+    """The first of packed values as rows and columns."""
+    picture: Picture = values[: rows * columns].reshape((rows, columns))
     return picture
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def row_of_light(
-    row: NDArray[Any], left: int, n: int, level: float, more: Packed, out: Packed
-) -> None:
-    """Counts of part of a row, mirrored beyond its ends, less a level and, if given, more."""
-    dark = np.float32(level)
-    if left >= 0 and left + n <= row.shape[0]:
-        part = row[left : left + n]
-        for x in range(n):
-            out[x] = np.float32(part[x]) - dark
-    else:
-        for x in range(n):
-            out[x] = np.float32(row[mirrored(left + x, row.shape[0])]) - dark
-    if more.shape[0] > 0:
-        for x in range(n):
-            out[x] -= more[x]
