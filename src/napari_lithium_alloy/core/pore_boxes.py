@@ -41,9 +41,9 @@ class BoxedField:
     boxes : (B, 4) int32 array
     reach : (int, int)
         Margins, in pixels, for the light and for the hole share.
-    light : float, three packed arrays, and the (B,) places where each box begins
-        Dark counts; those of pixels, if they differ; one over the flat field where there is
-        a margin for the share, and one over it for film outside the support, 0 else.
+    light : float, (Y, X) array, two packed arrays, and the (B,) places where each box begins
+        Dark counts; those of pixels, if they differ, else no rows; one over the flat field where
+        there is a margin for the share, and one over it for film outside the support, 0 else.
     film : three packed arrays, and such places
         Share of the weight of film nearby, which of the pixels it is far from, and the film.
     far, cells : (M,) and (C,) int32 arrays
@@ -65,9 +65,7 @@ class BoxedField:
         """Of boxes with a margin of `share_px` for the hole share, in frames of dark counts."""
         light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px)
         shape, optics = support.graph.shape, support.optics
-        more_dark = np.zeros(0, dtype=np.float32)
-        if np.ndim(dark):
-            more_dark = packed(np.asarray(dark, dtype=np.float32), boxes, light_px)
+        picture = np.ascontiguousarray(dark if np.ndim(dark) else np.zeros((0, 0)), np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = (1 / optics.flat).astype(np.float32)
             gain_of_film = gain * support.outside
@@ -85,7 +83,7 @@ class BoxedField:
             reach=(light_px, share_px),
             light=(
                 0.0 if np.ndim(dark) else float(np.float32(dark)),
-                more_dark,
+                picture,
                 packed(gain, boxes, share_px),
                 packed(gain_of_film, boxes, light_px),
                 _begins(boxes, light_px)[:-1],

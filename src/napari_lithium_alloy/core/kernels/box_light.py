@@ -19,14 +19,16 @@ from napari_lithium_alloy.core.kernels.box_filters import (
     Flags,
     Packed,
     blur_inside,
-    picture_of,
+    cut_out,
 )
 from napari_lithium_alloy.core.kernels.images import mirrored
 
 Places = NDArray[np.int64]
-Light = tuple[float, Packed, Packed, Packed, Places]
+Light = tuple[float, NDArray[np.float32], Packed, Packed, Places]
 Film = tuple[Packed, NDArray[np.int32], Flags, Places]
 Scale = tuple[np.float32, np.float32, np.float32]
+"""What counts less dark are multiplied by, the counts from which a pixel is clipped (infinite:
+none is), and its light then."""
 Level = tuple[Packed, float, float]
 """Weights by which the film's brightness is carried into a box, the least share of them that is
 enough, and the substrate's brightness."""
@@ -41,50 +43,33 @@ def _light_of_row(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _less_dark(dark: Packed, factor: np.float32, out: Packed) -> None:
-    for x in range(out.shape[0]):
-        out[x] = (out[x] - dark[x]) * factor
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def light_inside(
-    counts: NDArray[Any], scale: Scale, box: Boxes, margin: int, light: Light, index: int,
-    out: Packed,
-) -> None:  # fmt: skip
-    """Light of a box with its margin.
-
-    `scale` is what counts less dark are multiplied by, the counts from which a pixel is clipped
-    (infinite: none is), and its light then. What is written behind the last row is nobody's.
-    """
+    counts: NDArray[Any], scale: Scale, box: Boxes, margin: int, light: Light, out: Packed
+) -> None:
+    """Light of a box with its margin; what is written behind the last row is nobody's."""
     factor, limit, ceiling = scale
-    dark, more_dark = np.float32(light[0]), light[1]
+    dark, picture = np.float32(light[0]), light[1]
     rows, columns = box[1] - box[0] + 2 * margin, box[3] - box[2] + 2 * margin
     top, left, (height, width) = box[0] - margin, box[2] - margin, counts.shape
-    first = np.float32(1) if more_dark.shape[0] > 0 else factor
     strides = -(-columns // STRIDE) * STRIDE
-    inner = left >= 0 and left + strides <= width
-    for y in range(rows):
-        row, at = counts[mirrored(top + y, height)], y * columns
-        if inner:
-            _light_of_row(row[left : left + strides], dark, first, out[at : at + strides])
-        else:
-            for x in range(columns):
-                out[at + x] = (np.float32(row[mirrored(left + x, width)]) - dark) * first
-    if more_dark.shape[0] > 0:
-        n, at = rows * columns, light[4][index]
-        _less_dark(more_dark[at : at + n], factor, out[:n])
-    if limit < np.inf:
+    if left >= 0 and left + strides <= width and not picture.shape[0] and limit == np.inf:
         for y in range(rows):
-            row = counts[mirrored(top + y, height)]
-            for x in range(columns):
-                if row[mirrored(left + x, width)] >= limit:
-                    out[y * columns + x] = ceiling
+            row, at = counts[mirrored(top + y, height)], y * columns
+            _light_of_row(row[left : left + strides], dark, factor, out[at : at + strides])
+        return
+    for y in range(rows):
+        own = mirrored(top + y, height)
+        for x in range(columns):
+            u = mirrored(left + x, width)
+            level = picture[own, u] if picture.shape[0] else dark
+            value = (np.float32(counts[own, u]) - level) * factor
+            out[y * columns + x] = ceiling if counts[own, u] >= limit else value
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def _multiply(values: Packed, others: Packed, out: Packed) -> None:
+def _multiply(values: Packed, out: Packed) -> None:
     for x in range(out.shape[0]):
-        out[x] = values[x] * others[x]
+        out[x] *= values[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -134,23 +119,16 @@ def share_inside(
     weights, enough, full = level[0], np.float32(level[1]), np.float32(level[2])
     rows, columns = box[1] - box[0] + 2 * reach[0], box[3] - box[2] + 2 * reach[0]
     n, at = rows * columns, light[4][index]
-    bright, lit, near, line = rooms[1], rooms[2], rooms[3], rooms[4]
-    light_inside(counts, scale, box, reach[0], light, index, bright)
-    _multiply(bright[:n], light[3][at : at + n], lit[:n])
-    blur_inside(
-        picture_of(lit, rows, columns), (0, rows, columns), weights,
-        picture_of(line, rows, columns), picture_of(near, rows, columns),
-    )  # fmt: skip
-    half = weights.shape[0] // 2
-    width = columns - 2 * half
-    n, at = (rows - 2 * half) * width, film[3][index]
-    own, level_there = line[:n], lit[:n]
-    for y in range(rows - 2 * half):
-        begin = (y + half) * columns + half
-        own[y * width : (y + 1) * width] = bright[begin : begin + width]
-        level_there[y * width : (y + 1) * width] = near[y * columns : y * columns + width]
+    lit, line, near, own = rooms[1], rooms[2], rooms[3], rooms[4]
+    light_inside(counts, scale, box, reach[0], light, lit)
+    _multiply(light[3][at : at + n], lit[:n])
+    blur_inside(lit, (0, rows, columns), weights, line, near)
+    light_inside(counts, scale, box, reach[1], light, own)
+    rows, width = rows + 2 * (reach[1] - reach[0]), columns + 2 * (reach[1] - reach[0])
+    n, at = rows * width, film[3][index]
+    cut_out(near, (rows, width, columns), line)
     weight, gain = film[0][at : at + n], light[2][at : at + n]
-    _share(own, level_there, weight, gain, full, rooms[0][:n])
+    _share(own, line, weight, gain, full, rooms[0][:n])
     if from_afar.shape[0] > 0:
         far_at = film[1][at : at + n]
         _share_far(own, weight, gain, far_at, (enough, full), from_afar, rooms[0][:n])

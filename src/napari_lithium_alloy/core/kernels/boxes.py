@@ -23,7 +23,6 @@ from napari_lithium_alloy.core.kernels.box_filters import (
     extent,
     highest_near,
     laplace,
-    picture_of,
     rooms_for,
 )
 from napari_lithium_alloy.core.kernels.box_light import Film, Level, Light, Places, share_inside
@@ -100,17 +99,16 @@ def quiet_in_boxes(
         rows, columns = boxes[b, 1] - boxes[b, 0], boxes[b, 3] - boxes[b, 2]
         height, width = rows + 2 * reach[0], columns + 2 * reach[0]
         size, first = height * width, film[3][b]
-        inside, smooth = picture_of(rooms[0], height, width), picture_of(rooms[1], height, width)
-        response, line = picture_of(rooms[2], height, width), picture_of(rooms[3], height, width)
+        inside, smooth, response, line = rooms[0], rooms[1], rooms[2], rooms[3]
         own = film[2][first : first + size]
-        clip(share[first : first + size], own, rules[0], rooms[0][:size])
+        clip(share[first : first + size], own, rules[0], inside[:size])
         blur_inside(inside, (0, height, width), filters[0], line, smooth)
-        height, width = height - 2 * half, width - 2 * half
-        laplace(smooth, height, 0.0, -filters[1], response)
+        laplace(smooth, (height - 2 * half, width), 0.0, -filters[1], response)
+        row, height, width = width, height - 2 * half, width - 2 * half
         marks = np.zeros((height, width), dtype=np.bool_)
         for y in range(height):
             for x in range(width):
-                if smooth[y, x] > rules[1]:
+                if smooth[y * row + x] > rules[1]:
                     marks[max(y - near, 0) : y + near + 1, max(x - near, 0) : x + near + 1] = True
         away = (height - rows) // 2
         for y in range(rows):
@@ -122,8 +120,9 @@ def quiet_in_boxes(
                 if marks[y + away, x + away]:
                     continue
                 quiet += 1
-                if response[y + away - 1, x + away - 1] < 0:
-                    out[n] = -response[y + away - 1, x + away - 1]
+                depth = -response[(y + away - 1) * row + x + away - 1]
+                if depth > 0:
+                    out[n] = depth
                     n += 1
     return n, quiet, known
 
@@ -190,18 +189,15 @@ def _filtered(
 ) -> None:
     """Make of the share that counts, in the second place, what follows in the others."""
     rows, columns = box[1] - box[0], box[3] - box[2]
-    height, width = rows + 2 * margin, columns + 2 * margin
-    inside, smooth = picture_of(rooms[1], height, width), picture_of(rooms[2], height, width)
-    response, near = picture_of(rooms[3], height, width), picture_of(rooms[4], height, width)
-    sharp, line = picture_of(rooms[5], height, width), picture_of(rooms[6], height, width)
+    width = columns + 2 * margin
+    inside, smooth, response = rooms[1], rooms[2], rooms[3]
+    near, sharp, line = rooms[4], rooms[5], rooms[6]
     spot, wide = filters[0].shape[0] // 2, filters[2].shape[0] // 2
-    around = margin - 3 - spot, rows + 6 + 2 * spot, columns + 6 + 2 * spot
-    blur_inside(inside, around, filters[0], line, smooth)
-    laplace(smooth, rows + 6, 0.0, -filters[1], response)
-    highest_near(response, rows + 4, 2, line, near)
-    around = margin - 1 - wide, rows + 2 + 2 * wide, columns + 2 + 2 * wide
-    blur_inside(inside, around, filters[2], sharp, line)
-    laplace(line, rows + 2, 1.0, -filters[3], sharp)
+    blur_inside(inside, (margin - 3 - spot, rows + 6 + 2 * spot, width), filters[0], line, smooth)
+    laplace(smooth, (rows + 6, width), 0.0, -filters[1], response)
+    highest_near(response, (rows + 4, width), line, near)
+    blur_inside(inside, (margin - 1 - wide, rows + 2 + 2 * wide, width), filters[2], sharp, line)
+    laplace(line, (rows + 2, width), 1.0, -filters[3], sharp)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
