@@ -59,9 +59,7 @@ class BoxedField:
     cells: NDArray[np.int32]
 
     @staticmethod
-    def of(
-        support: Support, boxes: Boxes, share_px: int, dark: float | FloatArray
-    ) -> BoxedField:
+    def of(support: Support, boxes: Boxes, share_px: int, dark: float | FloatArray) -> BoxedField:
         """Of boxes with a margin of `share_px` for the hole share, in frames of dark counts."""
         light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px)
         shape, optics = support.graph.shape, support.optics

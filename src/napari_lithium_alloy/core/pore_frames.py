@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.by_label import centres, maxima
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
 from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
@@ -80,7 +79,18 @@ class FramePores:
 
 @dataclass(frozen=True, eq=False)
 class _Told:
-    """Pores of one frame before they are measured, and images, at the support's pixels."""
+    """Pores of one frame before they are measured.
+
+    Attributes
+    ----------
+    share, labels : (N,) arrays
+        At the support's pixels.
+    counts : (Y, X) array
+    clipped_from : float or None
+        Counts from which a pixel is clipped; None: none is.
+    clipped_px : int
+        Pixels of the film that are.
+    """
 
     share: Float32Array
     labels: NDArray[np.int32]
@@ -242,8 +252,8 @@ class PoreFrames:
         for some in in_order(make, frames_of_light(self.recording, frames, dark)):
             for images in some:
                 labels = outlines(images, self.support.graph, parameters, least_px, self.before)
-                counts = images.counts.ravel()[self.support.graph.at]
-                yield _Told(images.share, labels, counts, images.clipped_from, images.clipped_px)
+                limit = images.clipped_from if images.clipped else None
+                yield _Told(images.share, labels, images.counts, limit, images.clipped_px)
 
     def _told_over_level(self, frames: IntArray) -> Iterator[_Told]:
         """By what takes the whole field: one level for all, or waists."""
@@ -256,30 +266,34 @@ class PoreFrames:
             yield _Told(
                 np.nan_to_num(np.asarray(graph.of_picture(share), dtype=np.float32)),
                 np.asarray(graph.of_picture(labels), dtype=np.int32),
-                np.asarray(graph.of_picture(counts)),
+                counts,
                 self.recording.saturation_counts,
                 self.clipped_px(counts),
             )
 
     def _pores(self, told: _Told) -> FramePores:
-        graph, labels = self.support.graph, told.labels
-        at = np.flatnonzero(labels)
-        own = labels[at]
+        from napari_lithium_alloy.core.kernels.pore_measures import add_places, mark_from
+
+        support, graph = self.support, self.support.graph
+        at = np.flatnonzero(told.labels).astype(np.int32)
+        own = told.labels[at]
         n = int(own.max(initial=0))
-        areas, final = areas_of(told.share, labels, self.support)
-        saturated = np.zeros(n, dtype=bool)
+        areas, final = areas_of(told.share, at, own, support)
+        sums = np.zeros((4, n + 1))
+        add_places((graph.rows, graph.columns, support.at_edge), at, own, sums)
+        pixels, saturated = graph.at[at], np.zeros(n + 1, dtype=bool)
         if told.clipped_from is not None:
-            saturated = maxima(told.counts[at], own, n)[1:] >= told.clipped_from
+            mark_from(told.counts, pixels, own, told.clipped_from, saturated)
         clipped = self.is_clipped(told.clipped_px, len(at))
         return FramePores(
-            at=graph.at[at],
+            at=pixels,
             labels=own,
-            areas_px=np.where(saturated, np.nan, areas) if clipped else areas,
-            outlines_px=np.bincount(own, minlength=n + 1)[1:],
-            centres_px=centres((graph.rows[at], graph.columns[at]), own, n),
+            areas_px=np.where(saturated[1:], np.nan, areas) if clipped else areas,
+            outlines_px=sums[0, 1:].astype(int),
+            centres_px=(sums[1:3, 1:] / np.maximum(sums[0, 1:], 1)).T,
             final=final,
-            touches_edge=maxima(self.support.at_edge[at], own, n)[1:] > 0,
-            saturated=saturated,
+            touches_edge=sums[3, 1:] > 0,
+            saturated=saturated[1:],
             clipped=clipped,
         )
 

@@ -66,6 +66,8 @@ class SupportImages:
         Of them, those from which a pixel is clipped.
     clipped_px : int
         Pixels of the film, anywhere, that are clipped.
+    clipped : bool
+        Whether any pixel is, film or not.
     """
 
     basins: Basins
@@ -76,6 +78,7 @@ class SupportImages:
     counts: NDArray[Any]
     clipped_from: float | None
     clipped_px: int
+    clipped: bool
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class ImagesOnSupport:
         self._sample = BoxedField.of(support, sample_boxes(support.graph.shape), sample_px, dark)
         # Made here, since it is made in threads itself and frames are looked at in such.
         self._wide_weight = support.wide_weight
+        self._allowed = support.region > 0
+        self._enclosed = np.flatnonzero(~self._allowed)
         self._film = np.ascontiguousarray(support.optics.film)
         level = FILM_REACH * support.sigma_px
         self._level = gaussian_weights(level), LEAST_NEAR, support.optics.substrate
@@ -133,7 +138,7 @@ class ImagesOnSupport:
         rules = self._rules(frames, scales)
         images = self._images(frames, scales, rules)
         return [
-            self._told(frames, k, rules[k], images[k], int(clipped_px[k]))
+            self._told(frames, k, rules[k], images[k], int(clipped_px[k]), bool(clipped[k]))
             for k in range(len(frames.counts))
         ]
 
@@ -232,23 +237,30 @@ class ImagesOnSupport:
         return images
 
     def _told(
-        self, frames: SomeFrames, k: int, rules: _Rules, images: Float32Array, clipped_px: int
+        self,
+        frames: SomeFrames,
+        k: int,
+        rules: _Rules,
+        images: Float32Array,
+        clipped_px: int,
+        clipped: bool,
     ) -> SupportImages:
         graph, lowest = self.support.graph, rules.sharp.lowest
-        share, inside, smooth, response, highest_near, sharpened = images
-        allowed = (self.support.region > 0) & np.isfinite(share)
-        image = np.where(allowed, sharpened, np.float32(0))
-        peaks = graph.peaks(image, allowed, lowest)
-        peaks &= (highest_near > rules.least_spot) | (smooth > SURELY_PORE)
+        share, inside, smooth, response, highest_near, image = images
+        image[self._enclosed] = 0
+        peaks = graph.peaks(image, self._allowed, lowest)
+        at = np.flatnonzero(peaks)
+        peaks[at] = (highest_near[at] > rules.least_spot) | (smooth[at] > SURELY_PORE)
         return SupportImages(
             basins=Basins.of(graph, peaks, lowest, (image, inside, response, smooth)),
-            share=np.nan_to_num(share),
+            share=share,
             inside=inside,
             sharp=rules.sharp,
             least_spot=rules.least_spot,
             counts=frames.counts[k],
             clipped_from=frames.limit,
             clipped_px=clipped_px,
+            clipped=clipped,
         )
 
     def _with_margin(self, smoothing_px: float) -> BoxedField:

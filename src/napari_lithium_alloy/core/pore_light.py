@@ -70,7 +70,7 @@ class SomeFrames:
         light = (self.counts[k].astype(np.float32) - dark) * self.factor[k]
         if self.limit is not None and self.ceiling is not None:
             light[self.counts[k] >= np.float32(self.limit)] = self.ceiling
-        return light
+        return np.asarray(light)
 
 
 def frames_of_light(

@@ -76,6 +76,11 @@ class Support:
         return np.asarray(self.graph.of_picture(self.regions), dtype=np.int32)
 
     @cached_property
+    def n_regions(self) -> int:
+        """The highest region."""
+        return int(self.regions.max())
+
+    @cached_property
     def at_edge(self) -> BoolArray:
         """(N,) whether the field's or the film's edge is at the graph's pixels."""
         edge = ~ndimage.binary_erosion(self.optics.film, EIGHT)

@@ -135,9 +135,7 @@ def _laplace(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def laplace(
-    image: Packed, shape: tuple[int, int], own: float, part: float, out: Packed
-) -> None:
+def laplace(image: Packed, shape: tuple[int, int], own: float, part: float, out: Packed) -> None:
     """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
     rows, width = shape
     around = image[1:], image[2 * width + 1 :], image[width:], image[width + 2 :]

@@ -35,9 +35,7 @@ enough, and the substrate's brightness."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _light_of_row(
-    counts: NDArray[Any], dark: np.float32, factor: np.float32, out: Packed
-) -> None:
+def _light_of_row(counts: NDArray[Any], dark: np.float32, factor: np.float32, out: Packed) -> None:
     for x in range(out.shape[0]):
         out[x] = (np.float32(counts[x]) - dark) * factor
 
@@ -132,7 +130,7 @@ def share_inside(
     if from_afar.shape[0] > 0:
         far_at = film[1][at : at + n]
         _share_far(own, weight, gain, far_at, (enough, full), from_afar, rooms[0][:n])
-    return n
+    return int(n)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -159,7 +159,8 @@ def images_in_boxes(
         its pixels have neighbours in no other box: those alone may be left out.
     out : (K, 6, N) float32 array
         Share, the same that counts, smoothed, its response, the highest response within two
-        pixels, sharpened. Where there can be no pore they stay as they are.
+        pixels, sharpened; share and sharpened are 0 where the share is not known. Where there
+        can be no pore all stay as they are.
     """
     rooms = rooms_for(boxes, reach[0])
     for b in range(boxes.shape[0]):
@@ -214,9 +215,11 @@ def _take_pixels(
     for k in range(begins[index], begins[index + 1]):
         i = numbers[k]
         at = (places[k, 0] - box[0]) * width + places[k, 1] - box[2]
-        out[0, i] = rooms[0][at + margin * (width + 1)]
+        share = rooms[0][at + margin * (width + 1)]
+        known = np.isfinite(share)
+        out[0, i] = share if known else np.float32(0)
         out[1, i] = rooms[1][at + margin * (width + 1)]
         out[2, i] = rooms[2][at + 3 * (width + 1)]
         out[3, i] = rooms[3][at + 2 * (width + 1)]
         out[4, i] = rooms[4][at]
-        out[5, i] = rooms[5][at]
+        out[5, i] = rooms[5][at] if known else np.float32(0)
