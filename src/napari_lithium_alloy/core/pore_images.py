@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.kernels import boxes as kernels
 from napari_lithium_alloy.core.kernels import cells
-from napari_lithium_alloy.core.kernels.medians import median_of_sizes
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_boxes import (
@@ -31,6 +30,7 @@ from napari_lithium_alloy.core.pore_outlines import (
     darkest,
     far_px,
     least_response,
+    noise_below,
 )
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
@@ -40,7 +40,8 @@ from napari_lithium_alloy.core.pore_support import (
     Support,
 )
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.smoothing import MAD_TO_SD, gaussian_reach, gaussian_weights
+from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights
+from napari_lithium_alloy.core.spreads import spread_of
 
 USUAL_SMOOTHING_PX = 1.0
 ROUNDING = 1e-3
@@ -156,14 +157,14 @@ class ImagesOnSupport:
         sample = self._sample
         steps = np.empty(sample.n_inside, dtype=np.float32)
         n = kernels.steps_in_boxes(share, sample.boxes, sample.reach[1], sample.film, width, steps)
-        noise = _spread(steps[:n]) / math.sqrt(2)
+        noise = spread_of(steps[:n]) / math.sqrt(2) if n else 0.0
         least = max(self.least, self.min_snr * self._film_noise(share, noise))
         return _Rules(Sharpening.for_noise(self.support.sigma_px, noise), noise, least)
 
     def _film_noise(self, share: Float32Array, noise: float) -> float:
         """Noise of the response where no pore is near; 0 where there is too little film."""
         sample = self._sample
-        depths = np.empty(sample.n_inside, dtype=np.float32)
+        depths = np.empty(sample.n_inside + 1, dtype=np.float32)
         n, quiet, film = kernels.quiet_in_boxes(
             share,
             sample.boxes,
@@ -174,7 +175,7 @@ class ImagesOnSupport:
             depths,
         )
         enough = quiet >= max(LEAST_QUIET_PX, LEAST_QUIET * film)
-        return _spread(depths[:n]) if enough else 0.0
+        return noise_below(depths[:n]) if enough else 0.0
 
     def _from_afar(self, frames: SomeFrames, field: BoxedField) -> Float32Array:
         """(K, M) the film's level where none is near.
@@ -269,11 +270,6 @@ class ImagesOnSupport:
             if self._boxed.reach[1] < 1 + gaussian_reach(smoothing_px):
                 self._boxed = self._around(self._boxed.boxes, smoothing_px)
             return self._boxed
-
-
-def _spread(sizes: Float32Array) -> float:
-    """Standard deviation about 0 of values of these sizes; 0 of none."""
-    return MAD_TO_SD * median_of_sizes(sizes) if sizes.size else 0.0
 
 
 def _rising(weights: Float32Array, sigma_px: float) -> float:

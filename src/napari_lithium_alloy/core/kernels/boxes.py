@@ -90,7 +90,8 @@ def quiet_in_boxes(
     """Depths of the response below 0 where no pore is near; how many, of how many, of film.
 
     `reach` are the margin of the share, and how near a pore is; `filters` the weights of the
-    point spread and its variance; `rules` the least share that counts, and that of a pore.
+    point spread and its variance; `rules` the least share that counts, and that of a pore; `out`
+    has room for one more than there are pixels.
     """
     rooms = rooms_for(boxes, reach[0])
     near, half = reach[1], filters[0].shape[0] // 2
@@ -107,23 +108,21 @@ def quiet_in_boxes(
         row, height, width = width, height - 2 * half, width - 2 * half
         marks = np.zeros((height, width), dtype=np.bool_)
         for y in range(height):
+            if extent(smooth[y * row : y * row + width])[1] <= rules[1]:
+                continue
             for x in range(width):
                 if smooth[y * row + x] > rules[1]:
                     marks[max(y - near, 0) : y + near + 1, max(x - near, 0) : x + near + 1] = True
         away = (height - rows) // 2
         for y in range(rows):
             at = (y + reach[0]) * (columns + 2 * reach[0]) + reach[0]
+            depths = response[(y + away - 1) * row + away - 1 :]
             for x in range(columns):
-                if not own[at + x]:
-                    continue
-                known += 1
-                if marks[y + away, x + away]:
-                    continue
-                quiet += 1
-                depth = -response[(y + away - 1) * row + x + away - 1]
-                if depth > 0:
-                    out[n] = depth
-                    n += 1
+                away_from_pores = own[at + x] and not marks[y + away, x + away]
+                known += own[at + x]
+                quiet += away_from_pores
+                out[n] = -depths[x]
+                n += away_from_pores and depths[x] < 0
     return n, quiet, known
 
 
