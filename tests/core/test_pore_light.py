@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted import recording_of
 
-from napari_lithium_alloy.core.pore_light import AT_ONCE, frames_of_light
+from napari_lithium_alloy.core.pore_light import AT_ONCE, FrameLight
 from napari_lithium_alloy.core.recording import MappedLight
 
 SHAPE = (40, 50)
@@ -40,7 +40,8 @@ def test_counts_make_the_same_light(rng, dark):
     light, cell = steadied(counts_of(rng), dark)
     film = np.ones(SHAPE, bool)
     film[10, :] = False
-    some = list(frames_of_light(cell, np.arange(1, 6), 0.0))
+    reader = FrameLight(cell, 0.0)
+    some = [reader.read(group) for group in reader.groups(np.arange(1, 6))]
     assert [len(s.counts) for s in some] == [AT_ONCE, 5 - AT_ONCE]
     t = 1
     for one in some:
@@ -78,5 +79,8 @@ def test_a_box_of_counts_is_that_of_light(rng):
 
 def test_a_limit_beyond_the_counts_clips_nothing(rng):
     cell = recording_of(list(counts_of(rng, np.uint8)), saturation_counts=300.0)
-    for one in frames_of_light(cell, np.arange(6), 0.0):
+    reader = FrameLight(cell, 0.0)
+    for group in reader.groups(np.arange(6)):
+        one = reader.read(group)
+        assert len(one.counts) == 1  # they are not mapped
         assert not any(np.any(found) for found in one.clipped_px(np.ones(SHAPE, bool)))

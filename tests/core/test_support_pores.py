@@ -13,7 +13,7 @@ from napari_lithium_alloy.core.pore_boxes import boxes_of_pixels, packed, sample
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edited
 from napari_lithium_alloy.core.pore_frames import PoreFrames
 from napari_lithium_alloy.core.pore_images import ImagesOnSupport
-from napari_lithium_alloy.core.pore_light import frames_of_light
+from napari_lithium_alloy.core.pore_light import FrameLight
 from napari_lithium_alloy.core.pore_outlines import pore_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pores import PoreOptics
@@ -103,7 +103,7 @@ def test_nothing_is_missed_around_pores_that_open_late(shape):
     frames = frames_of(shape, scales=(0.0, 0.15, 0.3, 0.6, 1.0), noise=0.003)
     look = looking(frames)
     make = ImagesOnSupport(look.support, 100.0, 5.0, 5.0)
-    some = next(iter(frames_of_light(look.recording, np.arange(4), 100.0)))
+    some = FrameLight(look.recording, 100.0).read(np.arange(4))
     shares = [images.share for images in make(some)]
     assert (shares[0] == 0).mean() > 0.5 * (shape == LARGE)
     assert all((b == 0).mean() <= (a == 0).mean() for a, b in itertools.pairwise(shares))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
 from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
@@ -240,16 +241,14 @@ class PoreFrames:
 
     def _told_by_optics(self, frames: IntArray) -> Iterator[_Told]:
         from napari_lithium_alloy.core.pore_images import ImagesOnSupport
-        from napari_lithium_alloy.core.pore_light import frames_of_light
+        from napari_lithium_alloy.core.pore_light import FrameLight
 
-        parameters, dark = self.parameters, self.optics.dark
-        light = self.recording.light(dark)
+        parameters = self.parameters
+        light = FrameLight(self.recording, self.optics.dark)
         smallest_px = parameters.min_area_um2 / self.size_um**2
-        make = ImagesOnSupport(
-            self.support, dark if light is None else light.dark, smallest_px, parameters.min_snr
-        )
+        make = ImagesOnSupport(self.support, light.dark, smallest_px, parameters.min_snr)
         least_px = least_area_px(parameters, self.size_um)
-        for some in in_order(make, frames_of_light(self.recording, frames, dark)):
+        for some in in_order(lambda group: make(light.read(group)), light.groups(frames)):
             for images in some:
                 labels = outlines(images, self.support.graph, parameters, least_px, self.before)
                 limit = images.clipped_from if images.clipped else None
@@ -259,7 +258,7 @@ class PoreFrames:
         """By what takes the whole field: one level for all, or waists."""
         graph = self.support.graph
         for t in frames.tolist():
-            counts = self.recording.read(t)
+            counts = compilable(self.recording.read(t))
             share = self._supported_share(self.optics.brightness(counts))
             before = None if self.before is None else graph.picture(self.before)
             labels = self._labels(share, where=self.support.regions > 0, before=before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 
 AT_ONCE = 4
-"""Frames that are looked at together."""
+"""Mapped frames that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,33 +72,36 @@ class SomeFrames:
         return np.asarray(light)
 
 
-def frames_of_light(
-    recording: Recording, frames: IntArray, dark: float | FloatArray
-) -> Iterator[SomeFrames]:
-    """Some successive frames after the other; without a copy of their counts where they are mapped.
+class FrameLight:
+    """Reads frames of a recording, several at once and without a copy where they are mapped.
 
     Parameters
     ----------
     recording : Recording
-    frames : (T,) int array
-        Successive ones.
     dark : float or (Y, X) array
-        Their dark counts.
+        Its dark counts.
     """
-    light = recording.light(dark)
-    steadied = light is not None and recording.mapped is None
-    for first in range(0, len(frames), AT_ONCE):
-        own = frames[first : first + AT_ONCE]
-        if light is None:
-            counts = np.stack([compilable(recording.read(int(t))) for t in own])
-            factor, limit = np.ones(len(own), np.float32), recording.saturation_counts
+
+    def __init__(self, recording: Recording, dark: float | FloatArray) -> None:
+        self.recording, self.mapped = recording, recording.light(dark)
+        self.dark = dark if self.mapped is None else self.mapped.dark
+        """Those of the counts that are read."""
+        steadied = self.mapped is not None and recording.mapped is None
+        self.ceiling = recording.saturation_counts if steadied else None
+
+    def groups(self, frames: IntArray) -> list[IntArray]:
+        """Successive frames in groups that are read at once."""
+        at_once = 1 if self.mapped is None else AT_ONCE
+        return [frames[i : i + at_once] for i in range(0, len(frames), at_once)]
+
+    def read(self, frames: IntArray) -> SomeFrames:
+        """One group."""
+        if self.mapped is None:
+            counts = np.stack([compilable(self.recording.read(int(t))) for t in frames])
+            factor, limit = np.ones(len(frames), np.float32), self.recording.saturation_counts
         else:
-            window = light.frames(int(own[0]), int(own[-1]) + 1)
+            window = self.mapped.frames(int(frames[0]), int(frames[-1]) + 1)
             counts, factor, limit = compilable(window.counts), window.factor, window.limit
-        yield SomeFrames(
-            counts=counts,
-            dark=dark if light is None else light.dark,
-            factor=factor,
-            limit=limit,
-            ceiling=recording.saturation_counts if steadied else None,
+        return SomeFrames(
+            counts=counts, dark=self.dark, factor=factor, limit=limit, ceiling=self.ceiling
         )
