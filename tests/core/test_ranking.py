@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from napari_lithium_alloy.core.kernels.medians import median_of
 from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of
+from napari_lithium_alloy.core.smoothing import robust_sd
+from napari_lithium_alloy.core.spreads import spread_of
 
 
 @pytest.mark.parametrize("kind", ["noise", "ties", "one", "none"])
@@ -20,3 +23,24 @@ def test_order_and_ranks_are_numpys_and_scipys(kind):
     ranks = np.empty(len(values))
     average_ranks(values, ranks)
     assert np.array_equal(ranks, rankdata(values))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 1001, 4096])
+@pytest.mark.parametrize("kind", ["noise", "ties", "negative", "endless"])
+def test_medians_are_numpys(n, kind):
+    rng = np.random.default_rng(n)
+    values = rng.normal(0, 3, n).astype(np.float32)
+    if kind == "ties":
+        values = np.round(values)
+    elif kind == "negative":
+        values = -np.abs(values)
+    elif kind == "endless":
+        values[n // 2] = -np.inf
+    room = np.empty(n, np.uint32), np.empty(n, np.uint32)
+    assert np.float32(median_of(values, room, np.empty(2048, np.int64))) == np.median(values)
+    assert spread_of(values) == robust_sd(values)
+
+
+def test_spread_of_other_values():
+    assert spread_of(np.arange(5.0)) == robust_sd(np.arange(5.0))
+    assert np.isnan(spread_of(np.array([1, np.nan, 2], np.float32)))

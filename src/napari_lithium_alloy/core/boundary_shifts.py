@@ -25,8 +25,9 @@ from napari_lithium_alloy.core.complementarity import (
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, OnsetParameters
 from napari_lithium_alloy.core.photometry import dark_level
-from napari_lithium_alloy.core.progress import Work, part
+from napari_lithium_alloy.core.progress import Work, finish, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.row_blocks import in_order
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.step_onsets import onset_maps
 from napari_lithium_alloy.core.tables import conform
@@ -103,21 +104,23 @@ def boundary_shifts(
         work = _in_squares(recording, steps, parameters, side, dark, valid)
         recording, parameters, valid = yield from part(work, 0, 100, 600)
         dark = 0.0
-    rows: list[dict[str, object]] = []
-    for i, share in enumerate(SHARES, start=1):
-        shift = share * comparison.boundary_shift_s
+    table: list[dict[str, object]] = []
+
+    def rows_of(shift_s: float) -> list[dict[str, object]]:
         maps: Mapping[str, OnsetMap] | str = known or {}
-        if shift or not maps:
-            made = _maps(recording, moved(steps, shift), parameters, dark, valid)
-            maps = yield from part(made, 100 * i, 100 * (i + 1), 600)
-        for pair in combinations(steps, 2):
-            if isinstance(maps, str):
-                found = Correlation(pearson_r=float("nan"), reason=maps)
-            else:
-                found = _correlated(maps, pair, comparison, valid)
-            rows.append(_named(pair, shift, found))
+        if shift_s or not maps:
+            maps = finish(_maps(recording, moved(steps, shift_s), parameters, dark, valid))
+        return [
+            _named(pair, shift_s, _correlated(maps, pair, comparison, valid))
+            for pair in combinations(steps, 2)
+        ]
+
+    # Each in one thread: pictures are small, and to share rows of them among threads costs more.
+    shifts = [share * comparison.boundary_shift_s for share in SHARES]
+    for i, rows in enumerate(in_order(rows_of, shifts), start=1):
+        table += rows
         yield 100 * (i + 1), 600
-    return conform("boundary_shifts", pd.DataFrame(rows))
+    return conform("boundary_shifts", pd.DataFrame(table))
 
 
 def _in_squares(
@@ -177,11 +180,13 @@ def _named(pair: tuple[Stage, Stage], shift_s: float, found: Correlation) -> dic
 
 
 def _correlated(
-    maps: Mapping[str, OnsetMap],
+    maps: Mapping[str, OnsetMap] | str,
     pair: tuple[Stage, Stage],
     comparison: ComplementarityParameters,
     valid: BoolArray | None,
 ) -> Correlation:
+    if isinstance(maps, str):
+        return Correlation(pearson_r=float("nan"), reason=maps)
     if not all(stage.key in maps for stage in pair):
         return Correlation(pearson_r=float("nan"), reason=NO_ROOM)
     flat = [stage.key for stage in pair if is_uniform(maps[stage.key])]

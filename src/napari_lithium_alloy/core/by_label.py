@@ -46,6 +46,10 @@ def lengthening(pixels: Pixels, labels: IntArray, n: int) -> FloatArray:
     middle = np.vstack([np.zeros((1, 2)), centres(pixels, labels, n)])
     y, x = (c - middle[labels, axis] for axis, c in enumerate(pixels))
     size = np.maximum(np.bincount(labels, minlength=n + 1), 1)
-    yy, xx, xy = (sums(v, labels, n) / size for v in (y * y, x * x, x * y))
+    return lengthening_of(*(sums(v, labels, n) / size for v in (y * y, x * x, x * y)))
+
+
+def lengthening_of(yy: FloatArray, xx: FloatArray, xy: FloatArray) -> FloatArray:
+    """Ratio of the long to the short axis, by mean squares and product about the middle."""
     mean, spread = (yy + xx) / 2 + 1 / 12, np.hypot((yy - xx) / 2, xy)
     return np.asarray(np.sqrt((mean + spread) / np.maximum(mean - spread, 1e-9)))

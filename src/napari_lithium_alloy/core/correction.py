@@ -146,7 +146,12 @@ def _mapped_light(recording: Recording, correction: Correction) -> MappedLight |
     if recording.mapped is None or correction.done != ("lamp",):
         return None
     factor = np.asarray(1 / correction.lamp.gain, np.float32)
-    return MappedLight(counts=recording.mapped, dark=dark_level(recording), factor=factor)
+    return MappedLight(
+        counts=recording.mapped,
+        dark=dark_level(recording),
+        factor=factor,
+        limit=recording.saturation_counts,
+    )
 
 
 class SteadyFrames:

@@ -104,19 +104,19 @@ class LineageBuilder:
                 raise AlloyError("Label images of one lineage must have one shape.")
             self.latest = np.zeros(shape, dtype=np.int32)
         n = int(regions.max(initial=0))
+        region, old = self._links(at, regions, n)
+        links = np.bincount(region, minlength=n + 1), np.bincount(old, minlength=self.next_number)
         number = np.zeros(n + 1, dtype=np.int32)
-        parents, children = self._links(at, regions, n)
+        goes_on = (links[0][region] == 1) & (links[1][old] == 1)
+        number[region[goes_on]] = old[goes_on]
         replaced: set[int] = set()
-        for region in range(1, n + 1):
-            old = parents.get(region, [])
-            if len(old) == 1 and len(children[old[0]]) == 1:
-                number[region] = old[0]
-                continue
-            number[region] = self._new()
-            replaced.update(old)
-            kind = "merge" if len(old) > 1 else "split" if old else "birth"
-            self._event(time_s, kind, int(number[region]), old)
-        self._remember(at, number[regions], set(number.tolist()), replaced, time_s)
+        for one in (np.flatnonzero(number[1:] == 0) + 1).tolist():
+            parents = old[region == one].tolist()
+            number[one] = self._new()
+            replaced.update(parents)
+            kind = "merge" if len(parents) > 1 else "split" if parents else "birth"
+            self._event(time_s, kind, int(number[one]), parents)
+        self._remember(at, number[regions], number, replaced, time_s)
         return number
 
     def close(self) -> None:
@@ -143,10 +143,8 @@ class LineageBuilder:
         text = " ".join(str(p) for p in parents)
         self.events.append({"time_s": time_s, "event": kind, "pore": number, "parents": text})
 
-    def _links(
-        self, at: IntArray, mine: IntArray, n: int
-    ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-        """Objects of each region, and regions of each object."""
+    def _links(self, at: IntArray, mine: IntArray, n: int) -> tuple[IntArray, IntArray]:
+        """Regions and the objects they are linked to, in the order of both."""
         theirs = self.latest.ravel()[at]
         both = theirs > 0
         keys = mine[both].astype(np.int64) * self.next_number + theirs[both]
@@ -155,26 +153,23 @@ class LineageBuilder:
         sizes = np.bincount(mine, minlength=n + 1)
         linked = overlap >= LEAST_OVERLAP * np.minimum(sizes[region], self._sizes[old])
         linked |= _only_choice(region, old, overlap, linked)
-        parents: dict[int, list[int]] = {}
-        children: dict[int, list[int]] = {}
-        for mine_, its in zip(region[linked].tolist(), old[linked].tolist(), strict=True):
-            parents.setdefault(mine_, []).append(its)
-            children.setdefault(its, []).append(mine_)
-        return parents, children
+        return region[linked], old[linked]
 
     def _remember(
-        self, at: IntArray, numbers: IntArray, seen: set[int], replaced: set[int], time_s: float
+        self, at: IntArray, numbers: IntArray, seen: IntArray, replaced: set[int], time_s: float
     ) -> None:
         """Carry over objects that are not seen where nothing else is now."""
-        known = (np.flatnonzero(self._sizes[1:]) + 1).tolist()
-        hidden = set(known) - seen - replaced
-        for number in (seen | replaced) & self._unseen_since.keys():
+        held = np.zeros(self.next_number, dtype=bool)
+        held[: len(self._sizes)] = self._sizes > 0
+        gone_on = np.zeros(self.next_number, dtype=bool)
+        gone_on[seen] = True
+        gone_on[list(replaced)] = True
+        held &= ~gone_on
+        for number in [k for k in self._unseen_since if gone_on[k]]:
             del self._unseen_since[number]
-        for number in hidden:
+        for number in np.flatnonzero(held).tolist():
             self._unseen_since.setdefault(number, time_s)
-        if hidden:
-            held = np.zeros(self.next_number, dtype=bool)
-            held[list(hidden)] = True
+        if held.any():
             before = self.latest.ravel()[self._at]
             left = self._at[held[before]]
             left = left[~np.isin(left, at, kind="table")]
@@ -206,7 +201,11 @@ def _only_choice(
     region: IntArray, old: IntArray, overlap: IntArray, linked: BoolArray
 ) -> BoolArray:
     """Pairs that overlap little, but where neither has another: each other's largest overlap."""
-    free = ~linked & ~np.isin(region, region[linked]) & ~np.isin(old, old[linked])
+    free = ~linked
+    for own in (region, old):
+        taken = np.zeros(int(own.max(initial=0)) + 1, dtype=bool)
+        taken[own[linked]] = True
+        free &= ~taken[own]
     chosen = np.zeros(len(region), dtype=bool)
     taken_regions: set[int] = set()
     taken_old: set[int] = set()

@@ -94,22 +94,27 @@ class PixelGraph:
         self, image: Float32Array, markers: NDArray[np.int32], inside: BoolArray, ways: int
     ) -> NDArray[np.int32]:
         """(N,) markers grown over the pixels inside from the highest values down (watershed)."""
-        from napari_lithium_alloy.core.kernels.pixel_graph import flood
+        from napari_lithium_alloy.core.kernels.pore_basins import grow_parts
 
         found = np.where(inside, markers, 0).astype(np.int32)
-        flood(depth_keys(image), inside, self.neighbours, ways, found)
+        first = np.flatnonzero(found).astype(np.int32)
+        grow_parts(np.ascontiguousarray(image), first, inside, self.neighbours, ways, found)
         return found
 
     def bridges(
-        self, image: Float32Array, basins: NDArray[np.int32]
+        self, image: Float32Array, basins: NDArray[np.int32], at: NDArray[np.int32] | None = None
     ) -> tuple[IntArray, FloatArray]:
-        """Pairs (M, 2) of neighbouring basins and the highest value (M,) at which they meet."""
-        from napari_lithium_alloy.core.kernels.pixel_graph import meetings
+        """Pairs (M, 2) of neighbouring basins and the highest value (M,) at which they meet.
 
+        Pixels of basins, rising, are found where they are not given.
+        """
+        from napari_lithium_alloy.core.kernels.pore_basins import meetings
+
+        at = np.flatnonzero(basins).astype(np.int32) if at is None else at
         room = 1024
         while True:
             keys, levels = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
-            n = meetings(image, basins, self.neighbours, keys, levels)
+            n = meetings(at, image, basins, self.neighbours, keys, levels)
             if n <= room:
                 break
             room = n
@@ -117,10 +122,3 @@ class PixelGraph:
         highest = np.full(len(pairs), -np.inf)
         np.maximum.at(highest, which, levels[:n])
         return np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1), highest
-
-
-def depth_keys(image: Float32Array) -> NDArray[np.uint32]:
-    """Whole numbers that rise where a picture's values fall, equal where these are."""
-    bits = (0 - image.astype(np.float32)).view(np.uint32)
-    negative = bits >> 31 == 1
-    return np.asarray(np.where(negative, ~bits, bits | np.uint32(1 << 31)), dtype=np.uint32)

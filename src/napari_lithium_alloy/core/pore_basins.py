@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from napari_lithium_alloy.core.by_label import lengthening, maxima, sums
+from napari_lithium_alloy.core.by_label import lengthening_of, maxima
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pixel_graph import SIDES_AND_CORNERS, PixelGraph
+from napari_lithium_alloy.core.pixel_graph import PixelGraph
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE
 
@@ -126,24 +126,28 @@ class Basins:
         images: tuple[Float32Array, Float32Array, Float32Array, Float32Array],
     ) -> Basins:
         """Around peaks, of images at the graph's pixels: sharpened, share, response and smooth."""
-        image, share, response, smooth = images
-        seeds = graph.parts(peaks, SIDES_AND_CORNERS)
-        found = graph.basins(image, seeds, image > lowest, SIDES_AND_CORNERS)
-        at = np.flatnonzero(found).astype(np.int32)
-        basin = found[at]
-        n = int(basin.max(initial=0))
-        pairs, levels = graph.bridges(image, found)
+        from napari_lithium_alloy.core.kernels.pore_basins import add_to_basins, basins_around
+
+        image, share = images[:2]
+        found, room = np.zeros((2, len(image)), dtype=np.int32)
+        n, n_at = basins_around(image, peaks, np.float32(lowest), graph.neighbours, found, room)
+        at = room[:n_at].copy()
+        sums = np.full((4, n + 1), -np.inf)
+        sums[1], sums[:, 0] = 0, 0
+        add_to_basins(at, found, images, sums)
+        sums[~np.isfinite(sums)] = 0
+        pairs, levels = graph.bridges(image, found, at)
         order = np.argsort(-levels)
         return Basins(
             at=at,
-            basin=basin,
+            basin=found[at],
             image=image[at],
             share=share[at],
             seeds=np.flatnonzero(peaks[at]),
-            tops=maxima(image[at], basin, n),
-            areas=sums(share[at], basin, n),
-            spots=maxima(response[at], basin, n),
-            smooth=maxima(smooth[at], basin, n),
+            tops=sums[0],
+            areas=sums[1],
+            spots=sums[2],
+            smooth=sums[3],
             bridges=(pairs[order], levels[order]),
         )
 
@@ -173,6 +177,8 @@ class Basins:
         before : (N,) int array, optional
             Labels of the frame before at the graph's pixels.
         """
+        from napari_lithium_alloy.core.kernels.pore_basins import outline
+
         if not self.n:
             return np.zeros(0, dtype=np.int32)
         old = np.zeros(self.n + 1, dtype=np.int64)
@@ -184,11 +190,12 @@ class Basins:
         told = (spots > least_spot) | (smooth > SURELY_PORE)
         number = np.where(told[roots], roots, 0).astype(np.int32)
         number[0] = 0
-        labels = number[self.basin]
-        level = threshold * np.minimum(tops, 1.0)
-        labels[self.image < level[labels]] = 0
+        labels = np.empty(len(self.at), dtype=np.int32)
+        outline(self.basin, self.image, number, threshold * np.minimum(tops, 1.0), labels)
         shallow = self._shallow(graph, labels, np.where(told, tops, 0), sharp.sigma_px)
-        return np.asarray(np.where(shallow[labels], 0, labels), dtype=np.int32)
+        if shallow.any():
+            labels[shallow[labels]] = 0
+        return labels
 
     def _joined(self, sharp: Sharpening, old: IntArray) -> IntArray:
         """The pore of each basin: those whose bridge is high enough become one, highest first."""
@@ -214,11 +221,13 @@ class Basins:
         So are thinned film and, in epi, dead lithium. Where most of the larger ones are, the
         substrate's brightness is not as given, and none is left out.
         """
-        areas = sums(self.share, labels, self.n)
-        u = np.maximum(areas, 0) / (2 * math.pi * sigma_px**2)
+        from napari_lithium_alloy.core.kernels.pore_basins import add_moments
+
+        moments = np.zeros((5, self.n + 1))
+        add_moments((graph.rows, graph.columns), self.at, labels, self.share, moments)
+        u = np.maximum(moments[0], 0) / (2 * math.pi * sigma_px**2)
         expected = 1 - (1 - u) * np.exp(-u)
-        pixels = graph.rows[self.at], graph.columns[self.at]
-        told = (u > SHALLOW_TOLD) & (lengthening(pixels, labels, self.n) < ROUND)
+        told = (u > SHALLOW_TOLD) & (lengthening_of(*moments[2:]) < ROUND)
         shallow = told & (tops < LEAST_DEPTH * expected)
         return np.asarray(shallow & (shallow.sum() <= told.sum() / 2))
 

@@ -19,7 +19,7 @@ from napari_lithium_alloy.core.pore_support import (
     LEAST_NEAR,
     Support,
 )
-from napari_lithium_alloy.core.recording import BoolArray, IntArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import gaussian_reach
 
 SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 32, 64
@@ -41,9 +41,9 @@ class BoxedField:
     boxes : (B, 4) int32 array
     reach : (int, int)
         Margins, in pixels, for the light and for the hole share.
-    light : float, three packed arrays, and the (B,) places where each box begins
-        Dark counts; what is more in some pixels, if any is; one over the flat field where there is
-        a margin for the share, and one over it for film outside the support, 0 else.
+    light : float, (Y, X) array, two packed arrays, and the (B,) places where each box begins
+        Dark counts; those of pixels, if they differ, else no rows; one over the flat field where
+        there is a margin for the share, and one over it for film outside the support, 0 else.
     film : three packed arrays, and such places
         Share of the weight of film nearby, which of the pixels it is far from, and the film.
     far, cells : (M,) and (C,) int32 arrays
@@ -59,13 +59,11 @@ class BoxedField:
     cells: NDArray[np.int32]
 
     @staticmethod
-    def of(support: Support, boxes: Boxes, share_px: int) -> BoxedField:
-        """Of boxes with a margin of `share_px` for the hole share."""
+    def of(support: Support, boxes: Boxes, share_px: int, dark: float | FloatArray) -> BoxedField:
+        """Of boxes with a margin of `share_px` for the hole share, in frames of dark counts."""
         light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px)
         shape, optics = support.graph.shape, support.optics
-        more_dark = np.zeros(0, dtype=np.float32)
-        if np.ndim(optics.dark):
-            more_dark = packed(np.asarray(optics.dark, dtype=np.float32), boxes, light_px)
+        picture = np.ascontiguousarray(dark if np.ndim(dark) else np.zeros((0, 0)), np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = (1 / optics.flat).astype(np.float32)
             gain_of_film = gain * support.outside
@@ -82,8 +80,8 @@ class BoxedField:
             boxes=boxes,
             reach=(light_px, share_px),
             light=(
-                0.0 if np.ndim(optics.dark) else float(np.float32(optics.dark)),
-                more_dark,
+                0.0 if np.ndim(dark) else float(np.float32(dark)),
+                picture,
                 packed(gain, boxes, share_px),
                 packed(gain_of_film, boxes, light_px),
                 _begins(boxes, light_px)[:-1],
@@ -92,6 +90,11 @@ class BoxedField:
             far=far,
             cells=_cells_for(far, shape, gaussian_reach(FAR_REACH * support.sigma_px / CELL_PX)),
         )
+
+    @property
+    def fields(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Light and film, for the kernels."""
+        return self.light, self.film
 
     @property
     def n_share(self) -> int:
@@ -144,6 +147,16 @@ def boxes_of_pixels(graph: PixelGraph) -> tuple[Boxes, NDArray[np.int32], IntArr
     boxes = np.stack([low[:, 0], high[:, 0] + 1, low[:, 1], high[:, 1] + 1], axis=1)
     begins = np.concatenate([[0], np.cumsum(np.bincount(box, minlength=n_boxes))])
     return boxes.astype(np.int32), np.argsort(box, kind="stable").astype(np.int32), begins
+
+
+def alone(graph: PixelGraph, pixels: NDArray[np.int32], begins: IntArray) -> BoolArray:
+    """(B,) whether a box's pixels have neighbours in no other box."""
+    box = np.empty(len(pixels), dtype=np.int32)
+    box[pixels] = np.repeat(np.arange(len(begins) - 1), np.diff(begins))
+    its = np.where(graph.neighbours >= 0, box[graph.neighbours], box[:, None])
+    found = np.ones(len(begins) - 1, dtype=bool)
+    found[box[(its != box[:, None]).any(axis=1)]] = False
+    return found
 
 
 def _extents(places: IntArray, part: IntArray, n: int) -> tuple[IntArray, IntArray]:

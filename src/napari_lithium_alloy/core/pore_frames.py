@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.by_label import centres, maxima
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
 from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
@@ -80,11 +80,23 @@ class FramePores:
 
 @dataclass(frozen=True, eq=False)
 class _Told:
-    """Pores of one frame before they are measured, and images, at the support's pixels."""
+    """Pores of one frame before they are measured.
+
+    Attributes
+    ----------
+    share, labels : (N,) arrays
+        At the support's pixels.
+    counts : (Y, X) array
+    clipped_from : float or None
+        Counts from which a pixel is clipped; None: none is.
+    clipped_px : int
+        Pixels of the film that are.
+    """
 
     share: Float32Array
     labels: NDArray[np.int32]
     counts: NDArray[Any]
+    clipped_from: float | None
     clipped_px: int
 
 
@@ -229,54 +241,58 @@ class PoreFrames:
 
     def _told_by_optics(self, frames: IntArray) -> Iterator[_Told]:
         from napari_lithium_alloy.core.pore_images import ImagesOnSupport
+        from napari_lithium_alloy.core.pore_light import FrameLight
 
-        parameters, limit = self.parameters, self.recording.saturation_counts
+        parameters = self.parameters
+        light = FrameLight(self.recording, self.optics.dark)
         smallest_px = parameters.min_area_um2 / self.size_um**2
-        make = ImagesOnSupport(self.support, smallest_px, parameters.min_snr, limit)
+        make = ImagesOnSupport(self.support, light.dark, smallest_px, parameters.min_snr)
         least_px = least_area_px(parameters, self.size_um)
-        for images in in_order(lambda t: make(self._counts(t)), frames.tolist()):
-            labels = outlines(images, self.support.graph, parameters, least_px, self.before)
-            yield _Told(images.share, labels, images.counts, images.clipped_px)
-
-    def _counts(self, t: int) -> NDArray[Any]:
-        mapped = self.recording.mapped
-        return self.recording.read(t) if mapped is None else mapped[t]
+        for some in in_order(lambda group: make(light.read(group)), light.groups(frames)):
+            for images in some:
+                labels = outlines(images, self.support.graph, parameters, least_px, self.before)
+                limit = images.clipped_from if images.clipped else None
+                yield _Told(images.share, labels, images.counts, limit, images.clipped_px)
 
     def _told_over_level(self, frames: IntArray) -> Iterator[_Told]:
         """By what takes the whole field: one level for all, or waists."""
         graph = self.support.graph
         for t in frames.tolist():
-            counts = self.recording.read(t)
+            counts = compilable(self.recording.read(t))
             share = self._supported_share(self.optics.brightness(counts))
             before = None if self.before is None else graph.picture(self.before)
             labels = self._labels(share, where=self.support.regions > 0, before=before)
             yield _Told(
                 np.nan_to_num(np.asarray(graph.of_picture(share), dtype=np.float32)),
                 np.asarray(graph.of_picture(labels), dtype=np.int32),
-                np.asarray(graph.of_picture(counts)),
+                counts,
+                self.recording.saturation_counts,
                 self.clipped_px(counts),
             )
 
     def _pores(self, told: _Told) -> FramePores:
-        graph, labels = self.support.graph, told.labels
-        at = np.flatnonzero(labels)
-        own = labels[at]
+        from napari_lithium_alloy.core.kernels.pore_measures import add_places, mark_from
+
+        support, graph = self.support, self.support.graph
+        at = np.flatnonzero(told.labels).astype(np.int32)
+        own = told.labels[at]
         n = int(own.max(initial=0))
-        areas, final = areas_of(told.share, labels, self.support)
-        limit = self.recording.saturation_counts
-        saturated = np.zeros(n, dtype=bool)
-        if limit is not None:
-            saturated = maxima(told.counts[at], own, n)[1:] >= limit
+        areas, final = areas_of(told.share, at, own, support)
+        sums = np.zeros((4, n + 1))
+        add_places((graph.rows, graph.columns, support.at_edge), at, own, sums)
+        pixels, saturated = graph.at[at], np.zeros(n + 1, dtype=bool)
+        if told.clipped_from is not None:
+            mark_from(told.counts, pixels, own, told.clipped_from, saturated)
         clipped = self.is_clipped(told.clipped_px, len(at))
         return FramePores(
-            at=graph.at[at],
+            at=pixels,
             labels=own,
-            areas_px=np.where(saturated, np.nan, areas) if clipped else areas,
-            outlines_px=np.bincount(own, minlength=n + 1)[1:],
-            centres_px=centres((graph.rows[at], graph.columns[at]), own, n),
+            areas_px=np.where(saturated[1:], np.nan, areas) if clipped else areas,
+            outlines_px=sums[0, 1:].astype(int),
+            centres_px=(sums[1:3, 1:] / np.maximum(sums[0, 1:], 1)).T,
             final=final,
-            touches_edge=maxima(self.support.at_edge[at], own, n)[1:] > 0,
-            saturated=saturated,
+            touches_edge=sums[3, 1:] > 0,
+            saturated=saturated[1:],
             clipped=clipped,
         )
 

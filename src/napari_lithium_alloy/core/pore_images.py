@@ -17,9 +17,11 @@ from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpenin
 from napari_lithium_alloy.core.pore_boxes import (
     BoxedField,
     Boxes,
+    alone,
     boxes_of_pixels,
     sample_boxes,
 )
+from napari_lithium_alloy.core.pore_light import SomeFrames
 from napari_lithium_alloy.core.pore_outlines import (
     FAR_FROM_PORES,
     LEAST_QUIET,
@@ -37,9 +39,13 @@ from napari_lithium_alloy.core.pore_support import (
     LEAST_NEAR,
     Support,
 )
-from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights, robust_sd
+from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights
+from napari_lithium_alloy.core.spreads import spread_of
 
 USUAL_SMOOTHING_PX = 1.0
+ROUNDING = 1e-3
+"""By how much a bound is set too wide, for the last digits of what it bounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +57,18 @@ class SupportImages:
     basins : Basins
     share, inside : (N,) float32 arrays
         Hole share at the graph's pixels, 0 where it is not known; the same with a lower limit.
+        Both are 0 around final pores of which nothing can be there yet.
     sharp : Sharpening
     least_spot : float
         Response that tells a pore from the film.
-    counts : (N,) array
-        The recording's.
+    counts : (Y, X) array
+        The recording's, or those that its light is made of.
+    clipped_from : float or None
+        Of them, those from which a pixel is clipped.
     clipped_px : int
         Pixels of the film, anywhere, that are clipped.
+    clipped : bool
+        Whether any pixel is, film or not.
     """
 
     basins: Basins
@@ -66,7 +77,18 @@ class SupportImages:
     sharp: Sharpening
     least_spot: float
     counts: NDArray[Any]
+    clipped_from: float | None
     clipped_px: int
+    clipped: bool
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """By what pores of one frame are told: how it is sharpened, its noise, the least response."""
+
+    sharp: Sharpening
+    noise: float
+    least_spot: float
 
 
 class ImagesOnSupport:
@@ -75,65 +97,74 @@ class ImagesOnSupport:
     Parameters
     ----------
     support : Support
+    dark : float or (Y, X) array
+        Dark counts of the frames.
     smallest_px, min_snr : float
         Area of the smallest pore, and how far a pore stands out of the film's noise.
-    limit : float or None
-        Counts at and above which a pixel is clipped.
     """
 
     def __init__(
-        self, support: Support, smallest_px: float, min_snr: float, limit: float | None
+        self, support: Support, dark: float | FloatArray, smallest_px: float, min_snr: float
     ) -> None:
-        self.support = support
-        self.min_snr, self.limit = min_snr, limit
+        self.support, self.dark = support, dark
+        self.min_snr = min_snr
         self.spot_px = max(support.sigma_px, 0.8)
         self.least = least_response(smallest_px, self.spot_px)
         boxes, pixels, begins = boxes_of_pixels(support.graph)
         places = np.stack([support.graph.rows, support.graph.columns], axis=1).astype(np.int32)
-        self._pixels = pixels, places[pixels], begins
+        self._pixels = pixels, places[pixels], begins, alone(support.graph, pixels, begins)
         self._boxed = self._around(boxes, USUAL_SMOOTHING_PX)
         sample_px = far_px(self.spot_px) + gaussian_reach(self.spot_px)
-        self._sample = BoxedField.of(support, sample_boxes(support.graph.shape), sample_px)
+        self._sample = BoxedField.of(support, sample_boxes(support.graph.shape), sample_px, dark)
         # Made here, since it is made in threads itself and frames are looked at in such.
         self._wide_weight = support.wide_weight
+        self._allowed = support.region > 0
+        self._enclosed = np.flatnonzero(~self._allowed)
         self._film = np.ascontiguousarray(support.optics.film)
-        shape = support.graph.shape
-        self._dark = np.broadcast_to(np.asarray(support.optics.dark, np.float32), shape)
+        level = FILM_REACH * support.sigma_px
+        self._level = gaussian_weights(level), LEAST_NEAR, support.optics.substrate
         self._lock = threading.Lock()
 
     def _around(self, boxes: Boxes, smoothing_px: float) -> BoxedField:
         """With the margin for a smoothing before sharpening."""
         spot, smoothing = gaussian_reach(self.spot_px), gaussian_reach(smoothing_px)
         # Responses are compared within two pixels, and take the smooth share one farther.
-        return BoxedField.of(self.support, boxes, max(NEAR_SPOT_PX + 1 + spot, 1 + smoothing))
+        margin = max(NEAR_SPOT_PX + 1 + spot, 1 + smoothing)
+        return BoxedField.of(self.support, boxes, margin, self.dark)
 
-    def __call__(self, counts: NDArray[Any]) -> SupportImages:
-        """The images of a frame's counts."""
-        if not counts.dtype.isnative:
-            counts = counts.astype(counts.dtype.newbyteorder("="))
-        share, noise = self._sampled(counts)
-        sharp = Sharpening.for_noise(self.support.sigma_px, noise)
-        film_noise = self._film_noise(share, noise)
-        least = max(self.least, self.min_snr * film_noise)
-        return self._told(counts, sharp, noise, least)
+    def __call__(self, frames: SomeFrames) -> list[SupportImages]:
+        """The images of each of some frames."""
+        clipped_px, clipped = frames.clipped_px(self._film)
+        scales = frames.scales(clipped)
+        rules = self._rules(frames, scales)
+        images = self._images(frames, scales, rules)
+        return [
+            self._told(frames, k, rules[k], images[k], int(clipped_px[k]), bool(clipped[k]))
+            for k in range(len(frames.counts))
+        ]
 
-    def _sampled(self, counts: NDArray[Any]) -> tuple[Float32Array, float]:
-        """Hole share, packed, of the pixels that tell its noise, and this."""
+    def _rules(self, frames: SomeFrames, scales: Float32Array) -> list[_Rules]:
+        """By the noise of each frame, which some pixels tell."""
         sample = self._sample
-        share = np.empty(sample.n_share, dtype=np.float32)
+        share = np.empty((len(frames.counts), sample.n_share), dtype=np.float32)
         kernels.share_in_boxes(
-            counts, sample.boxes, sample.reach, sample.light, sample.film,
-            self._level(counts, sample), share,
+            frames.counts, scales, sample.boxes, sample.reach, sample.fields,
+            self._level, self._from_afar(frames, sample), share,
         )  # fmt: skip
+        return [self._rules_of(one, frames.counts.shape[2]) for one in share]
+
+    def _rules_of(self, share: Float32Array, width: int) -> _Rules:
+        sample = self._sample
         steps = np.empty(sample.n_inside, dtype=np.float32)
-        width = counts.shape[1]
         n = kernels.steps_in_boxes(share, sample.boxes, sample.reach[1], sample.film, width, steps)
-        return share, robust_sd(steps[:n]) / math.sqrt(2) if n else 0.0
+        noise = spread_of(steps[:n]) / math.sqrt(2) if n else 0.0
+        least = max(self.least, self.min_snr * self._film_noise(share, noise))
+        return _Rules(Sharpening.for_noise(self.support.sigma_px, noise), noise, least)
 
     def _film_noise(self, share: Float32Array, noise: float) -> float:
         """Noise of the response where no pore is near; 0 where there is too little film."""
         sample = self._sample
-        depths = np.empty(sample.n_inside, dtype=np.float32)
+        depths = np.empty(sample.n_inside + 1, dtype=np.float32)
         n, quiet, film = kernels.quiet_in_boxes(
             share,
             sample.boxes,
@@ -146,33 +177,28 @@ class ImagesOnSupport:
         enough = quiet >= max(LEAST_QUIET_PX, LEAST_QUIET * film)
         return noise_below(depths[:n]) if enough else 0.0
 
-    def _level(
-        self, counts: NDArray[Any], field: BoxedField
-    ) -> tuple[Float32Array, float, float, Float32Array]:
-        """How the film's level is carried into the support from just around it.
+    def _from_afar(self, frames: SomeFrames, field: BoxedField) -> Float32Array:
+        """(K, M) the film's level where none is near.
 
-        Weighted by distance, so that a dealloying front passing under a pore is followed.
+        From farther away, and last from the whole field. Elsewhere it is carried from just around,
+        weighted by distance, so that a dealloying front passing under a pore is followed.
         """
-        weights = gaussian_weights(FILM_REACH * self.support.sigma_px)
-        afar = np.zeros(0, dtype=np.float32)
-        if field.far.size:
-            afar = self._from_afar(counts, field)
-        return weights, LEAST_NEAR, self.support.optics.substrate, afar
+        level = np.empty((len(frames.counts), len(field.far)), dtype=np.float32)
+        for k in range(len(level) if field.far.size else 0):
+            light = frames.light(k)
+            self._fill_from_afar(light, field, level[k])
+            lost = ~np.isfinite(level[k])
+            if lost.any():
+                level[k, lost] = self._everywhere(light)
+        return level
 
-    def _from_afar(self, counts: NDArray[Any], field: BoxedField) -> Float32Array:
-        """The film's level where none is near: from farther away, and last from the whole field."""
-        support, far = self.support, field.far
+    def _fill_from_afar(self, light: Float32Array, field: BoxedField, level: Float32Array) -> None:
+        support = self.support
         sigma = FAR_REACH * support.sigma_px / CELL_PX
         means = np.zeros(self._wide_weight.shape, dtype=np.float32)
-        light = self._dark, support.optics.flat, support.outside
-        cells.fill_cells(counts, light, CELL_PX, field.cells, means)
-        level = np.empty(len(far), dtype=np.float32)
+        cells.fill_cells(light, support.optics.flat, support.outside, CELL_PX, field.cells, means)
         wide = self._blurred(means, sigma), self._wide_weight
-        cells.between_cells_at(wide, CELL_PX, far, counts.shape[1], level)
-        lost = ~np.isfinite(level)
-        if lost.any():
-            level[lost] = self._everywhere(counts)
-        return level
+        cells.between_cells_at(wide, CELL_PX, field.far, light.shape[1], level)
 
     @staticmethod
     def _blurred(image: Float32Array, sigma: float) -> Float32Array:
@@ -182,42 +208,60 @@ class ImagesOnSupport:
         blur(image, gaussian_weights(sigma), False, (0, len(image)), out)
         return out
 
-    def _everywhere(self, counts: NDArray[Any]) -> float:
+    def _everywhere(self, light: Float32Array) -> float:
         """The film's level in the whole field."""
         outside = self.support.outside > 0
-        film = self.support.optics.brightness(counts)[outside]
+        film = light[outside] / self.support.optics.flat[outside]
         return float(np.median(film)) if film.size else 1.0
 
-    def _told(
-        self, counts: NDArray[Any], sharp: Sharpening, noise: float, least: float
-    ) -> SupportImages:
-        graph, boxed = self.support.graph, self._with_margin(sharp.smoothing_px)
-        images = np.empty((6, len(graph.at)), dtype=np.float32)
+    def _images(
+        self, frames: SomeFrames, scales: Float32Array, rules: list[_Rules]
+    ) -> Float32Array:
+        """(K, 6, N) see `images_in_boxes`; 0 where there can be no pore."""
+        smoothing = max(r.sharp.smoothing_px for r in rules)
+        boxed = self._with_margin(smoothing)
+        spot, half = gaussian_weights(self.spot_px), gaussian_reach(smoothing)
+        smoothings = np.zeros((len(rules), 2 * half + 1), dtype=np.float32)
+        numbers = np.empty((len(rules), 5), dtype=np.float32)
+        most = 1 / ((1 + ROUNDING) * _rising(spot, self.spot_px))
+        for own, row, r in zip(smoothings, numbers, rules, strict=True):
+            reach = gaussian_reach(r.sharp.smoothing_px)
+            own[half - reach : half + reach + 1] = gaussian_weights(r.sharp.smoothing_px)
+            surely = SURELY_PORE / (1 + ROUNDING)
+            row[:] = r.sharp.sigma_px**2 / 2, -darkest(r.noise), r.least_spot * most, surely, reach
+        images = np.zeros((len(rules), 6, len(self.support.graph.at)), dtype=np.float32)
         kernels.images_in_boxes(
-            counts, boxed.boxes, boxed.reach, boxed.light, boxed.film,
-            self._level(counts, boxed),
-            (
-                gaussian_weights(self.spot_px), self.spot_px**2,
-                gaussian_weights(sharp.smoothing_px), sharp.sigma_px**2 / 2,
-            ),
-            -darkest(noise),
-            self._pixels,
-            images,
+            frames.counts, scales, boxed.boxes, boxed.reach, boxed.fields,
+            self._level, self._from_afar(frames, boxed),
+            (spot, self.spot_px**2, smoothings), numbers, self._pixels, images,
         )  # fmt: skip
-        share, inside, smooth, response, highest_near, sharpened = images
-        allowed = (self.support.region > 0) & np.isfinite(share)
-        image = np.where(allowed, sharpened, np.float32(0))
-        peaks = graph.peaks(image, allowed, sharp.lowest)
-        peaks &= (highest_near > least) | (smooth > SURELY_PORE)
-        clipped = 0 if self.limit is None else cells.count_from(counts, self.limit, self._film)
+        return images
+
+    def _told(
+        self,
+        frames: SomeFrames,
+        k: int,
+        rules: _Rules,
+        images: Float32Array,
+        clipped_px: int,
+        clipped: bool,
+    ) -> SupportImages:
+        graph, lowest = self.support.graph, rules.sharp.lowest
+        share, inside, smooth, response, highest_near, image = images
+        image[self._enclosed] = 0
+        peaks = graph.peaks(image, self._allowed, lowest)
+        at = np.flatnonzero(peaks)
+        peaks[at] = (highest_near[at] > rules.least_spot) | (smooth[at] > SURELY_PORE)
         return SupportImages(
-            basins=Basins.of(graph, peaks, sharp.lowest, (image, inside, response, smooth)),
-            share=np.nan_to_num(share),
+            basins=Basins.of(graph, peaks, lowest, (image, inside, response, smooth)),
+            share=share,
             inside=inside,
-            sharp=sharp,
-            least_spot=least,
-            counts=np.asarray(graph.of_picture(counts)),
-            clipped_px=int(clipped),
+            sharp=rules.sharp,
+            least_spot=rules.least_spot,
+            counts=frames.counts[k],
+            clipped_from=frames.limit,
+            clipped_px=clipped_px,
+            clipped=clipped,
         )
 
     def _with_margin(self, smoothing_px: float) -> BoxedField:
@@ -226,3 +270,10 @@ class ImagesOnSupport:
             if self._boxed.reach[1] < 1 + gaussian_reach(smoothing_px):
                 self._boxed = self._around(self._boxed.boxes, smoothing_px)
             return self._boxed
+
+
+def _rising(weights: Float32Array, sigma_px: float) -> float:
+    """Sum of the weights above 0 of the response: times a share's extent, it is no higher."""
+    spot = np.pad(np.outer(weights, weights).astype(float), 2)
+    around = sum(np.roll(spot, step, axis) for step in (-1, 1) for axis in (0, 1))
+    return float(sigma_px**2 * np.maximum(4 * spot - around, 0).sum())

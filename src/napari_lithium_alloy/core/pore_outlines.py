@@ -16,7 +16,8 @@ from napari_lithium_alloy.core.pixel_graph import PixelGraph
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import blurred, near_over, robust_sd, with_laplacian
+from napari_lithium_alloy.core.smoothing import blurred, near_over, with_laplacian
+from napari_lithium_alloy.core.spreads import spread_of
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
@@ -67,7 +68,7 @@ def pore_labels(
     """
     film = film & np.isfinite(share)
     inside = np.where(film, share, 0).astype(np.float32)
-    noise = robust_sd(np.diff(inside, axis=1)) / math.sqrt(2)
+    noise = spread_of(np.diff(inside, axis=1)) / math.sqrt(2)
     allowed = film if where is None else film & where
     inside = np.maximum(inside, np.float32(-darkest(noise)))
     if parameters.method == "automatic":
@@ -179,7 +180,7 @@ def far_px(sigma_px: float) -> int:
 
 def noise_below(depths: FloatArray) -> float:
     """Standard deviation of the film about a share of 0, from what lies under it: no pore does."""
-    return robust_sd(depths) if depths.size else 0.0
+    return spread_of(depths) if depths.size else 0.0
 
 
 def _over_a_level(

@@ -7,12 +7,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage import measure
 
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixel_graph import PixelGraph
-from napari_lithium_alloy.core.pores import EIGHT, PoreOptics, regions_of
+from napari_lithium_alloy.core.pores import PoreOptics, regions_of
 from napari_lithium_alloy.core.recording import BoolArray, IntArray
 from napari_lithium_alloy.core.smoothing import blurred, cell_means
 
@@ -76,10 +75,16 @@ class Support:
         return np.asarray(self.graph.of_picture(self.regions), dtype=np.int32)
 
     @cached_property
+    def n_regions(self) -> int:
+        """The highest region."""
+        return int(self.regions.max())
+
+    @cached_property
     def at_edge(self) -> BoolArray:
         """(N,) whether the field's or the film's edge is at the graph's pixels."""
-        edge = ~ndimage.binary_erosion(self.optics.film, EIGHT)
-        return np.asarray(self.graph.of_picture(edge), dtype=bool)
+        film, graph = np.pad(self.optics.film, 1), self.graph
+        around = [film[graph.rows + y, graph.columns + x] for y in range(3) for x in range(3)]
+        return np.asarray(~np.all(around, axis=0))
 
     @cached_property
     def wide_weight(self) -> Float32Array:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.by_label import numbers_in
 from napari_lithium_alloy.core.field import film_mask
 from napari_lithium_alloy.core.label_stack import (
     LabelMaker,
@@ -190,6 +189,7 @@ class _Tracker:
         labels, areas = look.found(frames)
         time_s = float(recording.times_s[frames].mean())
         number = self.builder.add(labels, time_s)
+        self.pristine_numbers = number[1:]
         first = recording.read(int(frames[0]))
         hidden = self._hidden(first, labels)
         self.pristine = PristinePores(
@@ -281,7 +281,7 @@ class _Tracker:
         self.rows.clear()
         more = {
             "cycle": self.look.cycle,
-            "pristine": np.isin(every["pore"], numbers_in(self.pristine.labels)),
+            "pristine": np.isin(every["pore"], self.pristine_numbers),
         }
         self.tables.append(_with_finals(pd.DataFrame(every | more)))
 

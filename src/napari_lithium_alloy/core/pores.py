@@ -17,9 +17,9 @@ from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred, robust_sd
+from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred
+from napari_lithium_alloy.core.spreads import spread_of
 
-EIGHT = np.ones((3, 3), dtype=bool)
 ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
 GLASS_BESIDE_PX = (8, 14)
@@ -145,7 +145,7 @@ def local_film(
     """
     level = tile_medians(np.where(film, brightness, np.nan), window_px)
     excess = (brightness - level) * (1 if brighter else -1)
-    spread = robust_sd(excess[film]) if film.any() else 0.0
+    spread = spread_of(excess[film]) if film.any() else 0.0
     kept = film & (excess < 4 * spread) & (excess > -8 * spread)
     return tile_medians(np.where(kept, brightness, np.nan), window_px)
 
@@ -167,7 +167,7 @@ def estimate_substrate(
     sign = 1.0 if brighter else -1.0
     raw = np.where(optics.film, sign * (brightness - film_level), 0)
     excess = blurred(raw, 1.0, cut=4.0)
-    noise = robust_sd(excess[optics.film])
+    noise = spread_of(excess[optics.film])
     labels = measure.label(excess > max(8 * noise, 0.05), connectivity=2)
     n = int(labels.max())
     variance = optics.psf_sigma_px**2 + 1

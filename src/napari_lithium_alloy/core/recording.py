@@ -36,16 +36,19 @@ class MappedLight:
         Counts without light.
     factor : numpy.ndarray
         (T,) float32; light is what exceeds the dark counts times it.
+    limit : float or None
+        Counts at and above which a pixel is clipped.
     """
 
     counts: NDArray[Any]
     dark: float | FloatArray
     factor: NDArray[np.float32]
+    limit: float | None = None
 
     def frames(self, first: int, stop: int) -> MappedLight:
         """Of successive frames."""
         window = slice(first, stop)
-        return MappedLight(counts=self.counts[window], dark=self.dark, factor=self.factor[window])
+        return dataclasses.replace(self, counts=self.counts[window], factor=self.factor[window])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -177,7 +180,8 @@ class Recording:
         """Counts less this dark level, mapped; None where they are not."""
         if self.mapped is not None:
             same = np.ones(self.n_frames, np.float32)
-            return MappedLight(counts=self.mapped, dark=dark, factor=same)
+            limit = self.saturation_counts
+            return MappedLight(counts=self.mapped, dark=dark, factor=same, limit=limit)
         return self.steadied if np.all(np.asarray(dark) == 0) else None
 
     def replace(self, **changes: Any) -> Self:

@@ -104,12 +104,16 @@ def steady_copy(
         yield from by_rows(keep, len(counts), most=4)
         arrays.finished("light")
     zero, scale = (0, np.float32(1)) if code is None else (code.zero, code.scale)
+    limit = ceiling
     if ceiling is not None and code is not None:
-        ceiling = float(np.float32(HIGHEST - zero) * scale)
+        limit, ceiling = float(HIGHEST), float(np.float32(HIGHEST - zero) * scale)
     return steady.replace(
         window=lambda t, y, x: (counts[t, y, x].astype(np.float32) - zero) * scale,
         steadied=MappedLight(
-            counts=counts, dark=float(zero), factor=np.full(len(counts), scale, np.float32)
+            counts=counts,
+            dark=float(zero),
+            factor=np.full(len(counts), scale, np.float32),
+            limit=limit,
         ),
         saturation_counts=ceiling,
     )

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.by_label import sums
-from napari_lithium_alloy.core.lineage import counted
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pixel_graph import SIDES, PixelGraph
+from napari_lithium_alloy.core.pixel_graph import PixelGraph
 from napari_lithium_alloy.core.pore_outlines import large_enough, nearest_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_support import Support
@@ -49,7 +47,9 @@ def outlines(
     )
     if parameters.fill_holes:
         labels = _filled(graph, labels)
-    return np.asarray(large_enough(images.inside, labels, least_px), dtype=np.int32)
+    at = np.flatnonzero(labels)
+    labels[at] = large_enough(images.inside[at], labels[at], least_px)
+    return labels
 
 
 def _filled(graph: PixelGraph, labels: Labels) -> Labels:
@@ -63,7 +63,9 @@ def _filled(graph: PixelGraph, labels: Labels) -> Labels:
     return labels
 
 
-def areas_of(share: Float32Array, labels: Labels, support: Support) -> tuple[FloatArray, IntArray]:
+def areas_of(
+    share: Float32Array, at: Labels, labels: Labels, support: Support
+) -> tuple[FloatArray, IntArray]:
     """Integrated excess (n,) of each pore, and the final pore (n,) it is part of.
 
     A final pore's whole support is its parts'; they meet where the excess is least.
@@ -72,29 +74,37 @@ def areas_of(share: Float32Array, labels: Labels, support: Support) -> tuple[Flo
     ----------
     share : (N,) float32 array
         Hole share at the support's pixels.
-    labels : (N,) int32 array
+    at, labels : (M,) int32 arrays
+        Labelled pixels, rising, and whose they are, 1..n.
     support : Support
     """
-    n, n_finals = int(labels.max(initial=0)), int(support.regions.max())
+    from napari_lithium_alloy.core.kernels.pore_measures import add_areas, first_regions
+
+    n = int(labels.max(initial=0))
     if not n:
         return np.zeros(0), np.zeros(0, dtype=int)
-    at = np.flatnonzero(labels)
-    keys, sizes = counted(labels[at].astype(np.int64) * (n_finals + 1) + support.region[at])
-    pore, final = keys // (n_finals + 1), keys % (n_finals + 1)
-    part = final > 0
-    open_ = np.zeros(n_finals + 1, dtype=bool)
-    open_[final[part]] = True
-    main = _mains(pore[part], final[part], sizes[part], n)
-    found = support.graph.basins(share, labels, open_[support.region], SIDES)
-    own = main[found]
-    other = np.flatnonzero((found > 0) & (own != support.region))
-    theirs = found[other].astype(np.int64) * (n_finals + 1) + support.region[other]
-    found[other[~np.isin(theirs, keys[part])]] = 0
-    return sums(share, found, n)[1:], main[1:]
+    first, sizes = np.zeros((2, n + 1), dtype=np.int64)
+    others = np.empty(len(at), dtype=np.int64)
+    n_others = first_regions(at, labels, support.region, first, sizes, others)
+    main, open_ = np.maximum(first, 1), np.zeros(support.n_regions + 1, dtype=bool)
+    main[0], open_[first] = 0, True
+    pairs = np.zeros(0, dtype=np.int64)
+    if n_others:
+        more, counts = np.unique(others[:n_others], return_counts=True)
+        own = np.flatnonzero(first)
+        pairs = np.concatenate([(own << 32) + first[own], more])
+        main = _mains(pairs, np.concatenate([sizes[own], counts]), n)
+        open_[more & 0xFFFFFFFF] = True
+    open_[0] = False
+    areas = np.zeros(n + 1)
+    regions, neighbours = (support.region, open_), support.graph.neighbours
+    add_areas(share, (at, labels), regions, (main, np.sort(pairs)), neighbours, areas)
+    return areas[1:], main[1:]
 
 
-def _mains(pore: IntArray, final: IntArray, sizes: IntArray, n: int) -> IntArray:
-    """(n + 1,) the final pore that holds most of each."""
+def _mains(pairs: IntArray, sizes: IntArray, n: int) -> IntArray:
+    """(n + 1,) the final pore that holds most of each, of pairs of a pore and a final one."""
+    pore, final = pairs >> 32, pairs & 0xFFFFFFFF
     order = np.lexsort((-final, sizes))
     main = np.ones(n + 1, dtype=np.int64)
     main[pore[order]] = final[order]

@@ -15,6 +15,10 @@ Packed = NDArray[np.float32]
 Boxes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 FAST = {"reassoc", "contract", "nsz"}
+BOUNDED = {"nnan", "nsz", "reassoc"}
+"""Where all values are known."""
+STRIDE = 32
+"""Pixels that are taken at once: loops over fewer, one by one, cost as much."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -65,34 +69,56 @@ def _along(values: Packed, weights: Packed, step: int, out: Packed) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def blur_inside(
-    image: Picture, part: tuple[int, int, int], weights: Packed, lines: Picture, out: Picture
+    image: Packed, part: tuple[int, int, int], weights: Packed, line: Packed, out: Packed
 ) -> None:
     """Part of an image convolved with weights (odd in number) along both axes, but for its margin.
 
-    `part` is how many first rows and columns are left out, and the rows and columns of the part.
-    All pictures have rows of one length. They are gone through as one long row: what then is made
-    of the ends of two rows is nobody's, and short loops would cost more than it does.
+    `part` is how many first rows and columns are left out, the rows of the part, and how long all
+    rows are. They are gone through as one long row: what then is made of the ends of two rows is
+    nobody's, and short loops would cost more than it does.
     """
-    cut, rows, _ = part
-    width, margin = image.shape[1], weights.shape[0] - 1
+    cut, rows, width = part
+    margin = weights.shape[0] - 1
     n = (rows - margin) * width
-    line = lines.reshape(-1)[:n]
-    _along(image.reshape(-1)[cut * width + cut :], weights, width, line)
-    _along(line, weights, 1, out.reshape(-1)[: n - margin])
+    _along(image[cut * width + cut :], weights, width, line[:n])
+    _along(line, weights, 1, out[: n - margin])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _copy(values: Packed, out: Packed) -> None:
+    for x in range(out.shape[0]):
+        out[x] = values[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def clip(
-    share: Picture, shape: tuple[int, int], film: Flags, first: int, least: float, out: Picture
-) -> None:
+def cut_out(image: Packed, part: tuple[int, int, int], out: Packed) -> None:
+    """First rows and columns of an image; what is written behind is nobody's.
+
+    `part` is how many they are, and how long the image's rows are.
+    """
+    rows, columns, width = part
+    strides = -(-columns // STRIDE) * STRIDE
+    for y in range(rows):
+        _copy(image[y * width :], out[y * columns : y * columns + strides])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def clip(share: Packed, film: Flags, least: float, out: Packed) -> None:
     """Share of the film's pixels, at least this; 0 where it is not known and off the film."""
     lowest = np.float32(least)
-    for y in range(shape[0]):
-        at = first + y * shape[1]
-        row, target, own = share[y], out[y], film[at : at + shape[1]]
-        for x in range(shape[1]):
-            value = max(row[x], lowest)
-            target[x] = value if own[x] & np.isfinite(row[x]) else np.float32(0)
+    for x in range(out.shape[0]):
+        value = max(share[x], lowest)
+        out[x] = value if film[x] & np.isfinite(share[x]) else np.float32(0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=BOUNDED)
+def extent(values: Packed) -> tuple[float, float]:
+    """Lowest and highest of finite values."""
+    low, high = values[0], values[0]
+    for x in range(values.shape[0]):
+        low = values[x] if values[x] < low else low
+        high = values[x] if values[x] > high else high
+    return low, high
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -109,65 +135,39 @@ def _laplace(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def laplace(image: Picture, rows: int, own: float, part: float, out: Picture) -> None:
+def laplace(image: Packed, shape: tuple[int, int], own: float, part: float, out: Packed) -> None:
     """So much of the image, and so much of its Laplacian, without a margin of one pixel."""
-    width = image.shape[1]
-    values, n = image.reshape(-1), (rows - 2) * width - 2
-    around = values[1:], values[2 * width + 1 :], values[width:], values[width + 2 :]
-    _laplace(around, values[width + 1 :], (own, part), out.reshape(-1)[:n])
+    rows, width = shape
+    around = image[1:], image[2 * width + 1 :], image[width:], image[width + 2 :]
+    _laplace(around, image[width + 1 :], (own, part), out[: (rows - 2) * width - 2])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _raise_to(values: Packed, out: Packed) -> None:
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=BOUNDED)
+def _highest_of_five(values: Packed, step: int, out: Packed) -> None:
+    a, b, c, d, e = (
+        values,
+        values[step:],
+        values[2 * step :],
+        values[3 * step :],
+        values[4 * step :],
+    )
     for x in range(out.shape[0]):
-        out[x] = max(out[x], values[x])
+        out[x] = max(max(max(a[x], b[x]), max(c[x], d[x])), e[x])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def highest_near(image: Picture, rows: int, reach: int, lines: Picture, out: Picture) -> None:
-    """Highest value within some rows and columns, without a margin of as many."""
-    width = image.shape[1]
-    values, n = image.reshape(-1), (rows - 2 * reach) * width
-    line, highest = lines.reshape(-1)[: rows * width - 2 * reach], out.reshape(-1)[: n - 2 * reach]
-    line[:] = values[: line.shape[0]]
-    for j in range(1, 2 * reach + 1):
-        _raise_to(values[j:], line)
-    highest[:] = line[: highest.shape[0]]
-    for j in range(1, 2 * reach + 1):
-        _raise_to(line[j * width :], highest)
+def highest_near(image: Packed, shape: tuple[int, int], line: Packed, out: Packed) -> None:
+    """Highest of finite values within two rows and columns, without a margin of as many."""
+    rows, width = shape
+    _highest_of_five(image, 1, line[: rows * width - 4])
+    _highest_of_five(line, width, out[: (rows - 4) * width - 4])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def rooms_for(boxes: Boxes, margin: int) -> NDArray[np.float32]:
-    """Seven working places as large as the largest box with its margin."""
+    """Seven working places as large as the largest box with its margin, and a little more."""
     most = 0
     for b in range(boxes.shape[0]):
         rows, columns = boxes[b, 1] - boxes[b, 0], boxes[b, 3] - boxes[b, 2]
         most = max(most, (rows + 2 * margin) * (columns + 2 * margin))
-    return np.zeros((7, most), dtype=np.float32)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def room(rooms: NDArray[np.float32], which: int, box: Boxes, margin: int) -> Picture:
-    """A working place as a picture of a box with its margin."""
-    rows, columns = box[1] - box[0] + 2 * margin, box[3] - box[2] + 2 * margin
-    picture: Picture = rooms[which][: rows * columns].reshape((rows, columns))
-    return picture
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def row_of_light(
-    row: NDArray[Any], left: int, n: int, level: float, more: Packed, out: Packed
-) -> None:
-    """Counts of part of a row, mirrored beyond its ends, less a level and, if given, more."""
-    dark = np.float32(level)
-    if left >= 0 and left + n <= row.shape[0]:
-        part = row[left : left + n]
-        for x in range(n):
-            out[x] = np.float32(part[x]) - dark
-    else:
-        for x in range(n):
-            out[x] = np.float32(row[mirrored(left + x, row.shape[0])]) - dark
-    if more.shape[0] > 0:
-        for x in range(n):
-            out[x] -= more[x]
+    return np.zeros((7, most + STRIDE), dtype=np.float32)

@@ -1,8 +1,6 @@
-"""Brightness of some cells and pixels of a picture, and how many pixels are clipped."""
+"""Brightness of some cells and pixels of a picture."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -10,23 +8,18 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.float32]
 Packed = NDArray[np.float32]
-Flags = NDArray[np.bool_]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def fill_cells(
-    counts: NDArray[Any],
-    light: tuple[Picture, Picture, Picture],
-    cell: int,
-    cells: NDArray[np.int32],
+    light: Picture, flat: Picture, outside: Picture, cell: int, cells: NDArray[np.int32],
     out: Picture,
-) -> None:
+) -> None:  # fmt: skip
     """Mean brightness over squares, off the film outside the support 0; the last take the rest.
 
-    `light` are the dark counts, the flat field, and 1 for film outside the support.
+    `outside` is 1 for film outside the support.
     """
-    dark, flat, outside = light
-    height, width = counts.shape
+    height, width = light.shape
     n_rows, n_columns = out.shape
     for i in range(cells.shape[0]):
         r, c = cells[i] // n_columns, cells[i] % n_columns
@@ -36,7 +29,7 @@ def fill_cells(
         for y in range(r * cell, bottom):
             for x in range(c * cell, right):
                 if outside[y, x] > 0:
-                    total += (np.float32(counts[y, x]) - dark[y, x]) / flat[y, x]
+                    total += light[y, x] / flat[y, x]
         out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))
 
 
@@ -57,14 +50,3 @@ def between_cells_at(
         upper = a + fx * (b - a)
         a, b = total[below, c] / weight[below, c], total[below, right] / weight[below, right]
         out[i] = upper + fy * (a + fx * (b - a) - upper)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def count_from(counts: NDArray[Any], limit: float, film: Flags) -> int:
-    """Pixels of the film that reach a limit."""
-    n = 0
-    for y in range(counts.shape[0]):
-        row, inside = counts[y], film[y]
-        for x in range(row.shape[0]):
-            n += (row[x] >= limit) & inside[x]
-    return n

@@ -1,4 +1,4 @@
-"""Neighbouring pixels that are numbered in a list: parts, basins, and where basins meet."""
+"""Neighbouring pixels that are numbered in a list: parts, and labels that grow over them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 SIDES = 4
 """The first neighbours share a side, the others a corner."""
+_UNSEEN, _SEEN, _OPEN = 0, 1, 2
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -117,7 +118,7 @@ def _pop(heap: NDArray[np.uint64], n: int) -> np.uint64:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _part_of(
+def part_of(
     first: int,
     inside: Flags,
     neighbours: Indices,
@@ -145,40 +146,7 @@ def _part_of(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def flood(
-    depth: NDArray[np.uint32], inside: Flags, neighbours: Indices, ways: int, out: Indices
-) -> None:
-    """Grow labels over the pixels inside, lowest first, as a watershed; parts of one label at once.
-
-    Parameters
-    ----------
-    depth : (N,) uint32 array
-        Keys in the order of the picture's values; see `depth_keys`.
-    inside : (N,) bool array
-    neighbours : (N, 8) int32 array
-    ways : int
-        Neighbours that count, 4 or 8.
-    out : (N,) int32 array
-        Labels of the markers; 0 elsewhere.
-    """
-    n_pixels = inside.shape[0]
-    seen = np.zeros(n_pixels, dtype=np.bool_)
-    part = np.empty(n_pixels, dtype=np.int32)
-    heap = np.empty(n_pixels, dtype=np.uint64)
-    pushed = np.empty(n_pixels, dtype=np.int32)
-    for first in range(n_pixels):
-        if out[first] == 0 or seen[first] or not inside[first]:
-            continue
-        n, one = _part_of(first, inside, neighbours, ways, out, seen, part)
-        if one:
-            for i in part[:n]:
-                out[i] = out[first]
-        else:
-            _flood_part(depth, inside, neighbours, ways, out, part[:n], heap, pushed)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _flood_part(
+def flood_part(
     depth: NDArray[np.uint32],
     inside: Flags,
     neighbours: Indices,
@@ -188,6 +156,10 @@ def _flood_part(
     heap: NDArray[np.uint64],
     pushed: Indices,
 ) -> None:
+    """Grow labels over one connected part, the least depth first, as a watershed.
+
+    `depth` are whole numbers in the order of the picture's values; `heap` and `pushed` are room.
+    """
     n = age = 0
     for i in part:
         if out[i] != 0:
@@ -211,59 +183,55 @@ def _flood_part(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def meetings(
-    image: Floats, basins: Indices, neighbours: Indices, keys: NDArray[np.int64], levels: Floats
-) -> int:
-    """Neighbouring pixels of two basins: the basins' key, low * 2^32 + high; the lower value.
+def enclosed(labels: Indices, neighbours: Indices, out: Flags) -> int:
+    """Pixels without a label from which no way by sides leaves the list; how many there are.
 
-    Filled are `keys` and `levels`; returned is how many there are, which may be more than fit.
+    The highest of them are below a labelled one, so that all are found from there.
     """
-    n = 0
-    for i in range(image.shape[0]):
-        a = basins[i]
-        if a == 0:
+    n_pixels = labels.shape[0]
+    waiting = np.empty(n_pixels, dtype=np.int32)
+    state = np.zeros(n_pixels, dtype=np.uint8)
+    out[:] = False
+    found = 0
+    for above in range(n_pixels):
+        first = neighbours[above, 3] if labels[above] != 0 else -1
+        if first < 0 or labels[first] != 0 or state[first] != _UNSEEN:
             continue
-        for k in (2, 3, 6, 7):
-            j = neighbours[i, k]
-            if j < 0 or basins[j] == 0 or basins[j] == a:
-                continue
-            if n < keys.shape[0]:
-                low, high = min(a, basins[j]), max(a, basins[j])
-                keys[n] = (np.int64(low) << 32) + high
-                levels[n] = min(image[i], image[j])
-            n += 1
-    return n
+        n = _until_open(first, labels, neighbours, state, waiting)
+        if state[first] != _OPEN:
+            found += n
+            for i in waiting[:n]:
+                out[i] = True
+    return found
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def enclosed(labels: Indices, neighbours: Indices, out: Flags) -> int:
-    """Pixels without a label from which no way by sides leaves the list; how many there are."""
-    n_pixels = labels.shape[0]
-    waiting = np.empty(n_pixels, dtype=np.int32)
-    left = 0
-    found = 0
-    for i in range(n_pixels):
-        out[i] = labels[i] == 0
-        found += out[i]
-        open_ = False
-        for k in range(SIDES):
-            open_ |= neighbours[i, k] < 0
-        if open_ and out[i]:
-            out[i] = False
-            waiting[left] = i
-            left += 1
-            found -= 1
-    while left > 0:
-        left -= 1
-        i = waiting[left]
+def _until_open(
+    first: int,
+    labels: Indices,
+    neighbours: Indices,
+    state: NDArray[np.uint8],
+    waiting: Indices,
+) -> int:
+    """List pixels without a label that belong together until one is open; then all of them are."""
+    waiting[0] = first
+    state[first] = _SEEN
+    n, done, open_ = 1, 0, False
+    while done < n and not open_:
+        i = waiting[done]
+        done += 1
         for k in range(SIDES):
             j = neighbours[i, k]
-            if j >= 0 and out[j]:
-                out[j] = False
-                waiting[left] = j
-                left += 1
-                found -= 1
-    return found
+            if j < 0 or state[j] == _OPEN:
+                open_ = True
+            elif labels[j] == 0 and state[j] == _UNSEEN:
+                state[j] = _SEEN
+                waiting[n] = j
+                n += 1
+    if open_:
+        for i in waiting[:n]:
+            state[i] = _OPEN
+    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.medians import median_of
+
 Edges = NDArray[np.int64]
 
 
@@ -17,18 +19,22 @@ def medians_of_tiles(
     out: NDArray[np.float64],
 ) -> None:
     """Medians of the finite pixels of some rows of tiles; NaN where too few are."""
+    most = np.diff(edges[0]).max() * np.diff(edges[1]).max()
+    known, counts = np.empty(most, dtype=np.float32), np.empty(2**11, dtype=np.int64)
+    keys = np.empty(most, dtype=np.uint32), np.empty(most, dtype=np.uint32)
     for i in range(rows[0], rows[1]):
         top, bottom = edges[0][i], edges[0][i + 1]
         for j in range(out.shape[1]):
             left, right = edges[1][j], edges[1][j + 1]
             size = (bottom - top) * (right - left)
-            known = np.empty(size, dtype=np.float32)
             n = 0
             for y in range(top, bottom):
                 for x in range(left, right):
-                    known[n] = image[y, x]
-                    n += np.isfinite(image[y, x])
-            out[i, j] = np.median(known[:n]) if n >= max(4, size // 10) else np.nan
+                    if np.isfinite(image[y, x]):
+                        known[n] = image[y, x]
+                        n += 1
+            enough = n >= max(4, size // 10)
+            out[i, j] = median_of(known[:n], keys, counts) if enough else np.nan
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
