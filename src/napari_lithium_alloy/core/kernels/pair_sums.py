@@ -99,20 +99,3 @@ def count_pairs(
         for x in range(a.shape[1]):
             if valid[y, x] and a[y, x] != UNKNOWN and b[y, x] != UNKNOWN:
                 counts[a[y, x], b[y, x]] += 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def sums_in_orders(
-    tables: NDArray[np.float64],
-    orders: NDArray[np.int32],
-    rows: tuple[int, int],
-    out: NDArray[np.float64],
-) -> None:
-    """Sums of each table's values at the places that each row of orders names."""
-    for k in range(len(tables)):
-        table = tables[k]
-        for i in range(rows[0], rows[1]):
-            total = 0.0
-            for b in range(orders.shape[1]):
-                total += table[orders[i, b]]
-            out[k, i] = total
