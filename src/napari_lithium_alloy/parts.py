@@ -13,7 +13,6 @@ import pandas as pd
 from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
 from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
-from napari_lithium_alloy.core.complementarity import colocalization
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
 from napari_lithium_alloy.core.cycles import LEAVING, cycles_table
 from napari_lithium_alloy.core.experiment import Experiment
@@ -24,6 +23,7 @@ from napari_lithium_alloy.core.label_stack import LabelMaker
 from napari_lithium_alloy.core.memory import LEAST_PLANES
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
+from napari_lithium_alloy.core.pair_table import colocalization
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pieces import Piece
 from napari_lithium_alloy.core.placements import site_placements

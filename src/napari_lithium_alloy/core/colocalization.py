@@ -125,12 +125,12 @@ def common_field(a: FloatArray, b: FloatArray, valid: BoolArray | None) -> BoolA
 
 def pearson(a: FloatArray, b: FloatArray) -> float:
     """Pearson's r of two samples; NaN where one is constant."""
-    scaled = [_standardized(values) for values in (a, b)]
+    scaled = [standardized(values) for values in (a, b)]
     return float((scaled[0] * scaled[1]).mean()) if min(v.size for v in scaled) else math.nan
 
 
-def _standardized(values: FloatArray) -> FloatArray:
-    """Of mean 0 and variance 1; empty where the values are equal but for rounding."""
+def standardized(values: FloatArray) -> FloatArray:
+    """Values of mean 0 and variance 1; empty where the values are equal but for rounding."""
     largest = float(np.abs(values).max())
     if not largest > 0:
         return np.empty(0)
@@ -182,8 +182,13 @@ def ranks_of(values: FloatArray) -> FloatArray:
 
 
 def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
-    """Largest |r| of r's sign that rearranging these values, given in order, could give."""
-    return abs(pearson(a, b if r >= 0 else b[::-1]))
+    """Largest |r| of r's sign that rearranging these values could give.
+
+    They are given in order, and `standardized`.
+    """
+    if not min(a.size, b.size):
+        return math.nan
+    return abs(float(np.einsum("i,i->", a, b if r >= 0 else b[::-1]))) / a.size
 
 
 def manders(

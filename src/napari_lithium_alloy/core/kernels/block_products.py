@@ -36,7 +36,11 @@ def products_of_rows(a: Doubles, b: Doubles, rows: Rows, out: Doubles) -> None:
         end = min(begin + _AT_ONCE, n)
         for i in range(rows[0], rows[1]):
             for j in range(begin, end, 4):
-                second, third, fourth = min(j + 1, end - 1), min(j + 2, end - 1), min(j + 3, end - 1)
+                second, third, fourth = (
+                    min(j + 1, end - 1),
+                    min(j + 2, end - 1),
+                    min(j + 3, end - 1),
+                )
                 s, t, u, v = _four_products(a[i], b[j], b[second], b[third], b[fourth])
                 out[i, j] = s
                 out[i, second] = t
