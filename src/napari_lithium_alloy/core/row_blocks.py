@@ -73,6 +73,18 @@ def in_order(
         wait(waiting)
 
 
+def both(one: Callable[[], Result], other: Callable[[], Item]) -> tuple[Result, Item]:
+    """What two functions that let other threads run give, made at the same time."""
+    if _is_one_of_them():
+        return one(), other()
+    task = _threads(os.getpid(), thread_count()).submit(other)
+    try:
+        return one(), task.result()
+    finally:
+        task.cancel()
+        wait([task])
+
+
 def each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
     """Call a function that lets other threads run with each item."""
     for _ in in_order(function, items):
