@@ -350,5 +350,5 @@ class ComparedMaps:
         """What tells images with other known pixels apart."""
         if name not in self._known:
             known = np.packbits(np.isfinite(self.images[name]))
-            self._known[name] = hashlib.blake2b(known, digest_size=16).digest()
+            self._known[name] = hashlib.blake2b(known.tobytes(), digest_size=16).digest()
         return self._known[name]

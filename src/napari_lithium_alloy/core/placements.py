@@ -119,7 +119,7 @@ def _drawn(
     side = max(apart, math.sqrt(height * width / max(count, 1)), 1.0)
     columns = int(width / side) + 1
     first, following = np.empty((int(height / side) + 1) * columns, int), np.empty(count, int)
-    found = []
+    found: list[FloatArray] = []
     for _ in range(n):
         centres, again = np.empty((count, 2)), np.arange(count)
         first[:] = -1

@@ -159,10 +159,10 @@ class ShiftedField:
         )
 
 
-def cell_sums(image: FloatArray, cell: int) -> FloatArray:
+def cell_sums(image: FloatArray | BoolArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:
-        return image
+        return np.asarray(image)
     from napari_lithium_alloy.core.kernels.images import sums_of_cells
 
     out = np.empty([n // cell for n in image.shape])

@@ -65,7 +65,8 @@ def sorted_keys(values: NDArray[np.float32]) -> tuple[Keys, Order]:
 @njit(nogil=True, cache=True, error_model="numpy")
 def order_of(values: NDArray[np.float32]) -> Order:
     """Indices of finite values from the lowest to the highest, equal ones as they come."""
-    return sorted_keys(values)[1]
+    order: Order = sorted_keys(values)[1]
+    return order
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -61,7 +61,7 @@ def usable_sizes(
     for y in range(len(correlation)):
         for x in range(correlation.shape[1]):
             out[n] = abs(correlation[y, x])
-            n += overlap[y, x] >= limits[0] and length[y, x] > limits[1]
+            n += 1 if overlap[y, x] >= limits[0] and length[y, x] > limits[1] else 0
             if n == len(out):
                 return n
     return n
