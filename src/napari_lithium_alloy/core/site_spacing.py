@@ -81,8 +81,7 @@ def site_spacing(
     places, rng = np.flatnonzero(film), np.random.default_rng(seed)
     farthest = min(FARTHEST * math.sqrt(len(places) / len(sites)), min(film.shape) / 4)
     edges = np.linspace(0, farthest, BINS + 1)
-    # Each pair counts twice, over the area in which such a pair could lie.
-    weights = 2 / np.maximum(_overlap_px(film, math.ceil(farthest) + 1), 1.0)
+    weights = _weights(film, math.ceil(farthest) + 1)
     patterns = [sites, *(_anywhere(places, film.shape[1], len(sites), rng) for _ in range(n))]
     k, nearest = np.empty((n + 1, BINS + 1)), np.empty((n + 1, len(sites)))
 
@@ -117,6 +116,11 @@ def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
     """(n, K) pair correlation in the ring about each distance that is told."""
     rings = (k[:, RING:] - k[:, :-RING]) / (np.pi * (edges[RING:] ** 2 - edges[:-RING] ** 2))
     return np.asarray(rings[:, 1 + SKIPPED - RING // 2 :])
+
+
+def _weights(film: BoolArray, reach: int) -> FloatArray:
+    """Of a pair, by its step: it counts twice, over the area in which such a pair could lie."""
+    return np.asarray(2 / np.maximum(_overlap_px(film, reach), 1.0))
 
 
 def _overlap_px(film: BoolArray, reach: int) -> FloatArray:
