@@ -65,7 +65,8 @@ def put(
     Parameters
     ----------
     again : (M,) int64 array
-        Numbers of the places to be put; all of them where none has been put yet.
+        Numbers of the places to be put; all of them where none has been put yet, and never later:
+        the first is the later one of none.
     pixels : (M,) int64 array
         Flat indices.
     aside : (M, 2) float64 array
