@@ -13,7 +13,6 @@ import pandas as pd
 from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
 from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
-from napari_lithium_alloy.core.complementarity import colocalization
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
 from napari_lithium_alloy.core.cycles import LEAVING, cycles_table
 from napari_lithium_alloy.core.experiment import Experiment
@@ -24,13 +23,15 @@ from napari_lithium_alloy.core.label_stack import LabelMaker
 from napari_lithium_alloy.core.memory import LEAST_PLANES
 from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
+from napari_lithium_alloy.core.pair_table import colocalization
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pieces import Piece
-from napari_lithium_alloy.core.placements import site_placements
+from napari_lithium_alloy.core.placements import Placements, site_placements
 from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.core.row_blocks import both
 from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve
 from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
 from napari_lithium_alloy.core.site_places import sites_and_steps
@@ -404,11 +405,14 @@ def _take_spots(result: AnalysisResult, tables: Tables) -> None:
 def _pairs(result: AnalysisResult) -> Work[pd.DataFrame]:
     """Every step with every later one, and with sites and pores of its cycle."""
     steps, parameters = alloying_maps(result), result.config.complementarity
-    found = pair_images(steps, _spots(result), parameters)
     size, sites = result.recording.pixel_size_um, result.tables["sites"]
-    placements = None
-    if size is not None:
-        placements = site_placements(sites, result.film, size, seed=parameters.seed)
+
+    def placed() -> dict[str, Placements] | None:
+        if size is None:
+            return None
+        return site_placements(sites, result.film, size, seed=parameters.seed)
+
+    found, placements = both(lambda: pair_images(steps, _spots(result), parameters), placed)
     return (
         yield from colocalization(
             found.images,

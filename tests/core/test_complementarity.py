@@ -17,7 +17,6 @@ from napari_lithium_alloy.core.alloyed_images import (
 )
 from napari_lithium_alloy.core.complementarity import (
     ComplementarityParameters,
-    colocalization,
     correlate,
     local_agreement,
     modified_t,
@@ -25,6 +24,7 @@ from napari_lithium_alloy.core.complementarity import (
 )
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetParameters, OnsetReason, onset_map
+from napari_lithium_alloy.core.pair_table import colocalization
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.tables import TABLES
 

@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.site_counts import dispersion, poisson_interval
 from napari_lithium_alloy.core.site_spacing import (
     _near,
     _overlap_px,
+    _weights,
     site_spacing,
 )
 from napari_lithium_alloy.core.site_statistics import (
@@ -80,7 +81,7 @@ def test_ripleys_k_against_a_plain_sum():
                 common = (shifted & where).sum()
                 away = np.hypot(*(sites[i] - sites[j]))
                 plain += (edges >= away) * area**2 / (30 * 29) / common
-    assert _near(sites, edges, _overlap_px(where, 50), area)[0] == pytest.approx(plain)
+    assert _near(sites, edges, _weights(where, 50), area)[0] == pytest.approx(plain)
 
 
 def test_ripleys_k_of_random_sites_is_that_of_the_plane():
@@ -88,7 +89,7 @@ def test_ripleys_k_of_random_sites_is_that_of_the_plane():
     rng, where = np.random.default_rng(1), film()
     edges = np.linspace(0, 40, 5)
     found = [
-        _near(anywhere(rng, 80, where), edges, _overlap_px(where, 41), where.sum())[0]
+        _near(anywhere(rng, 80, where), edges, _weights(where, 41), where.sum())[0]
         for _ in range(100)
     ]
     assert np.mean(found, axis=0)[1:] == pytest.approx(np.pi * edges[1:] ** 2, rel=0.04)

@@ -21,7 +21,6 @@ from napari_lithium_alloy._napari.result_layers import (
 from napari_lithium_alloy.core.alloyed_images import Pair, progress_at
 from napari_lithium_alloy.core.complementarity import (
     ComplementarityParameters,
-    colocalization,
     local_agreement,
     windowed_pearson,
 )
@@ -29,6 +28,7 @@ from napari_lithium_alloy.core.curves import FIELD
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.pair_images import pair_images
+from napari_lithium_alloy.core.pair_table import colocalization
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.placements import Placements, site_placements
 from napari_lithium_alloy.core.progress import Work

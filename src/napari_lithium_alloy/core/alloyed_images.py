@@ -12,7 +12,9 @@ from napari_lithium_alloy.core.compared_maps import LEAST_PIXELS
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
+from napari_lithium_alloy.core.order_statistics import median_of, quantiles_of
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.row_blocks import in_order
 
 UNIFORM_SPREAD = 3.0
 """Onset spread, in units of its uncertainty, under which a step is called uniform."""
@@ -62,16 +64,13 @@ def alloyed_images(onset: OnsetMap, progresses: Sequence[float]) -> list[Float32
     base[onset.reason == OnsetReason.NEVER] = 0
     most = onset.amplitude + SURELY_SIGMAS * onset.amplitude_noise
     with np.errstate(invalid="ignore"):
-        still = most < np.median(onset.amplitude[reached]) / 2
+        still = most < np.float32(median_of(onset.amplitude[reached])) / 2
     base[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
     for progress in progresses:
         _check_progress(progress)
-    images = []
-    for at_s in np.quantile(times, list(progresses)).tolist():
-        image = base.copy()
-        image[reached] = times <= at_s
-        images.append(image)
-    return images
+    return [
+        np.where(reached, onset.onset_s <= at_s, base) for at_s in quantiles_of(times, progresses)
+    ]
 
 
 def _check_progress(progress: float) -> None:
@@ -109,12 +108,16 @@ def stage_images(
     cycle1_step1_onset.
     """
     parameters = parameters or ComplementarityParameters()
+    shares = [progress_at(parameters, moment) for moment in MOMENTS]
     images: dict[str, Float32Array] = {}
-    for key, onset in maps.items():
-        shares = [progress_at(parameters, moment) for moment in MOMENTS]
-        for moment, alloyed in zip(MOMENTS, alloyed_images(onset, shares), strict=True):
+
+    def regions(onset: OnsetMap) -> list[tuple[Float32Array, Float32Array]]:
+        return [(alloyed, 1 - alloyed) for alloyed in alloyed_images(onset, shares)]
+
+    for (key, onset), own in zip(maps.items(), in_order(regions, maps.values()), strict=True):
+        for moment, (alloyed, unalloyed) in zip(MOMENTS, own, strict=True):
             images[f"{key}_alloyed_{moment}"] = alloyed
-            images[f"{key}_unalloyed_{moment}"] = 1 - alloyed
+            images[f"{key}_unalloyed_{moment}"] = unalloyed
         images[f"{key}_onset"] = onset.onset_s
     return images
 

@@ -55,31 +55,61 @@ def block_correlations(
     numpy.ndarray
         Empty where fewer than 12 squares are left.
     """
-    there = _squares(valid.astype(float), side)
-    kept = there.mean(axis=1) >= 0.5
+    shape = valid.shape[0] // side, valid.shape[1] // side
+    window = valid[: shape[0] * side, : shape[1] * side]
+    inside = window.reshape(shape[0], side, shape[1], side).sum(axis=(1, 3)).ravel()
+    kept = inside >= 0.5 * side**2
     if kept.sum() < LEAST_BLOCKS:
         return np.empty(0)
-    mask = there[kept]
-    first, second = (_squares(np.where(valid, i - i[valid].mean(), 0), side)[kept] for i in (a, b))
-    orders = _orders(len(mask), n, seed)
-    if mask.all():
+    first, second = (_squares(i, valid, side)[kept] for i in (a, b))
+    orders = _orders(len(first), n, seed)
+    if (inside[kept] == side**2).all():
         # Each square is whole: its sums do not depend on what it comes to lie on.
-        xy = _in_orders([first @ second.T], orders)[0]
-        pixels, x, y, xx, yy = (float(i.sum()) for i in (mask, first, second, first**2, second**2))
+        xy = _in_orders([_products(first, second)], orders)[0]
+        pixels, x, y, xx, yy = (
+            float(i) for i in (first.size, first.sum(), second.sum(), *map(_power, (first, second)))
+        )
     else:
-        products = [
-            mask @ mask.T, first @ mask.T, mask @ second.T,
-            first**2 @ mask.T, mask @ (second**2).T, first @ second.T,
-        ]  # fmt: skip
-        pixels, x, y, xx, yy, xy = _in_orders(products, orders)
+        mask = _squares(np.ones(valid.shape), valid, side, less=0.0)[kept]
+        pixels, x, y, xx, yy, xy = _in_orders(_tables(mask, first, second), orders)
     spread = np.broadcast_to((xx - x * x / pixels) * (yy - y * y / pixels), xy.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spread > 0, (xy - x * y / pixels) / np.sqrt(spread), 0.0)
 
 
+def _power(squares: FloatArray) -> float:
+    return float(np.einsum("bi,bi->", squares, squares))
+
+
+def _tables(mask: FloatArray, first: FloatArray, second: FloatArray) -> list[FloatArray]:
+    """Of each square of one map on each of the other: pixels, sums, sums of squares, products.
+
+    Only squares that are not whole change the sums of those that come to lie on them.
+    """
+    some = np.flatnonzero(~mask.all(axis=1))
+    cut = np.ascontiguousarray(mask[some])
+    found = []
+    for values, of_first in (
+        (mask, True), (first, True), (second, False), (first**2, True), (second**2, False)
+    ):  # fmt: skip
+        table = np.repeat(values.sum(axis=1)[:, np.newaxis], len(mask), axis=1)
+        table[:, some] = _products(values, cut)
+        found.append(table if of_first else table.T)
+    return [*found, _products(first, second)]
+
+
+def _products(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(A, B) products of all rows of two tables."""
+    from napari_lithium_alloy.core.kernels.block_products import products_of_rows
+
+    out = np.empty((len(a), len(b)))
+    finish(by_rows(lambda rows: products_of_rows(a, b, rows, out), len(a), most=len(a)))
+    return out
+
+
 def _in_orders(products: list[FloatArray], orders: IntArray) -> FloatArray:
     """(K, n) sums of K tables of products over squares that lie on each other in each order."""
-    from napari_lithium_alloy.core.kernels.pair_sums import sums_in_orders
+    from napari_lithium_alloy.core.kernels.block_products import sums_in_orders
 
     tables, out = np.stack([i.ravel() for i in products]), np.empty((len(products), len(orders)))
     finish(by_rows(lambda some: sums_in_orders(tables, orders, some, out), len(orders), most=512))
@@ -94,10 +124,16 @@ def _orders(n_blocks: int, n: int, seed: int) -> IntArray:
     return np.asarray(places * n_blocks + orders, dtype=np.int32)
 
 
-def _squares(image: FloatArray, side: int) -> FloatArray:
-    """(B, side * side) the squares of an image; a remainder is left out."""
-    rows, columns = (n // side for n in image.shape)
-    window = image[: rows * side, : columns * side]
-    return np.asarray(
-        window.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side * side)
-    )
+def _squares(
+    image: FloatArray, valid: BoolArray, side: int, less: float | None = None
+) -> FloatArray:
+    """(B, side * side) the squares of a map less its mean, 0 where not valid.
+
+    A remainder is left out.
+    """
+    from napari_lithium_alloy.core.kernels.block_products import squares_of
+
+    less = float(image[valid].mean()) if less is None else less
+    out = np.empty(((valid.shape[0] // side) * (valid.shape[1] // side), side**2))
+    finish(by_rows(lambda some: squares_of(image, side, less, valid, some, out), len(out)))
+    return out

@@ -14,7 +14,9 @@ from scipy.stats import rankdata
 from skimage.filters import threshold_otsu
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import by_rows, in_order
 
 LEAST_SPREAD = 1e-12
 """Standard deviation, in units of the largest value, under which values are taken for equal."""
@@ -81,10 +83,10 @@ def coefficients(
         If the shapes differ, or the rule is "fixed" and no thresholds are given.
     """
     known = common_field(a, b, valid)
-    x, y = a[known].astype(float), b[known].astype(float)
-    if not x.size:
+    if not known.any():
         return Coefficients(reason="no pixel is known in both maps")
     reasons = []
+    x, y = in_order(lambda image: image[known].astype(float), (a, b))
     low, high = _thresholds(x, y, rule, thresholds)
     if not math.isfinite(low + high):
         reasons.append("Costes' thresholds need maps that agree (r > 0)")
@@ -93,6 +95,7 @@ def coefficients(
     r = pearson(x, y)
     if not math.isfinite(r):
         reasons.append("one of the maps is constant")
+    overlap, icq = in_order(lambda told: told(x, y), (overlap_coefficient, li_icq))
     return Coefficients(
         pearson_r=r,
         spearman_r=spearman(a[known], b[known]),
@@ -100,8 +103,8 @@ def coefficients(
         manders_m2=m2,
         threshold_a=low,
         threshold_b=high,
-        overlap=overlap_coefficient(x, y),
-        icq=li_icq(x, y),
+        overlap=overlap,
+        icq=icq,
         reason="; ".join(reasons),
     )
 
@@ -125,12 +128,32 @@ def common_field(a: FloatArray, b: FloatArray, valid: BoolArray | None) -> BoolA
 
 def pearson(a: FloatArray, b: FloatArray) -> float:
     """Pearson's r of two samples; NaN where one is constant."""
-    scaled = [_standardized(values) for values in (a, b)]
-    return float((scaled[0] * scaled[1]).mean()) if min(v.size for v in scaled) else math.nan
+    from napari_lithium_alloy.core.kernels.sample_sums import STRETCH, centred_products
+
+    (mean_a, largest_a), (mean_b, largest_b) = (_mean_and_size(values) for values in (a, b))
+    if not min(largest_a, largest_b) > 0:
+        return math.nan
+    means, scale = (mean_a, mean_b), (1 / largest_a, 1 / largest_b)
+    out = np.empty((-(-len(a) // STRETCH), 3))
+    work = by_rows(lambda some: centred_products(a, b, means, scale, some, out), len(out))
+    finish(work)
+    aa, bb, ab = (math.fsum(sums) for sums in out.T)
+    if min(aa, bb) <= len(a) * LEAST_SPREAD**2:
+        return math.nan
+    return ab / (math.sqrt(aa) * math.sqrt(bb))
 
 
-def _standardized(values: FloatArray) -> FloatArray:
-    """Of mean 0 and variance 1; empty where the values are equal but for rounding."""
+def _mean_and_size(values: FloatArray) -> tuple[float, float]:
+    """Mean, and the largest size of a value."""
+    from napari_lithium_alloy.core.kernels.sample_sums import STRETCH, sums_and_sizes
+
+    out = np.empty((-(-len(values) // STRETCH), 2))
+    finish(by_rows(lambda some: sums_and_sizes(values, some, out), len(out)))
+    return math.fsum(out[:, 0]) / len(values), float(out[:, 1].max())
+
+
+def standardized(values: FloatArray) -> FloatArray:
+    """Values of mean 0 and variance 1; empty where the values are equal but for rounding."""
     largest = float(np.abs(values).max())
     if not largest > 0:
         return np.empty(0)
@@ -167,7 +190,7 @@ def manders_reasons(
 
 def spearman(a: FloatArray, b: FloatArray) -> float:
     """Pearson's r of the ranks of two samples; NaN where one is constant."""
-    return pearson(ranks_of(a), ranks_of(b))
+    return pearson(*in_order(ranks_of, (a, b)))
 
 
 def ranks_of(values: FloatArray) -> FloatArray:
@@ -182,8 +205,13 @@ def ranks_of(values: FloatArray) -> FloatArray:
 
 
 def attainable_r(a: FloatArray, b: FloatArray, r: float) -> float:
-    """Largest |r| of r's sign that rearranging these values, given in order, could give."""
-    return abs(pearson(a, b if r >= 0 else b[::-1]))
+    """Largest |r| of r's sign that rearranging these values could give.
+
+    They are given in order, and `standardized`.
+    """
+    if not min(a.size, b.size):
+        return math.nan
+    return abs(float(np.einsum("i,i->", a, b if r >= 0 else b[::-1]))) / a.size
 
 
 def manders(
@@ -228,7 +256,8 @@ def _thresholds(
         return given
     if rule == "costes":
         return costes_thresholds(a, b)
-    return float(threshold_otsu(a)), float(threshold_otsu(b))
+    low, high = in_order(threshold_otsu, (a, b))
+    return float(low), float(high)
 
 
 def costes_thresholds(a: FloatArray, b: FloatArray) -> tuple[float, float]:

@@ -6,19 +6,20 @@ all pixels; under shifts and in blocks their sums over small squares stand for t
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
-from napari_lithium_alloy.core.colocalization import LEAST_SPREAD, common_field
-from napari_lithium_alloy.core.detrending import Trend, detrended
+from napari_lithium_alloy.core.colocalization import LEAST_SPREAD, common_field, standardized
+from napari_lithium_alloy.core.detrending import Detrend, Trend, degree_for
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import Rows, by_rows
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows, each
 from napari_lithium_alloy.core.shifts import ShiftedField, Shifts, cell_sums, correlation_length
 
 PROBE_PX = 384
@@ -31,6 +32,8 @@ CELLS_A_LENGTH = 3.0
 QUANTILES, BINS = 2**18, 2**16
 """Values of a map, in order, that stand for all of them, and bins in which they are ordered."""
 TINY = 1e-300
+LEAST_LEFT = 1e-10
+"""Of a map's largest value, under which what detrending leaves is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +46,46 @@ class Residual:
         (Y, X), 0 outside the field; float32 in a large one.
     power : float
         Sum of squares.
+    largest : float
+        Largest size of a value.
     ordered : numpy.ndarray
-        Its values in the field from the lowest on, or means of equally many of them.
-    sums : dict of int to numpy.ndarray
-        What is known of its sums over squares, by their side.
+        Its values in the field from the lowest on, or means of equally many of them, of mean 0
+        and variance 1; empty where they are all the same.
     """
 
     image: FloatArray
     power: float
+    largest: float
     ordered: FloatArray
-    sums: dict[int, FloatArray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, image: FloatArray, power: float, ordered: FloatArray) -> Residual:
+        """From its values in order."""
+        largest = float(np.abs(ordered[[0, -1]]).max())
+        return cls(image, power, largest, standardized(ordered))
+
+
+@dataclass(frozen=True, eq=False)
+class InCells:
+    """A map without its trend, in squares of a field.
+
+    Attributes
+    ----------
+    means : numpy.ndarray
+        (H, W) in the squares that count, else 0.
+    kept : float
+        Share of its power that these have.
+    spectrum, own : numpy.ndarray
+        Transform of its sums, and its products with itself under all shifts.
+    length_px : float
+        Its correlation length.
+    """
+
+    means: FloatArray
+    kept: float
+    spectrum: FloatArray
+    own: FloatArray
+    length_px: float
 
 
 class Field:
@@ -73,11 +106,42 @@ class Field:
         self.n = int(np.count_nonzero(self.common))
         self._fineness: dict[str, tuple[float, float] | None] = {}
         self._largest_of: dict[str, float] = {}
+        self._pearson: dict[tuple[str, str], float] = {}
         self._residuals: dict[tuple[str, int], Residual] = {}
         self._trends: dict[int, Trend] = {}
-        self._pixels_in: dict[int, FloatArray] = {}
         self._shifted: dict[int, ShiftedField] = {}
-        self._own: dict[tuple[str, int, int], tuple[FloatArray, FloatArray, float]] = {}
+        self._in_cells: dict[tuple[str, int, int], InCells] = {}
+
+    def prepare(self, pairs: Sequence[tuple[str, str]], detrend: Detrend) -> None:
+        """Find what maps bring to all these pairs, of several maps at the same time."""
+        names = sorted({name for pair in pairs for name in pair})
+        _ = self._probe
+        each(self._measure, names)
+        each(lambda pair: self.pearson(*pair), pairs)
+        wanted: dict[tuple[str, int], set[int]] = {}
+        for a, b in pairs:
+            if math.isfinite(self.pearson(a, b)):
+                degree, cell = self.trend_and_cell(a, b, detrend)
+                for name in (a, b):
+                    wanted.setdefault((name, degree), set()).add(cell)
+        each(self._trend, sorted({degree for _, degree in wanted}))
+        each(self._shifted_by, sorted(set().union(*wanted.values())))
+
+        def find(key: tuple[str, int]) -> None:
+            if self.residual(*key).largest > LEAST_LEFT:
+                for cell in wanted[key]:
+                    self.in_cells(*key, cell)
+
+        each(find, sorted(wanted))
+
+    def _measure(self, name: str) -> None:
+        self._fineness_of(name)
+        self._largest(name)
+
+    def trend_and_cell(self, a: str, b: str, detrend: Detrend) -> tuple[int, int]:
+        """Degree of the trend that two maps allow, and the side of the squares."""
+        samples, _, longer = self.fineness(a, b)
+        return degree_for(detrend, samples), self.cell_for(longer)
 
     @property
     def large(self) -> bool:
@@ -96,13 +160,13 @@ class Field:
         return min(samples), min(lengths), max(lengths)
 
     @cached_property
-    def _probe(self) -> tuple[tuple[slice, ...], BoolArray, ShiftedField]:
+    def _probe(self) -> tuple[tuple[slice, ...], Trend, ShiftedField]:
         window = tuple(
             slice((n - m) // 2, (n + m) // 2)
             for n, m in ((n, min(n, PROBE_PX)) for n in self.common.shape)
         )
         some = self.common[window]
-        return window, some, ShiftedField(some)
+        return window, Trend(some, 2), ShiftedField(some)
 
     def _fineness_of(self, name: str) -> tuple[float, float] | None:
         if name not in self._fineness:
@@ -110,11 +174,12 @@ class Field:
         return self._fineness[name]
 
     def _measured_fineness(self, name: str) -> tuple[float, float] | None:
-        window, some, field = self._probe
+        window, trend, field = self._probe
+        some = trend.valid
         image = np.asarray(self.images[name][self.box][window], dtype=float)
         if some.sum() <= LEAST_PIXELS or float(np.ptp(image[some])) == 0:
             return None
-        left = detrended(image / max(float(np.abs(image[some]).max()), TINY), some, 2)
+        left = trend.taken_from(image / max(float(np.abs(image[some]).max()), TINY))
         power = float((left**2).sum())
         if power == 0:
             return None
@@ -124,6 +189,11 @@ class Field:
 
     def pearson(self, a: str, b: str) -> float:
         """Pearson's r of two maps as they are; NaN where one is constant."""
+        if (a, b) not in self._pearson:
+            self._pearson[a, b] = self._pearson_of(a, b)
+        return self._pearson[a, b]
+
+    def _pearson_of(self, a: str, b: str) -> float:
         from napari_lithium_alloy.core.kernels.pair_sums import pair_sums
 
         x, y = (np.asarray(self.images[name][self.box]) for name in (a, b))
@@ -149,19 +219,22 @@ class Field:
             self._largest_of[name] = max(float(out.max()), TINY)
         return self._largest_of[name]
 
+    def _trend(self, degree: int) -> Trend:
+        if degree not in self._trends:
+            self._trends[degree] = Trend(self.common, degree)
+        return self._trends[degree]
+
     def residual(self, name: str, degree: int) -> Residual:
         """A map without its trend; scaled, which r does not see."""
         if (name, degree) not in self._residuals:
-            if degree not in self._trends:
-                self._trends[degree] = Trend(self.common, degree)
-            trend, scale = self._trends[degree], 1 / self._largest(name)
+            trend, scale = self._trend(degree), 1 / self._largest(name)
             image = np.asarray(self.images[name][self.box])
             if self.large:
                 left, power, ends = trend.left_of(image, scale)
-                found = Residual(left, power, _nearly_ordered(left, self.common, ends))
+                found = Residual.of(left, power, _nearly_ordered(left, self.common, ends))
             else:
                 left = trend.taken_from(image.astype(float) * scale)
-                found = Residual(left, float(np.vdot(left, left)), np.sort(left[self.common]))
+                found = Residual.of(left, float(np.vdot(left, left)), np.sort(left[self.common]))
             self._residuals[name, degree] = found
         return self._residuals[name, degree]
 
@@ -177,50 +250,37 @@ class Field:
             self._shifted[cell] = ShiftedField(self.common, cell)
         return self._shifted[cell]
 
-    def _own_of(self, name: str, degree: int, cell: int) -> tuple[FloatArray, FloatArray, float]:
-        """Transform of a map's cells, its products with itself, and its correlation length."""
+    def in_cells(self, name: str, degree: int, cell: int) -> InCells:
+        """A map without its trend in squares."""
         key = name, degree, cell
-        if key not in self._own:
+        if key not in self._in_cells:
             residual, field = self.residual(name, degree), self._shifted_by(cell)
-            spectrum = field.spectrum(self._sums(residual, cell), residual.power)
+            sums = cell_sums(residual.image, cell).astype(float)
+            spectrum = field.spectrum(sums, residual.power)
             own = field.own(spectrum)
-            self._own[key] = spectrum, own, correlation_length(own, field.overlap, field.length)
-        return self._own[key]
+            length = correlation_length(own, field.overlap, field.length)
+            means, kept = self._means(residual, sums, cell)
+            self._in_cells[key] = InCells(means, kept, spectrum, own, length)
+        return self._in_cells[key]
 
-    def shifts(self, a: str, b: str, degree: int, cell: int) -> tuple[Shifts, list[float]]:
-        """One map against the other under all shifts, and their correlation lengths."""
-        (x, own_x, length_x), (y, own_y, length_y) = (
-            self._own_of(name, degree, cell) for name in (a, b)
-        )
-        shifts = self._shifted_by(cell).shifts((x, y), (own_x, own_y))
-        return shifts, [length_x, length_y]
-
-    def cells(
-        self, residuals: tuple[Residual, Residual], cell: int
-    ) -> tuple[FloatArray, FloatArray, BoolArray, float]:
-        """Means of two maps over squares, which squares count, and the share of power they keep."""
+    def _means(self, residual: Residual, sums: FloatArray, cell: int) -> tuple[FloatArray, float]:
         if cell == 1:
-            return residuals[0].image, residuals[1].image, self.common, 1.0
+            return residual.image, 1.0
         pixels = self._pixels(cell)
-        there = pixels >= cell**2 / 2
-        means, kept = [], 1.0
-        for residual in residuals:
-            mean = np.where(there, self._sums(residual, cell) / np.maximum(pixels, 1), 0)
-            kept *= float((mean**2 * pixels).sum()) / residual.power
-            means.append(mean)
-        return means[0], means[1], there, math.sqrt(kept)
+        means = np.where(self.counting(cell), sums / np.maximum(pixels, 1), 0)
+        return means, float((means**2 * pixels).sum()) / residual.power
+
+    def shifts(self, a: InCells, b: InCells, cell: int) -> Shifts:
+        """One map against the other under all shifts."""
+        return self._shifted_by(cell).shifts((a.spectrum, b.spectrum), (a.own, b.own))
+
+    def counting(self, cell: int) -> BoolArray:
+        """(H, W) squares that count: at least half of them is in the field."""
+        return self.common if cell == 1 else np.asarray(self._pixels(cell) >= cell**2 / 2)
 
     def _pixels(self, cell: int) -> FloatArray:
         """How many pixels of the field each square holds."""
-        if cell not in self._pixels_in:
-            self._pixels_in[cell] = cell_sums(self.common.astype(float), cell)
-        return self._pixels_in[cell]
-
-    def _sums(self, residual: Residual, cell: int) -> FloatArray:
-        """Sums of a map over squares."""
-        if cell not in residual.sums:
-            residual.sums[cell] = cell_sums(residual.image, cell).astype(float)
-        return residual.sums[cell]
+        return self._shifted_by(cell).pixels
 
 
 def _nearly_ordered(
@@ -271,16 +331,24 @@ class ComparedMaps:
         self._fields: dict[frozenset[bytes], Field | None] = {}
 
     def field(self, a: str, b: str) -> Field | None:
-        """The pixels known in both; None without any. The last two fields are kept."""
-        key = frozenset(self._known_of(name) for name in (a, b))
+        """The pixels known in both; None without any. The last field is kept."""
+        key = self.key(a, b)
         if key not in self._fields:
-            while len(self._fields) > 1:
-                del self._fields[next(iter(self._fields))]
-            common = common_field(self.images[a], self.images[b], self.valid)
-            self._fields[key] = Field(self.images, common) if common.any() else None
+            self._fields.clear()
+            self._fields[key] = self._field(a, b)
         return self._fields[key]
 
-    def _known_of(self, name: str) -> bytes:
+    def _field(self, a: str, b: str) -> Field | None:
+        common = common_field(self.images[a], self.images[b], self.valid)
+        return Field(self.images, common) if common.any() else None
+
+    def key(self, a: str, b: str) -> frozenset[bytes]:
+        """The same for all pairs that have the same pixels in common."""
+        return frozenset(self.known_of(name) for name in (a, b))
+
+    def known_of(self, name: str) -> bytes:
+        """What tells images with other known pixels apart."""
         if name not in self._known:
-            self._known[name] = np.packbits(np.isfinite(self.images[name])).tobytes()
+            known = np.packbits(np.isfinite(self.images[name]))
+            self._known[name] = hashlib.blake2b(known.tobytes(), digest_size=16).digest()
         return self._known[name]

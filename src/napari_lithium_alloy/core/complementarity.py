@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 from scipy.stats import t as student_t
 
@@ -18,21 +16,20 @@ from napari_lithium_alloy.core.colocalization import (
     common_field,
 )
 from napari_lithium_alloy.core.compared_maps import (
+    LEAST_LEFT,
     LEAST_PIXELS,
     ComparedMaps,
     Field,
+    InCells,
     Residual,
     sum_of_products,
 )
-from napari_lithium_alloy.core.counted_pairs import CountedPairs
 from napari_lithium_alloy.core.covariance_model import spread_factor
-from napari_lithium_alloy.core.detrending import Detrend, degree_for
+from napari_lithium_alloy.core.detrending import Detrend
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.placements import Placements
-from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.shifts import Shifts
-from napari_lithium_alloy.core.tables import conform
+from napari_lithium_alloy.core.shifts import Shifts, usable_null
 
 LEAST_EFFECTIVE = 8.0
 """Effective samples below which r has no null."""
@@ -46,10 +43,8 @@ LEAST_WINDOW = 0.25
 """Share of a window that must be known."""
 TOO_SMALL = "the field is too small against the maps' correlation length for a null"
 TOO_SCATTERED = "the pixels compared are too scattered for shifts to leave half of them in common"
-LEAST_LEFT = 1e-10
-"""Of a map's largest value, under which what detrending leaves is rounding."""
-ONLY_TREND = "without the trend across the field nothing is left of one map"
 UNIFORM = "is uniform: its onset spread is under 3 times its uncertainty"
+ONLY_TREND = "without the trend across the field nothing is left of one map"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +153,8 @@ class _Prepared:
     residuals: tuple[Residual, Residual]
     degree: int
     cell: int
+    cells: tuple[InCells, InCells]
     shifts: Shifts
-    lengths: list[float]
 
     @property
     def first(self) -> FloatArray:
@@ -170,6 +165,11 @@ class _Prepared:
     def second(self) -> FloatArray:
         """(Y, X) the second map, 0 outside."""
         return self.residuals[1].image
+
+    @property
+    def lengths(self) -> list[float]:
+        """Correlation lengths of both."""
+        return [c.length_px for c in self.cells]
 
     @property
     def r(self) -> float:
@@ -190,20 +190,18 @@ def _prepared(
 
     None where nothing but rounding is left of one of them.
     """
-    samples, _, longer = field.fineness(*names)
-    degree = degree_for(parameters.detrend, samples)
+    degree, cell = field.trend_and_cell(*names, parameters.detrend)
     first, second = (field.residual(name, degree) for name in names)
-    if min(float(np.abs(r.ordered[[0, -1]]).max()) for r in (first, second)) <= LEAST_LEFT:
+    if min(first.largest, second.largest) <= LEAST_LEFT:
         return None
-    cell = field.cell_for(longer)
-    shifts, lengths = field.shifts(*names, degree, cell)
+    one, other = (field.in_cells(name, degree, cell) for name in names)
     return _Prepared(
         field=field,
         residuals=(first, second),
         degree=degree,
         cell=cell,
-        shifts=shifts,
-        lengths=lengths,
+        cells=(one, other),
+        shifts=field.shifts(one, other, cell),
     )
 
 
@@ -298,22 +296,29 @@ def _judged(
     found: Correlation, maps: _Prepared, parameters: ComplementarityParameters
 ) -> Correlation:
     """The same r with its nulls."""
+    from napari_lithium_alloy.core.kernels.shifted import mean_square, quantile_of
+
     r, length, shifts = found.pearson_r, found.length_px, maps.shifts
-    usable = shifts.enough & (shifts.length > length)
-    null = shifts.correlation[usable]
     if found.n_effective < LEAST_EFFECTIVE:
-        return _with(found, reason=TOO_SMALL)
+        return with_changes(found, reason=TOO_SMALL)
+    null = usable_null(shifts, length)
     if not null.size:
-        return _with(found, reason=TOO_SCATTERED)
-    null = null * math.sqrt(1 / (found.n_effective - 1) / float(np.mean(null**2)))
-    most = float(np.quantile(np.abs(null), 0.95))
+        return with_changes(found, reason=TOO_SCATTERED)
+    scale = math.sqrt(1 / (found.n_effective - 1) / mean_square(null))
+    null *= scale
+    most = quantile_of(null, 0.95)
     independent = null.size * (shifts.cell / max(length, 1.0)) ** 2
     side = max(1, round(block_side(maps.field.common.shape, length) / maps.cell))
-    first, second, there, kept = maps.field.cells(maps.residuals, maps.cell)
-    blocks = kept * block_correlations(
-        first, second, there, side, n=parameters.n_permutations, seed=parameters.seed
+    one, other = maps.cells
+    blocks = math.sqrt(one.kept * other.kept) * block_correlations(
+        one.means,
+        other.means,
+        maps.field.counting(maps.cell),
+        side,
+        n=parameters.n_permutations,
+        seed=parameters.seed,
     )
-    return _with(
+    return with_changes(
         found,
         null_low=-most,
         null_high=most,
@@ -333,7 +338,8 @@ def _placed_p(maps: _Prepared, placements: Placements, r: float) -> float:
     return share_beyond(null, r) if null.size else math.nan
 
 
-def _with(found: Correlation, **more: object) -> Correlation:
+def with_changes(found: Correlation, **more: object) -> Correlation:
+    """The same but for some of it."""
     return Correlation(**{**vars(found), **more})
 
 
@@ -434,77 +440,3 @@ def windowed_pearson(
 
 def _constant(a: FloatArray, b: FloatArray, common: BoolArray) -> bool:
     return any(float(np.ptp(image[common])) == 0 for image in (a, b))
-
-
-def colocalization(
-    images: Mapping[str, FloatArray],
-    pairs: Sequence[tuple[str, str]],
-    parameters: ComplementarityParameters | None = None,
-    *,
-    uniform: Sequence[str] = (),
-    valid: BoolArray | None = None,
-    region: str = "field",
-    placements: Mapping[str, Placements] | None = None,
-) -> Work[pd.DataFrame]:
-    """The table `colocalization`: r of each pair with its nulls, and further coefficients.
-
-    Parameters
-    ----------
-    images : mapping of str to (Y, X) array
-    pairs : sequence of (str, str)
-        Names in `images`.
-    parameters : ComplementarityParameters, optional
-    uniform : sequence of str
-        Steps (beginnings of image names) that alloyed uniformly; r with them is NaN.
-    valid : (Y, X) bool array, optional
-        The field, or a drawn region.
-    region : str
-        What that is called in the table.
-    placements : mapping of str to Placements, optional
-        Of masks of nucleation sites, by their names.
-    """
-    parameters = parameters or ComplementarityParameters()
-    rows: list[dict[str, object]] = []
-    known: dict[tuple[str, str], Correlation] = {}
-    maps, counted = ComparedMaps(images, valid), CountedPairs(images, valid)
-    for i, (a, b) in enumerate(pairs):
-        flat = [key for key in uniform if a.startswith(f"{key}_") or b.startswith(f"{key}_")]
-        row: dict[str, object] = {"a": a, "b": b, "region": region}
-        if flat:
-            rows.append(row | {"pearson_r": math.nan, "reason": f"{flat[0]} {UNIFORM}"})
-        else:
-            (first, one), (second, other) = (_alloyed(name, images) for name in (a, b))
-            if (first, second) not in known:
-                sites = placements or {}
-                one_map, mask = (second, first) if first in sites else (first, second)
-                known[first, second] = correlate_pair(
-                    maps, one_map, mask, parameters, placements=sites.get(mask)
-                )
-            found = known[first, second]
-            found = found if one is other else mirrored(found)
-            further = counted.coefficients(
-                a, b, rule=parameters.thresholds, thresholds=parameters.fixed_thresholds
-            )
-            reasons = [text for text in (found.reason, further.reason) if text]
-            told = {"reason": "; ".join(dict.fromkeys(reasons))}
-            rows.append(row | vars(further) | vars(found) | told)
-        yield i + 1, len(pairs)
-    return conform("colocalization", pd.DataFrame(rows))
-
-
-def _alloyed(name: str, images: Mapping[str, FloatArray]) -> tuple[str, bool]:
-    """The alloyed region that unalloyed pixels are the complement of, and whether they are."""
-    alloyed = name.replace("_unalloyed_", "_alloyed_")
-    reverse = alloyed != name and alloyed in images
-    return (alloyed, True) if reverse else (name, False)
-
-
-def mirrored(found: Correlation) -> Correlation:
-    """The same with one map's sign reversed, as of a region in place of its complement."""
-    return _with(
-        found,
-        pearson_r=-found.pearson_r,
-        r_with_trend=-found.r_with_trend,
-        null_low=-found.null_high,
-        null_high=-found.null_low,
-    )

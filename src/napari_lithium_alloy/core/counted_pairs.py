@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
 from napari_lithium_alloy.core.colocalization import (
@@ -14,11 +15,15 @@ from napari_lithium_alloy.core.colocalization import (
     manders_reasons,
     pearson_of_sums,
 )
+from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import each, in_order
 
 MOST_LEVELS = 4
 BINS = 256
-Coded = tuple[FloatArray, IntArray]
+WORD = 64
+Bits = NDArray[np.uint64]
+Coded = tuple[FloatArray, Bits]
 
 
 class CountedPairs:
@@ -35,6 +40,30 @@ class CountedPairs:
         self.images, self.valid = images, valid
         self._coded: dict[str, Coded | None] = {}
 
+    def all_coefficients(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        rule: ThresholdRule = "otsu",
+        thresholds: tuple[float, float] | None = None,
+    ) -> Work[dict[tuple[str, str], Coefficients]]:
+        """All coefficients of pairs, several at the same time."""
+        each(self._code, sorted({name for pair in pairs for name in pair}))
+        found: dict[tuple[str, str], Coefficients] = {}
+
+        def of(pair: tuple[str, str]) -> Coefficients:
+            return self.coefficients(*pair, rule=rule, thresholds=thresholds)
+
+        few = [pair for pair in pairs if None not in map(self._code, pair)]
+        for pair, one in zip(few, in_order(of, few), strict=True):
+            found[pair] = one
+            yield len(found), len(pairs)
+        for pair in pairs:
+            if pair not in found:  # each takes all threads
+                found[pair] = of(pair)
+                yield len(found), len(pairs)
+        return found
+
     def coefficients(
         self,
         a: str,
@@ -44,44 +73,45 @@ class CountedPairs:
         thresholds: tuple[float, float] | None = None,
     ) -> Coefficients:
         """All coefficients of two of the images."""
-        first, second = (self._code(name) for name in (a, b))
         given = thresholds if rule == "fixed" else None
         told = rule == "otsu" or given is not None
-        if told and first is not None and second is not None and _alike(first, second):
-            return _of_counts(first, second, self._counts(first, second), given)
+        if told and np.shape(self.images[a]) == np.shape(self.images[b]):
+            first, second = (self._code(name) for name in (a, b))
+            if first is not None and second is not None:
+                return _of_counts(first[0], second[0], _counts(first[1], second[1]), given)
         return coefficients(
             self.images[a], self.images[b], valid=self.valid, rule=rule, thresholds=thresholds
         )
 
     def _code(self, name: str) -> Coded | None:
-        """The image's values and which each pixel has; None where there are many."""
-        from napari_lithium_alloy.core.kernels.pair_sums import code_levels
+        """The image's values and, as bits, where each of them is; None where there are many."""
+        from napari_lithium_alloy.core.kernels.pair_sums import mark_levels
 
         if name not in self._coded:
             image = np.asarray(self.images[name])
-            levels, codes = np.empty(MOST_LEVELS), np.empty(image.shape, np.uint8)
-            n = code_levels(image, levels, codes)
-            self._coded[name] = (levels[:n], codes) if n >= 0 else None
+            valid = np.ones(image.shape, bool) if self.valid is None else self.valid
+            words = -(-image.shape[1] // WORD)
+            bits = np.zeros((MOST_LEVELS, len(image), words), np.uint64)
+            levels = np.empty(MOST_LEVELS)
+            n = mark_levels(image, valid, levels, bits)
+            self._coded[name] = (levels[:n], bits[:n].copy()) if n >= 0 else None
         return self._coded[name]
 
-    def _counts(self, first: Coded, second: Coded) -> IntArray:
-        from napari_lithium_alloy.core.kernels.pair_sums import count_pairs
 
-        counts = np.zeros((len(first[0]), len(second[0])), np.int64)
-        valid = np.ones(first[1].shape, bool) if self.valid is None else self.valid
-        count_pairs(first[1], second[1], valid, counts)
-        return counts
-
-
-def _alike(first: Coded, second: Coded) -> bool:
-    return first[1].shape == second[1].shape
+def _counts(first: Bits, second: Bits) -> IntArray:
+    """Pixels with each value of one and each of the other."""
+    counts = [[int(np.bitwise_count(one & other).sum()) for other in second] for one in first]
+    return np.array(counts, dtype=np.int64).reshape(len(first), len(second))
 
 
 def _of_counts(
-    first: Coded, second: Coded, counts: IntArray, thresholds: tuple[float, float] | None
+    first: FloatArray,
+    second: FloatArray,
+    counts: IntArray,
+    thresholds: tuple[float, float] | None,
 ) -> Coefficients:
     i, j = np.nonzero(counts)
-    x, y, w = first[0][i], second[0][j], counts[i, j].astype(float)
+    x, y, w = first[i], second[j], counts[i, j].astype(float)
     if not len(w):
         return Coefficients(reason="no pixel is known in both maps")
     low, high = thresholds or (_otsu(x, w), _otsu(y, w))

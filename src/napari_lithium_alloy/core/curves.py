@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,10 @@ from napari_lithium_alloy.core.tables import conform
 FIELD = "field"
 """Name of the whole field among the regions."""
 LN_10 = float(np.log(10))
+AT_ONCE = 16
+"""Frames that are gone through together, where they are mapped."""
+Windows = Callable[[slice, slice, slice], NDArray[Any]]
+"""Reads rows and columns of some frames, of one where they are not mapped."""
 
 
 def region_curves(
@@ -78,18 +81,19 @@ def region_curves(
         window = region.window(shape)
         apertures.append(_Aperture(reference, window, region.inside(window) & field[window]))
     n = recording.n_frames
-    read, factor = yield from part(
-        _source(recording, reference, apertures, with_field), 0, n, 2 * n
-    )
+    work = _source(recording, reference, apertures, with_field)
+    read, factor, at_hand = yield from part(work, 0, n, 2 * n)
     values = np.full((n, len(names), 4), np.nan)
 
     def look(frames: tuple[int, int]) -> None:
-        for t in range(*frames):
-            for i, aperture in enumerate(apertures):
-                if aperture.n_pixels:
-                    values[t, i] = aperture.means(read(t, *aperture.window), factor[t])
+        some = slice(*frames)
+        for i, aperture in enumerate(apertures):
+            if aperture.n_pixels:
+                counts = read(some, *aperture.window)
+                values[some, i] = aperture.means(counts, factor[some], with_spread=with_spread)
 
-    yield from part(by_rows(look, n, most=16), n, 2 * n, 2 * n)
+    most = AT_ONCE if at_hand else 1
+    yield from part(by_rows(look, n, most=most), n, 2 * n, 2 * n)
     epi = recording.mode == "epi"
     unknown = np.full(values.shape[:2], np.nan)
     columns = {
@@ -112,20 +116,19 @@ def region_curves(
 
 def _source(
     recording: Recording, reference: Reference, apertures: Sequence[_Aperture], with_field: bool
-) -> Work[tuple[Window, FloatArray]]:
-    """What reads windows of a frame, and (T,) by what their light is multiplied."""
+) -> Work[tuple[Windows, FloatArray, bool]]:
+    """What reads windows of frames, (T,) by what their light is multiplied, and if it is mapped."""
     same: FloatArray = np.ones(recording.n_frames)
-    if recording.mapped is not None:
-        return recording.read, same
     light = recording.light(reference.dark)
     if light is not None:
-        for aperture in apertures:
-            aperture.see(light.dark)
-        return (lambda t, y, x: light.counts[t, y, x]), light.factor.astype(float)
-    if with_field:
-        return recording.read, same
-    kept = yield from kept_reader(recording, [a.window for a in apertures if a.n_pixels])
-    return kept, same
+        if recording.mapped is None:
+            for aperture in apertures:
+                aperture.see(light.dark)
+        return (lambda t, y, x: light.counts[t, y, x]), light.factor.astype(float), True
+    read: Window = recording.read
+    if not with_field:
+        read = yield from kept_reader(recording, [a.window for a in apertures if a.n_pixels])
+    return (lambda t, y, x: read(t.start, y, x)[np.newaxis]), same, False
 
 
 class _Aperture:
@@ -157,23 +160,27 @@ class _Aperture:
         self._dark = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
         self._dark += dark[self.window] if isinstance(dark, np.ndarray) else dark
 
-    def means(self, counts: NDArray[Any], factor: float) -> tuple[float, float, float, float]:
-        """Mean counts, ratio to the reference and absorbance, and SD of the ratio's logarithm.
+    def means(self, counts: NDArray[Any], factor: FloatArray, *, with_spread: bool) -> FloatArray:
+        """(T, 4) mean counts, ratio to the reference, absorbance, and SD of the ratio's logarithm.
 
         Light is what exceeds the dark counts times the factor.
         """
         from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 
-        sums = aperture_sums(compilable(counts), self._dark, self._weight)
-        light, weighted, logarithm, squares, n_lit = sums
-        nan = float("nan")
-        mean = logarithm / n_lit if n_lit else nan
-        variance = max(squares / n_lit - mean**2, 0.0) if n_lit else nan
-        return (
-            factor * light / self.n_pixels + self._mean_dark,
-            factor * weighted / self._n_known if self._n_known else nan,
-            -(mean + math.log(factor)) / LN_10,
-            variance**0.5,
+        sums = np.empty((len(counts), 5))
+        aperture_sums(compilable(counts), self._dark, self._weight, with_spread, sums)
+        light, weighted, logarithm, squares, n_lit = sums.T
+        n_lit = np.where(n_lit > 0, n_lit, np.nan)
+        mean = logarithm / n_lit
+        spread = np.sqrt(np.maximum(squares / n_lit - mean**2, 0.0))
+        return np.stack(
+            [
+                factor * light / self.n_pixels + self._mean_dark,
+                factor * weighted / (self._n_known or np.nan),
+                -(mean + np.log(factor)) / LN_10,
+                spread if with_spread else np.full(len(counts), np.nan),
+            ],
+            axis=1,
         )
 
 

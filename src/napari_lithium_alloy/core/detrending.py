@@ -7,6 +7,7 @@ own structures takes hardly any of them, and all of a trend.
 
 from __future__ import annotations
 
+import functools
 import math
 from functools import partial
 from typing import Literal
@@ -58,6 +59,28 @@ def trend_basis(valid: BoolArray, degree: int) -> FloatArray:
     return np.asarray(np.linalg.qr(rows[y][:, i] * columns[x][:, j])[0])
 
 
+@functools.cache
+def _products_of_legendre(degree: int) -> FloatArray:
+    """(K, K, 2 degree + 1) products of two Legendre polynomials, as sums of such."""
+    one = np.eye(degree + 1)
+    found = np.zeros((degree + 1, degree + 1, 2 * degree + 1))
+    for i, a in enumerate(one):
+        for j, b in enumerate(one):
+            product = np.polynomial.legendre.legmul(a, b)
+            found[i, j, : len(product)] = product
+    return found
+
+
+def _moments(valid: BoolArray, degree: int) -> FloatArray:
+    """(K, K) sums over a field of products of Legendre polynomials of row and column."""
+    from napari_lithium_alloy.core.kernels.residuals import moments_of_rows
+
+    rows, columns = (_legendre(n, degree) for n in valid.shape)
+    along, whole = np.empty((len(valid), degree + 1)), columns.sum(axis=0)
+    finish(by_rows(lambda some: moments_of_rows(valid, columns, whole, some, along), len(valid)))
+    return np.asarray(np.einsum("ym,yn->mn", rows, along))
+
+
 class Trend:
     """Least-squares polynomials over one field.
 
@@ -68,13 +91,13 @@ class Trend:
         self.valid = valid
         self.rows, self.columns = (_legendre(n, degree) for n in valid.shape)
         self.terms = _terms(degree)
-        by_rows, by_columns = (
-            np.einsum("ni,nk->nik", v, v).reshape(len(v), -1) for v in (self.rows, self.columns)
-        )
-        of_pairs = by_rows.T @ valid.astype(float) @ by_columns
         k = degree + 1
+        moments = _moments(valid, 2 * degree)
+        products = _products_of_legendre(degree)
         row, column = (np.array(powers) for powers in self.terms)
-        self.gram = of_pairs[k * row[:, np.newaxis] + row, k * column[:, np.newaxis] + column]
+        of_rows = products[row[:, np.newaxis], row]
+        of_columns = products[column[:, np.newaxis], column]
+        self.gram = np.einsum("abm,mn,abn->ab", of_rows, moments, of_columns, optimize=False)
         self.table = np.zeros((k, k))
 
     def taken_from(self, image: FloatArray) -> FloatArray:

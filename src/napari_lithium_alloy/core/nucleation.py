@@ -105,11 +105,15 @@ def change_image(
     n = max(1, min(parameters.averaged_frames, len(frames) // 2))
     level = dark_level(recording) if dark is None else dark
     darkens = parameters.polarity != "brightens"
-    before, after = (
-        np.mean([log_light(recording, int(t), level, darkens=darkens) for t in some], axis=0)
-        for some in (frames[:n], frames[-n:])
+    lights = in_order(
+        lambda t: log_light(recording, int(t), level, darkens=darkens),
+        [*frames[:n], *frames[-n:]],
     )
-    change = np.asarray(after - before, dtype=np.float32)
+    sums = np.zeros((2, *recording.field_shape), dtype=np.float32)
+    for i, light in enumerate(lights):
+        sums[i // n] += light
+    sums /= np.float32(n)
+    change: Float32Array = sums[1] - sums[0]
     return np.abs(change - np.median(change)) if parameters.polarity == "either" else change
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,21 +112,24 @@ def _drawn(
     sites_px: FloatArray, places: IntArray, width: int, n: int, rng: np.random.Generator
 ) -> list[FloatArray]:
     """The same n times, on pixels by their flat indices."""
-    from napari_lithium_alloy.core.kernels.laplacians import too_near
+    from napari_lithium_alloy.core.kernels.placing import put
 
-    def drawn(k: int) -> FloatArray:
-        row, column = np.divmod(places[rng.integers(len(places), size=k)], width)
-        return np.stack([row, column], axis=1) + rng.uniform(-0.5, 0.5, (k, 2))
-
-    apart, found = _least_distance(sites_px), []
+    apart, count = 0.999 * _least_distance(sites_px), len(sites_px)
+    height = int(places.max()) // width + 1 if count and n else 1
+    side = max(apart, math.sqrt(height * width / max(count, 1)), 1.0)
+    columns = int(width / side) + 1
+    first, following = np.empty((int(height / side) + 1) * columns, int), np.empty(count, int)
+    found: list[FloatArray] = []
     for _ in range(n):
-        centres = drawn(len(sites_px))
-        for _ in range(MOST_ROUNDS):
-            order = np.argsort(centres[:, 0], kind="stable")
-            again = np.flatnonzero(too_near(centres, order, 0.999 * apart))
+        centres, again = np.empty((count, 2)), np.arange(count)
+        first[:] = -1
+        for _ in range(1 + MOST_ROUNDS):
             if not len(again):
                 break
-            centres[again] = drawn(len(again))
+            pixels = places[rng.integers(len(places), size=len(again))]
+            aside = rng.uniform(-0.5, 0.5, (len(again), 2))
+            grid = first, following, columns
+            again = put(again, pixels, aside, width, side, apart, centres, grid)
         found.append(centres)
     return found
 

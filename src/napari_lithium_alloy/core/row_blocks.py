@@ -73,6 +73,24 @@ def in_order(
         wait(waiting)
 
 
+def both(one: Callable[[], Result], other: Callable[[], Item]) -> tuple[Result, Item]:
+    """What two functions that let other threads run give, made at the same time."""
+    if _is_one_of_them():
+        return one(), other()
+    task = _threads(os.getpid(), thread_count()).submit(other)
+    try:
+        return one(), task.result()
+    finally:
+        task.cancel()
+        wait([task])
+
+
+def each(function: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Call a function that lets other threads run with each item."""
+    for _ in in_order(function, items):
+        pass
+
+
 _limit: int | None = None
 _NAME = "rows-"
 
@@ -89,6 +107,11 @@ def use_threads(n: int | None) -> None:
 def thread_count() -> int:
     """Threads that this process works in."""
     return processors() if _limit is None else _limit
+
+
+def free_threads() -> int:
+    """Threads that work called here may use: in one of the threads, that one."""
+    return 1 if _is_one_of_them() else thread_count()
 
 
 def _is_one_of_them() -> bool:

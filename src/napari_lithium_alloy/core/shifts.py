@@ -18,7 +18,7 @@ from scipy import fft
 
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import by_rows, thread_count
+from napari_lithium_alloy.core.row_blocks import by_rows, free_threads
 
 LEAST_OVERLAP = 0.5
 """Smallest share of the field two maps must keep in common under a shift."""
@@ -74,8 +74,9 @@ class Shifts:
 
 
 def _spread(a: FloatArray, b: FloatArray, overlap: FloatArray, cell: int) -> float:
-    enough = overlap >= LEAST_OVERLAP * overlap[0, 0]
-    return cell**2 * float((a * b / np.maximum(overlap, 1))[enough].sum())
+    from napari_lithium_alloy.core.kernels.shifted import spread_of
+
+    return cell**2 * float(spread_of(a, b, overlap, LEAST_OVERLAP * float(overlap[0, 0])))
 
 
 def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -85,12 +86,16 @@ def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def transformed(image: FloatArray, padded: tuple[int, ...]) -> FloatArray:
     """Fourier transform of an image with zeros around it."""
-    return np.asarray(fft.rfft2(image, s=padded, workers=thread_count()))
+    return np.asarray(fft.rfft2(image, s=padded, workers=free_threads()))
 
 
 def crossed(first: FloatArray, second: FloatArray, padded: tuple[int, ...]) -> FloatArray:
     """Sums of products of one image with the other under every shift, from their transforms."""
-    return np.asarray(fft.irfft2(first * np.conj(second), s=padded, workers=thread_count()))
+    from napari_lithium_alloy.core.kernels.shifted import cross_power
+
+    power = np.empty_like(first)
+    cross_power(first, second, power)
+    return np.asarray(fft.irfft2(power, s=padded, workers=free_threads(), overwrite_x=True))
 
 
 def shift_lengths(padded: tuple[int, ...]) -> FloatArray:
@@ -121,11 +126,11 @@ class ShiftedField:
     """
 
     def __init__(self, valid: BoolArray, cell: int = 1) -> None:
-        pixels = cell_sums(valid.astype(float), cell) / cell
-        self.cell, self.padded = cell, padded_shape(pixels.shape)
-        mask = transformed(pixels, self.padded)
+        self.pixels = cell_sums(valid, cell).astype(float)
+        self.cell, self.padded = cell, padded_shape(self.pixels.shape)
+        mask = transformed(self.pixels / cell, self.padded)
         self.overlap = np.round(crossed(mask, mask, self.padded))
-        self.overlap[~within_half(pixels.shape, self.padded)] = 0
+        self.overlap[~within_half(self.pixels.shape, self.padded)] = 0
         self.scale = np.sqrt(self.overlap[0, 0] / np.maximum(self.overlap, 1))
         self.length = cell * shift_lengths(self.padded)
 
@@ -154,10 +159,10 @@ class ShiftedField:
         )
 
 
-def cell_sums(image: FloatArray, cell: int) -> FloatArray:
+def cell_sums(image: FloatArray | BoolArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:
-        return image
+        return np.asarray(image)
     from napari_lithium_alloy.core.kernels.images import sums_of_cells
 
     out = np.empty([n // cell for n in image.shape])
@@ -167,9 +172,21 @@ def cell_sums(image: FloatArray, cell: int) -> FloatArray:
 
 def correlation_length(own: FloatArray, overlap: FloatArray, length: FloatArray) -> float:
     """Shift at which a map's own correlation has first fallen to 1/e, pixels."""
-    ring = np.round(length).astype(int)
-    products, pixels = (np.bincount(ring.ravel(), v.ravel()) for v in (own, overlap))
+    from napari_lithium_alloy.core.kernels.shifted import sums_in_rings
+
+    sums = np.zeros((2, int(length.max()) + 2))
+    sums_in_rings(own, overlap, length, sums)
+    products, pixels = sums
     known = pixels > 0
     profile = np.where(known, products / np.maximum(pixels, 1), np.nan)
     below = np.flatnonzero(profile < profile[0] / math.e)
     return float(below[0]) if below.size else float(np.flatnonzero(known)[-1])
+
+
+def usable_null(shifts: Shifts, longer_px: float) -> FloatArray:
+    """(n,) sizes of r under shifts that leave enough in common, and are longer than that."""
+    from napari_lithium_alloy.core.kernels.shifted import usable_sizes
+
+    out, limits = np.empty(shifts.correlation.size), (LEAST_OVERLAP * shifts.n_px, longer_px)
+    n = usable_sizes(shifts.correlation, shifts.overlap, shifts.length, limits, out)
+    return out[:n]

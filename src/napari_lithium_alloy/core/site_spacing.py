@@ -81,13 +81,13 @@ def site_spacing(
     places, rng = np.flatnonzero(film), np.random.default_rng(seed)
     farthest = min(FARTHEST * math.sqrt(len(places) / len(sites)), min(film.shape) / 4)
     edges = np.linspace(0, farthest, BINS + 1)
-    overlap = _overlap_px(film, math.ceil(farthest) + 1)
+    weights = _weights(film, math.ceil(farthest) + 1)
     patterns = [sites, *(_anywhere(places, film.shape[1], len(sites), rng) for _ in range(n))]
     k, nearest = np.empty((n + 1, BINS + 1)), np.empty((n + 1, len(sites)))
 
     def fill(some: Rows) -> None:
         for i in range(*some):
-            k[i], nearest[i] = _near(patterns[i], edges, overlap, len(places))
+            k[i], nearest[i] = _near(patterns[i], edges, weights, len(places))
 
     finish(by_rows(fill, n + 1, most=16))
     means = nearest.mean(axis=1)
@@ -118,6 +118,11 @@ def _rings(k: FloatArray, edges: FloatArray) -> FloatArray:
     return np.asarray(rings[:, 1 + SKIPPED - RING // 2 :])
 
 
+def _weights(film: BoolArray, reach: int) -> FloatArray:
+    """Of a pair, by its step: it counts twice, over the area in which such a pair could lie."""
+    return np.asarray(2 / np.maximum(_overlap_px(film, reach), 1.0))
+
+
 def _overlap_px(film: BoolArray, reach: int) -> FloatArray:
     """Area that a field has in common with itself shifted by up to so many whole pixels.
 
@@ -136,13 +141,13 @@ def _overlap_px(film: BoolArray, reach: int) -> FloatArray:
 
 
 def _near(
-    sites: FloatArray, edges: FloatArray, overlap: FloatArray, area_px: int
+    sites: FloatArray, edges: FloatArray, weights: FloatArray, area_px: int
 ) -> tuple[FloatArray, FloatArray]:
     """(K + 1,) Ripley's K at the edges, squared pixels, and (N,) distances to the nearest site."""
     from napari_lithium_alloy.core.kernels.spacing import near_pairs
 
     n, order = len(sites), np.argsort(sites[:, 0], kind="stable")
     counts, nearest, ordered = np.zeros(len(edges) - 1), np.full(n, np.inf), np.empty(n)
-    near_pairs(np.ascontiguousarray(sites[order]), edges, overlap, counts, nearest)
+    near_pairs(np.ascontiguousarray(sites[order]), edges, weights, counts, nearest)
     ordered[order] = nearest
     return np.concatenate([[0.0], np.cumsum(counts)]) * area_px**2 / (n * (n - 1)), ordered

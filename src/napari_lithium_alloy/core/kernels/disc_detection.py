@@ -14,6 +14,8 @@ Floats = NDArray[np.float32]
 Rows = tuple[int, int]
 _FAST = {"reassoc", "contract", "nsz"}
 _HIGH_BITS = 16
+_LOW_BITS = np.uint32(31 - _HIGH_BITS)
+_STRETCH = 64
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -102,16 +104,9 @@ def laplacian(image: Floats, weights: Floats, rows: Rows, out: Floats) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _middle(sizes: Floats, limit: np.float32) -> tuple[float, int]:
-    """Median of the sizes up to a limit, and how many there are."""
+def _middle(sizes: Floats, counts: NDArray[np.int64], n: int) -> float:
+    """Median of the n lowest sizes, of which so many share their first bits."""
     bits = sizes.view(np.uint32)
-    counts = np.zeros(2**_HIGH_BITS, np.int64)
-    shift = np.uint32(31 - _HIGH_BITS)
-    n = 0
-    for i in range(len(sizes)):
-        if sizes[i] <= limit:
-            counts[bits[i] >> shift] += 1
-            n += 1
     first, last, below = (n - 1) // 2, n // 2, 0
     total, low, high = 0, -1, -1
     for k in range(len(counts)):
@@ -123,27 +118,36 @@ def _middle(sizes: Floats, limit: np.float32) -> tuple[float, int]:
             break
     found, m = np.empty(counts[low : high + 1].sum(), np.float32), 0
     for i in range(len(sizes)):
-        if low <= (bits[i] >> shift) <= high and sizes[i] <= limit:
+        if low <= (bits[i] >> _LOW_BITS) <= high:
             found[m] = sizes[i]
             m += 1
     found.sort()
-    return 0.5 * (float(found[first - below]) + float(found[last - below])), n
+    return 0.5 * (float(found[first - below]) + float(found[last - below]))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _number_up_to(sizes: Floats, limit: np.float32) -> np.int64:
+    n = np.uint32(0)
+    for i in range(len(sizes)):
+        n += np.uint32(sizes[i] <= limit)
+    return np.int64(n)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def clipped_noise(values: Floats, to_sd: float, most: float, rounds: int) -> float:
     """Standard deviation about 0, from medians, of what is not so many of it away."""
     sizes = np.abs(values)
-    limit, noise = np.float32(np.inf), 0.0
+    bits, counts = sizes.view(np.uint32), np.zeros(2**_HIGH_BITS, np.int64)
+    for i in range(len(sizes)):
+        counts[bits[i] >> _LOW_BITS] += 1
+    inside, limit, noise = len(sizes), np.float32(np.inf), 0.0
     for _ in range(rounds):
-        middle, n = _middle(sizes, limit)
-        noise = to_sd * middle
-        nearer, inside = np.float32(most * noise), 0
-        for i in range(len(sizes)):
-            inside += sizes[i] <= min(nearer, limit)
-        if inside == n:
+        noise = to_sd * _middle(sizes, counts, inside)
+        limit = min(np.float32(most * noise), limit)
+        fewer = _number_up_to(sizes, limit)
+        if fewer == inside:
             break
-        limit = min(nearer, limit)
+        inside = fewer
     return noise
 
 
@@ -161,24 +165,12 @@ def _is_highest(answer: Floats, k: int, y: int, x: int) -> bool:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _mark_row(
-    three: tuple[Floats, Floats, Floats],
-    film: NDArray[np.bool_],
-    lowest: np.float32,
-    out: NDArray[np.uint8],
-) -> None:
-    """Mark what may be highest; all is compared, as without a branch the loop is vectors."""
-    above, row, below = three
-    last = len(row) - 1
-    for x in range(len(row)):
-        value = row[x]
-        out[x] = film[x] & (value >= lowest) & (value >= above[x]) & (value >= below[x])
-    left, right = row[:last], row[1:]
-    first, second = out[:last], out[1:]
-    for x in range(last):
-        second[x] &= right[x] >= left[x]
-    for x in range(last):
-        first[x] &= left[x] >= right[x]
+def _any_over(values: Floats, lowest: np.float32) -> bool:
+    """Whether a value reaches another; all are looked at, as without a branch that is quick."""
+    n = np.uint32(0)
+    for x in range(len(values)):
+        n += np.uint32(values[x] >= lowest)
+    return bool(n > 0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -187,18 +179,25 @@ def peaks_over(
 ) -> NDArray[np.int32]:
     """(N, 3) scale, row and column of film where no neighbour, in scale too, answers more.
 
-    `least` is what each scale answers at least.
+    `least` is what each scale answers at least: few pixels do.
     """
     found, n = np.empty((64, 3), np.int32), 0
-    height, width = film.shape
-    marks = np.empty(width, np.uint8)
+    width = film.shape[1]
     for k in range(len(answer)):
         lowest = np.float32(least[k])
         for y in range(rows[0], rows[1]):
-            image, above, below = answer[k], max(y - 1, 0), min(y + 1, height - 1)
-            _mark_row((image[above], image[y], image[below]), film[y], lowest, marks)
-            for x in range(width):
-                if marks[x] and _is_highest(answer, k, y, x):
+            row = answer[k, y]
+            for begin in range(0, width, _STRETCH):
+                end = min(begin + _STRETCH, width)
+                if not _any_over(row[begin:end], lowest):
+                    continue
+                for x in range(begin, end):
+                    value = row[x]
+                    beside = max(row[max(x - 1, 0)], row[min(x + 1, width - 1)])
+                    if value < lowest or value < beside or not film[y, x]:
+                        continue
+                    if not _is_highest(answer, k, y, x):
+                        continue
                     if n == len(found):
                         longer = np.empty((2 * n, 3), np.int32)
                         longer[:n] = found
@@ -229,6 +228,12 @@ def refine_peaks(answer: Floats, peaks: NDArray[np.int32], out: NDArray[np.float
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _add_times(values: Floats, factor: np.float32, out: Floats) -> None:
+    for x in range(len(out)):
+        out[x] += factor * values[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _smooth_part(image: Floats, weights: Floats, corner: tuple[int, int], out: Floats) -> None:
     """A part of a picture convolved with a Gaussian, of which half is given."""
     half = len(weights) - 1
@@ -236,18 +241,21 @@ def _smooth_part(image: Floats, weights: Floats, corner: tuple[int, int], out: F
         half -= 1
     height, width = image.shape
     line = np.empty(out.shape[1] + 2 * half, np.float32)
+    left = max(corner[1] - half, 0)
+    right = min(corner[1] + out.shape[1] + half, width)
+    begin = left - corner[1] + half
+    inside = line[begin : begin + right - left]
     for i in range(out.shape[0]):
+        inside[:] = 0
+        for j in range(-half, half + 1):
+            row = image[mirrored(corner[0] + i + j, height)]
+            _add_times(row[left:right], weights[abs(j)], inside)
         for c in range(len(line)):
-            column = mirrored(corner[1] + c - half, width)
-            total = np.float32(0)
-            for j in range(-half, half + 1):
-                total += weights[abs(j)] * image[mirrored(corner[0] + i + j, height), column]
-            line[c] = total
-        for c in range(out.shape[1]):
-            total = np.float32(0)
-            for j in range(-half, half + 1):
-                total += weights[abs(j)] * line[c + half + j]
-            out[i, c] = total
+            if not begin <= c < begin + right - left:
+                line[c] = line[mirrored(corner[1] + c - half, width) - corner[1] + half]
+        out[i] = 0
+        for j in range(-half, half + 1):
+            _add_times(line[half + j :], weights[abs(j)], out[i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

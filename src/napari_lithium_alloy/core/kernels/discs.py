@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Runs = NDArray[np.int32]
 
 
@@ -27,10 +28,12 @@ def paint_discs(centres: Doubles, radii: Doubles, mask: NDArray[np.float32]) -> 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _list_runs(
-    centres: Doubles, radii: Doubles, shape: tuple[int, int], out: NDArray[np.int64]
-) -> int:
-    """Runs of pixels in each row of each disc, as first pixel x 2^20 + length; how many."""
-    n = 0
+    centres: Doubles, radii: Doubles, shape: tuple[int, int], begin: Ints, out: Runs
+) -> None:
+    """(M, 2) first and last column of the runs of all discs, by rows; where each row's end.
+
+    `begin` holds in: where those of each row begin.
+    """
     for i in range(len(centres)):
         y, x, r = centres[i, 0], centres[i, 1], radii[i]
         for row in range(max(0, int(y - r) - 1), min(shape[0], int(y + r) + 2)):
@@ -41,30 +44,37 @@ def _list_runs(
             left = max(math.ceil(x - half), 0)
             right = min(math.floor(x + half), shape[1] - 1)
             if right >= left:
-                out[n] = (np.int64(row * shape[1] + left) << 20) + right - left + 1
-                n += 1
-    return n
+                k = begin[row]
+                while k > 0 and out[k - 1, 0] > left and out[k - 1, 2] == row:
+                    out[k] = out[k - 1]
+                    k -= 1
+                out[k, 0], out[k, 1], out[k, 2] = left, right, row
+                begin[row] += 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def disc_runs(centres: Doubles, radii: Doubles, shape: tuple[int, int]) -> Runs:
     """(M, 2) flat index of the first pixel of each run in any disc, and that after its last."""
-    most = 0
+    begin = np.zeros(shape[0] + 1, np.int64)
     for i in range(len(centres)):
-        most += 2 * int(radii[i]) + 5
-    listed = np.empty(most, np.int64)
-    n = _list_runs(centres, radii, shape, listed)
-    listed = np.sort(listed[:n])
-    out, k = np.empty((n, 2), np.int32), -1
-    for i in range(n):
-        first = listed[i] >> 20
-        end = first + (listed[i] & 1048575)
-        if k >= 0 and first <= out[k, 1] and first // shape[1] == out[k, 0] // shape[1]:
-            out[k, 1] = max(out[k, 1], end)
-        else:
-            k += 1
-            out[k, 0], out[k, 1] = first, end
-    return out[: k + 1].copy()
+        y, r = centres[i, 0], radii[i]
+        for row in range(max(0, int(y - r) - 1), min(shape[0], int(y + r) + 2)):
+            begin[row + 1] += 1
+    begin = np.cumsum(begin)
+    listed = np.full((begin[-1], 3), -1, np.int32)
+    starts = begin.copy()
+    _list_runs(centres, radii, shape, begin, listed)
+    out, n = np.empty((len(listed), 2), np.int32), 0
+    for row in range(shape[0]):
+        opened = n
+        for k in range(starts[row], begin[row]):
+            first, end = row * shape[1] + listed[k, 0], row * shape[1] + listed[k, 1] + 1
+            if n > opened and first <= out[n - 1, 1]:
+                out[n - 1, 1] = max(out[n - 1, 1], end)
+            else:
+                out[n, 0], out[n, 1] = first, end
+                n += 1
+    return out[:n].copy()
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -113,11 +123,13 @@ def sums_in_band(
     last = image.shape[1]
     sums = np.empty((bottom - top, last + 1))
     _running_sums(image, (top, bottom), sums)
+    above = band[0] - corner[0] - top
     for d in range(len(begin)):
-        total = 0.0
+        total, y, origin = 0.0, above, band[0] * width + corner[1]
         for i in range(begin[d, 0], begin[d, 1]):
-            row = runs[i, 0] // width
-            y, origin = row - corner[0] - top, row * width + corner[1]
+            while runs[i, 0] >= origin - corner[1] + width:
+                origin += width
+                y += 1
             if 0 <= y < len(sums):
                 left = min(max(runs[i, 0] - origin, 0), last)
                 right = min(max(runs[i, 1] - origin, 0), last)

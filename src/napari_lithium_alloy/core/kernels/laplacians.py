@@ -34,24 +34,3 @@ def spaced(
             at = row * columns + column
             following[i], first[at] = first[at], i
     return kept
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def too_near(
-    places: NDArray[np.float64], order: NDArray[np.int64], apart: float
-) -> NDArray[np.bool_]:
-    """Which places lie within a distance of one that comes before them.
-
-    `order` is that of their rows.
-    """
-    near = np.zeros(len(places), np.bool_)
-    for a in range(len(order)):
-        i = order[a]
-        for b in range(a + 1, len(order)):
-            j = order[b]
-            dy, dx = places[j, 0] - places[i, 0], places[j, 1] - places[i, 1]
-            if dy > apart:
-                break
-            if dy * dy + dx * dx <= apart * apart:
-                near[max(i, j)] = True
-    return near

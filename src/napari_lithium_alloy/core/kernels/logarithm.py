@@ -24,8 +24,8 @@ def _series() -> tuple[np.float32, ...]:
 
 
 _C0, _C1, _C2, _C3, _C4, _C5, _C6 = _series()
-_TWO_THIRDS_BITS = np.float32(2 / 3).view(np.int32)
-_EXPONENT_BITS = np.int32(-(2**23))
+TWO_THIRDS_BITS = np.float32(2 / 3).view(np.int32)
+EXPONENT_BITS = np.int32(-(2**23))
 _LN_2_A_BIT = np.float32(np.log(2) / 2**23)
 _ONE = np.float32(1)
 
@@ -38,7 +38,7 @@ def log32(value: np.float32) -> np.float32:
     instructions, which one that calls the library's logarithm does not.
     """
     bits = np.float32(value).view(np.int32)
-    exponent = np.int32((bits - _TWO_THIRDS_BITS) & _EXPONENT_BITS)
+    exponent = np.int32((bits - TWO_THIRDS_BITS) & EXPONENT_BITS)
     f = np.int32(bits - exponent).view(np.float32) - _ONE
     series = _C0 + f * (_C1 + f * (_C2 + f * (_C3 + f * (_C4 + f * (_C5 + f * _C6)))))
     return np.float32(exponent) * _LN_2_A_BIT + f * series

@@ -8,7 +8,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-UNKNOWN = 255
 _FAST = {"reassoc", "contract", "nsz"}
 
 
@@ -68,51 +67,44 @@ def largest_in_rows(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def code_levels(image: NDArray[Any], levels: NDArray[np.float64], codes: NDArray[np.uint8]) -> int:
-    """Number each pixel by its value; how many values there are, or -1 where too many."""
+def mark_levels(
+    image: NDArray[Any],
+    valid: NDArray[np.bool_],
+    levels: NDArray[np.float64],
+    bits: NDArray[np.uint64],
+) -> int:
+    """Mark the pixels of each value; how many values there are, or -1 where too many.
+
+    Parameters
+    ----------
+    image : (Y, X) array
+    valid : (Y, X) bool array
+        Others are not marked.
+    levels : (K,) float64 array
+        Out: the values, as they come.
+    bits : (K, Y, W) uint64 array
+        In: 0; out: a bit a pixel.
+    """
     n = 0
+    one = np.uint64(1)
+    words = np.zeros(len(levels), np.uint64)
     for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            value = image[y, x]
-            codes[y, x] = UNKNOWN
-            if not np.isfinite(value):
-                continue
+        for word in range(bits.shape[2]):
+            words[:] = 0
+            begin = 64 * word
+            for x in range(begin, min(begin + 64, image.shape[1])):
+                value = image[y, x]
+                if not (valid[y, x] and np.isfinite(value)):
+                    continue
+                k = 0
+                while k < n and levels[k] != value:
+                    k += 1
+                if k == n:
+                    if n == len(levels):
+                        return -1
+                    levels[n] = value
+                    n += 1
+                words[k] |= one << np.uint64(x - begin)
             for k in range(n):
-                if levels[k] == value:
-                    codes[y, x] = k
-                    break
-            else:
-                if n == len(levels):
-                    return -1
-                levels[n] = value
-                codes[y, x] = n
-                n += 1
+                bits[k, y, word] = words[k]
     return n
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def count_pairs(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], valid: NDArray[np.bool_], counts: NDArray[np.int64]
-) -> None:
-    """Count the pixels of each pair of values."""
-    for y in range(a.shape[0]):
-        for x in range(a.shape[1]):
-            if valid[y, x] and a[y, x] != UNKNOWN and b[y, x] != UNKNOWN:
-                counts[a[y, x], b[y, x]] += 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def sums_in_orders(
-    tables: NDArray[np.float64],
-    orders: NDArray[np.int32],
-    rows: tuple[int, int],
-    out: NDArray[np.float64],
-) -> None:
-    """Sums of each table's values at the places that each row of orders names."""
-    for k in range(len(tables)):
-        table = tables[k]
-        for i in range(rows[0], rows[1]):
-            total = 0.0
-            for b in range(orders.shape[1]):
-                total += table[orders[i, b]]
-            out[k, i] = total

@@ -6,46 +6,106 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_BITS = 11
-_MASK = np.uint32(2**_BITS - 1)
+_MOST_BITS, _COUNTED_BITS = 12, 16
 _SIGN, _ALL = np.uint32(2**31), np.uint32(2**32 - 1)
+Keys = NDArray[np.uint32]
+Order = NDArray[np.int32]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def order_of(values: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Indices of finite values from the lowest to the highest, equal ones as they come."""
-    n = len(values)
+def _keys(values: NDArray[np.float32], out: Keys) -> np.uint32:
+    """Whole numbers in the order of finite values, from 0 on; the highest."""
     bits = (values + np.float32(0)).view(np.uint32)  # no zero is negative
-    keys, order = np.empty((2, n), np.uint32), np.empty((2, n), np.int32)
-    counts = np.zeros((3, 2**_BITS), np.int64)
-    for i in range(n):
+    low, high = _ALL, np.uint32(0)
+    for i in range(len(values)):
         key = np.uint32(bits[i] ^ (_ALL if bits[i] & _SIGN else _SIGN))
-        keys[0, i] = key
+        out[i] = key
+        low, high = min(low, key), max(high, key)
+    for i in range(len(values)):
+        out[i] -= low
+    return np.uint32(high - low)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _pass(
+    keys: Keys, order: Order, digit: tuple[int, int], new_keys: Keys, new_order: Order
+) -> None:
+    """Sort by one digit, of (bits below it, bits), equal ones as they come."""
+    shift, mask = np.uint32(digit[0]), np.uint32(2 ** digit[1] - 1)
+    counts = np.zeros(2 ** digit[1], np.int64)
+    for i in range(len(keys)):
+        counts[(keys[i] >> shift) & mask] += 1
+    begin = np.cumsum(counts) - counts
+    for i in range(len(keys)):
+        key = keys[i]
+        at = begin[(key >> shift) & mask]
+        begin[(key >> shift) & mask] += 1
+        new_keys[at] = key
+        new_order[at] = order[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def sorted_keys(values: NDArray[np.float32]) -> tuple[Keys, Order]:
+    """Keys and indices of finite values from the lowest to the highest, equal ones as they come."""
+    n = len(values)
+    keys, order = np.empty((2, n), np.uint32), np.empty((2, n), np.int32)
+    highest, bits = int(_keys(values, keys[0])) if n else 0, 1
+    while 2**bits <= highest:
+        bits += 1
+    passes = -(-bits // _MOST_BITS)
+    each = -(-bits // passes)
+    for i in range(n):
         order[0, i] = i
-        for p in range(3):
-            counts[p, (key >> np.uint32(_BITS * p)) & _MASK] += 1
-    for p in range(3):
-        begin = np.cumsum(counts[p]) - counts[p]
+    for p in range(passes):
         now, then = p % 2, (p + 1) % 2
-        for i in range(n):
-            key = keys[now, i]
-            digit = (key >> np.uint32(_BITS * p)) & _MASK
-            at = begin[digit]
-            begin[digit] += 1
-            keys[then, at] = key
-            order[then, at] = order[now, i]
-    out: NDArray[np.int32] = order[1]
-    return out
+        _pass(keys[now], order[now], (p * each, each), keys[then], order[then])
+    return keys[passes % 2], order[passes % 2]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def order_of(values: NDArray[np.float32]) -> Order:
+    """Indices of finite values from the lowest to the highest, equal ones as they come."""
+    order: Order = sorted_keys(values)[1]
+    return order
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def average_ranks(values: NDArray[np.float32], out: NDArray[np.float64]) -> None:
     """Ranks of finite values from 1; equal ones share the mean of theirs."""
-    order, n, first = order_of(values), len(values), 0
+    keys, order = sorted_keys(values)
+    n, first = len(values), 0
     while first < n:
         last = first + 1
-        while last < n and values[order[last]] == values[order[first]]:
+        while last < n and keys[last] == keys[first]:
             last += 1
         for i in range(first, last):
             out[order[i]] = 0.5 * (first + 1 + last)
         first = last
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def values_in_order(values: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Those of finite values that have some places, from 0 on and rising, in their order.
+
+    Values are counted by the first bits in which they differ; few are then sorted.
+    """
+    keys = np.empty(len(values), np.uint32)
+    highest, shift = _keys(values, keys), np.uint32(0)
+    while (highest >> shift) >> np.uint32(_COUNTED_BITS):
+        shift += np.uint32(1)
+    counts = np.zeros(2**_COUNTED_BITS, np.int64)
+    for i in range(len(keys)):
+        counts[keys[i] >> shift] += 1
+    up_to = np.cumsum(counts)
+    wanted = np.searchsorted(up_to, places, side="right")
+    out = np.empty(len(places), np.float32)
+    for p in range(len(places)):
+        k, n = wanted[p], 0
+        some = np.empty(counts[k], np.float32)
+        for i in range(len(keys)):
+            if (keys[i] >> shift) == k:
+                some[n] = values[i]
+                n += 1
+        some.sort()
+        out[p] = some[places[p] - up_to[k] + counts[k]]
+    return out

@@ -49,6 +49,29 @@ def _finish_row(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def moments_of_rows(
+    field: NDArray[np.bool_], columns: Doubles, whole: Doubles, rows: Rows, out: Doubles
+) -> None:
+    """(Y, K) sums of (X, K) polynomials over each row of a field; `whole` are those of all of it.
+
+    Where most of a row is in the field, what is not is taken from the whole.
+    """
+    for y in range(rows[0], rows[1]):
+        inside = 0
+        for x in range(field.shape[1]):
+            inside += field[y, x]
+        most = 2 * inside > field.shape[1]
+        sign = -1.0 if most else 1.0
+        out[y] = 0.0
+        if most:
+            out[y] = whole
+        for x in range(field.shape[1]):
+            if field[y, x] != most:
+                for k in range(columns.shape[1]):
+                    out[y, k] += sign * columns[x, k]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def project_rows(
     image: NDArray[Any],
     common: NDArray[np.bool_],

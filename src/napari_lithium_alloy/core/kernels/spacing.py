@@ -29,10 +29,10 @@ def pair_counts(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _bin(value: float, edges: NDArray[np.float64]) -> int:
-    """Which of the even bins a value is in; the last holds its upper edge."""
+def _bin(value: float, edges: NDArray[np.float64], scale: float) -> int:
+    """Which of the even bins, so many to a unit, a value is in; the last holds its upper edge."""
     bins = len(edges) - 1
-    k = min(int(value / edges[-1] * bins), bins - 1)
+    k = min(int(value * scale), bins - 1)
     if value < edges[k]:
         return k - 1
     return k + 1 if k < bins - 1 and value >= edges[k + 1] else k
@@ -42,13 +42,11 @@ def _bin(value: float, edges: NDArray[np.float64]) -> int:
 def near_pairs(
     sites: NDArray[np.float64],
     edges: NDArray[np.float64],
-    overlap: NDArray[np.float64],
+    weights: NDArray[np.float64],
     counts: NDArray[np.float64],
     nearest: NDArray[np.float64],
 ) -> None:
-    """Add pairs of sites to even bins of distance, and the distance of each to the nearest.
-
-    Each pair counts 2 over the overlap at its step, at least 1; negative steps wrap.
+    """Add weights of pairs of sites to even bins of distance; the distance of each to the nearest.
 
     Parameters
     ----------
@@ -56,23 +54,26 @@ def near_pairs(
         In the order of their rows.
     edges : (K + 1,) float64 array
         Of the bins, evenly from 0.
-    overlap : (H, W) float64 array
+    weights : (H, W) float64 array
+        Of a pair, by its step; negative ones wrap.
     counts : (K,) float64 array
         Out.
     nearest : (N,) float64 array
         In: inf; out.
     """
     n, last = len(sites), edges[-1]
+    scale = (len(edges) - 1) / last
     for i in range(n):
         for j in range(i + 1, n):
             dy, dx = sites[j, 0] - sites[i, 0], sites[j, 1] - sites[i, 1]
             if dy > last:
                 break
+            if abs(dx) > last:
+                continue
             away = math.sqrt(dy * dy + dx * dx)
             nearest[i], nearest[j] = min(nearest[i], away), min(nearest[j], away)
             if away <= last:
-                k = _bin(away, edges)
-                counts[k] += 2 / max(overlap[int(np.rint(dy)), int(np.rint(dx))], 1.0)
+                counts[_bin(away, edges, scale)] += weights[int(np.rint(dy)), int(np.rint(dx))]
     for i in range(n):
         if nearest[i] > last:
             for j in range(n):
@@ -81,9 +82,15 @@ def near_pairs(
                     nearest[i] = min(nearest[i], away)
 
 
+_AROUND = ((0, 0), (-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+"""Steps to the squares in which others of the counted pairs may be, the nearest first: most places
+that are not free are told by them. A square's side is the farthest distance counted."""
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _cell(y: float, x: float, side: float, columns: int) -> int:
-    return int((y + 0.5) / side) * columns + int((x + 0.5) / side)
+    """Number of a square; those around the field stay empty."""
+    return int((y + 0.5) / side + 1) * columns + int((x + 0.5) / side) + 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -97,23 +104,24 @@ def _count(
     edges2: NDArray[np.float64],
     change: NDArray[np.int64],
 ) -> bool:
-    """Add pairs of a place with sites of other clumps to `change`; False where one is too near."""
+    """Add pairs of a place with sites of other clumps to `change`; False where one is too near.
+
+    `change` holds pairs that are too near, those of each bin, and all others: without branches
+    they are counted fastest.
+    """
     first, following, side, columns = cells
-    rows = len(first) // columns
-    row, column = int((at[0] + 0.5) / side), int((at[1] + 0.5) / side)
-    for r in range(max(row - 1, 0), min(row + 2, rows)):
-        for c in range(max(column - 1, 0), min(column + 2, columns)):
-            k = first[r * columns + c]
-            while k >= 0:
-                square = (at[0] - sites[k, 0]) ** 2 + (at[1] - sites[k, 1]) ** 2
-                if clump[k] != own and square < edges2[-1]:
-                    if square < edges2[0]:
-                        return False
-                    b = 0
-                    while square >= edges2[b + 1]:
-                        b += 1
-                    change[b] += sign
-                k = following[k]
+    middle, last = _cell(at[0], at[1], side, columns), len(edges2)
+    for step in _AROUND:
+        k = first[middle + step[0] * columns + step[1]]
+        while k >= 0:
+            square = (at[0] - sites[k, 0]) ** 2 + (at[1] - sites[k, 1]) ** 2
+            b = 0
+            for e in range(last):
+                b += square >= edges2[e]
+            change[b if clump[k] != own else last] += sign
+            k = following[k]
+        if change[0] != 0:
+            return False
     return True
 
 
@@ -142,8 +150,8 @@ def _changed(
 def _within(
     counts: NDArray[np.int64], change: NDArray[np.int64], bounds: NDArray[np.int64]
 ) -> bool:
-    for k in range(len(counts)):  # noqa: SIM110 - numba knows no all() of a generator
-        if not bounds[0, k] <= counts[k] + change[k] <= bounds[1, k]:
+    for k in range(len(counts)):
+        if not bounds[0, k] <= counts[k] + change[k + 1] <= bounds[1, k]:
             return False
     return True
 
@@ -178,16 +186,19 @@ def _propose(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _weight_ratio(
-    old: NDArray[np.float64], new: NDArray[np.float64], weight: NDArray[np.float32]
+    was: NDArray[np.float32],
+    new: NDArray[np.float64],
+    weight: NDArray[np.float32],
+    will: NDArray[np.float32],
 ) -> float:
-    """Weights of the new places over those of the old; 0 where one is not on film."""
+    """Weights of the new places, put into `will`, over the old; 0 where one is not on film."""
     ratio = 1.0
-    for j in range(len(old)):
+    for j in range(len(new)):
         row, column = math.floor(new[j, 0] + 0.5), math.floor(new[j, 1] + 0.5)
         if not (0 <= row < weight.shape[0] and 0 <= column < weight.shape[1]):
             return 0.0
-        was = weight[math.floor(old[j, 0] + 0.5), math.floor(old[j, 1] + 0.5)]
-        ratio *= weight[row, column] / was
+        will[j] = weight[row, column]
+        ratio *= will[j] / was[j]
     return ratio
 
 
@@ -251,37 +262,40 @@ def walk(
     """
     np.random.seed(seed)
     sites = start.copy()
-    counts, change = pair_counts(sites, clump, edges2), np.zeros(len(edges2) - 1, np.int64)
+    counts, change = pair_counts(sites, clump, edges2), np.zeros(len(edges2) + 1, np.int64)
     n_clumps = clump[-1] + 1
     begin = np.searchsorted(clump, np.arange(n_clumps + 1))
     spacing = math.sqrt(len(places) / len(sites))
-    side = math.sqrt(edges2[-1])
-    columns = int(weight.shape[1] / side) + 1
-    first = np.full((int(weight.shape[0] / side) + 1) * columns, -1, np.int64)
+    side = math.sqrt(edges2[-1]) * (1 + 1e-9)
+    columns = int(weight.shape[1] / side) + 3
+    first = np.full((int(weight.shape[0] / side) + 3) * columns, -1, np.int64)
     following = np.full(len(sites), -1, np.int64)
     for j in range(len(sites)):
         _enter(j, _cell(sites[j, 0], sites[j, 1], side, columns), first, following, True)
-    moved = np.empty_like(sites)
-    taken = 0
+    moved, moved_to = np.empty_like(sites), np.empty(len(sites), np.float32)
+    held, taken = np.empty(len(sites), np.float32), 0
+    for j in range(len(sites)):
+        held[j] = weight[math.floor(sites[j, 0] + 0.5), math.floor(sites[j, 1] + 0.5)]
     for t in range(len(out)):
         for _ in range(moves):
             c = np.random.randint(n_clumps)
             own = sites[begin[c] : begin[c + 1]]
             new = moved[: len(own)]
             _propose(own, places, weight.shape[1], spacing, new)
-            if np.random.random() >= _weight_ratio(own, new, weight):
+            was, will = held[begin[c] : begin[c + 1]], moved_to[: len(own)]
+            if np.random.random() >= _weight_ratio(was, new, weight, will):
                 continue
             cells = first, following, side, columns
             if not _changed(own, new, c, sites, clump, cells, edges2, change):
                 continue
             if not _within(counts, change, bounds):
                 continue
-            counts += change
+            counts += change[1:-1]
             taken += 1
             for j in range(len(own)):
                 i = begin[c] + j
                 _enter(i, _cell(own[j, 0], own[j, 1], side, columns), first, following, False)
                 _enter(i, _cell(new[j, 0], new[j, 1], side, columns), first, following, True)
-            own[:] = new
+            own[:], was[:] = new, will
         out[t] = sites
     return taken
