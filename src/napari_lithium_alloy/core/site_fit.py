@@ -85,7 +85,7 @@ class DiscFit:
 
         Where no such pixels are near, it is the mean over all of them.
         """
-        from napari_lithium_alloy.core.kernels.disc_fits import background_sums, take_off_cells
+        from napari_lithium_alloy.core.kernels.backgrounds import background_sums, take_off_cells
 
         wide = BACKGROUND_RADII * float(self.templates.radii_px[-1])
         cell = max(1, int(wide / 8))

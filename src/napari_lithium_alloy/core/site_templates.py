@@ -85,7 +85,7 @@ class Templates:
     likeness : numpy.ndarray
         (R, R) correlation of concentric discs.
     table : numpy.ndarray
-        (onsets, radii, distances, K) covered shares for fits.
+        (onsets, radii, K, distances) covered shares for fits.
     grid : numpy.ndarray
         First logarithm of a radius of the table, its step, and the onset's.
     frames : numpy.ndarray
@@ -106,7 +106,7 @@ class Templates:
     @property
     def reach_px(self) -> int:
         """Half the side of what holds the largest disc with its blur."""
-        return int(np.ceil((self.table.shape[2] - 1) * PROFILE_STEP_PX))
+        return int(np.ceil((self.table.shape[3] - 1) * PROFILE_STEP_PX))
 
 
 def templates_of(
@@ -170,18 +170,18 @@ def _in_halves(patch: FloatArray) -> FloatArray:
 def _table(
     radii_px: FloatArray, shares: Sequence[FloatArray], sigma_px: float, rho: FloatArray
 ) -> Float32Array:
-    """(onsets, radii, distances, K) covered shares at distances from a growing disc's centre."""
+    """(onsets, radii, K, distances) covered shares at distances from a growing disc's centre."""
     from napari_lithium_alloy.core.kernels.covers import growing_covers
 
     still = _still_discs(float(radii_px[-1]), sigma_px, rho)
-    out = np.empty((len(TABLE_ONSETS), len(radii_px), len(rho), len(shares)), dtype=np.float32)
+    out = np.empty((len(TABLE_ONSETS), len(radii_px), len(shares), len(rho)), dtype=np.float32)
 
     def fill(onsets: Rows) -> None:
         for o in range(*onsets):
             for k, frames in enumerate(shares):
                 begun = (frames - TABLE_ONSETS[o]) / (1 - TABLE_ONSETS[o])
                 grown = np.sqrt(np.clip(begun, 0, 1))
-                growing_covers(radii_px, grown, still, STILL_STEP_PX, out[o, :, :, k])
+                growing_covers(radii_px, grown, still, STILL_STEP_PX, out[o, :, k])
 
     finish(by_rows(fill, len(TABLE_ONSETS), most=4))
     return out
