@@ -22,8 +22,10 @@ TABLE_RADII = 44
 TABLE_ONSETS = np.linspace(0, 0.8, 33)
 """Finely: coarser ones, read on straight lines, made onsets up to 0.6 s in 60 s early."""
 STILL_STEP_PX = 0.05
-HALVED_PX = 3.4
-"""Radius from which discs are looked for in pictures of half the size: they are smooth enough."""
+HAT = np.array([1, 3, 3, 1]) / 8
+"""Weights of pixels in a value of a picture of half the size, which is about the middle two."""
+ALIKE_IN_HALVES = 0.994
+"""Correlation with a template made of hats, from which discs are looked for in such pictures."""
 SEARCH_ONSET = 0.1
 """Share of the deposition after which the discs looked for begin."""
 SURROUNDINGS = 2.0
@@ -81,7 +83,8 @@ class Templates:
     patches : list of numpy.ndarray
         (K, n, n) each, less their surroundings and their mean over the frames.
     halved : list of numpy.ndarray
-        The last of them, of discs large enough to be looked for in pictures of half the size.
+        (K, m, m) the last of them, of discs smooth enough to be looked for in pictures of half the
+        size: how much they have of each hat.
     likeness : numpy.ndarray
         (R, R) correlation of concentric discs.
     table : numpy.ndarray
@@ -128,7 +131,7 @@ def templates_of(
         return _against_surroundings(disc, frames, radius, sigma_px)
 
     patches = [patch(r, between=False) for r in looked_for]
-    halved = [_in_halves(patch(r, between=True)) for r in looked_for if r >= HALVED_PX]
+    halved = _in_hats([patch(r, between=True) for r in looked_for], frames)
     reach = largest_px + SIGMAS * sigma_px + 1
     rho = np.arange(0, reach + PROFILE_STEP_PX, PROFILE_STEP_PX)
     table = _table(np.geomspace(smallest_px, largest_px, TABLE_RADII), images.shares, sigma_px, rho)
@@ -161,10 +164,27 @@ def _against_surroundings(
     return np.asarray(patch - np.tensordot(frames / frames.sum(), patch, axes=1))
 
 
-def _in_halves(patch: FloatArray) -> FloatArray:
-    """Means over squares of two by two pixels."""
-    k, n = patch.shape[0], patch.shape[1] // 2
-    return np.asarray(patch.reshape(k, n, 2, n, 2).mean(axis=(2, 4)))
+def hats(n: int) -> FloatArray:
+    """(2 n, n) weights of pixels in the values of a picture of half the size."""
+    weights = np.zeros((2 * n + 2, n))
+    for j in range(n):
+        weights[2 * j : 2 * j + 4, j] = HAT
+    return weights[1:-1]
+
+
+def _in_hats(patches: Sequence[FloatArray], frames: FloatArray) -> list[FloatArray]:
+    """The last templates, from which on all are nearly sums of hats: how much of each."""
+    found: list[FloatArray] = []
+    for patch in reversed(patches):
+        weights = hats(patch.shape[1] // 2)
+        inverse = np.linalg.pinv(weights)
+        share = inverse @ patch @ inverse.T
+        whole = weights @ share @ weights.T
+        kept = (whole**2).sum(axis=(1, 2)) @ frames / ((patch**2).sum(axis=(1, 2)) @ frames)
+        if kept < ALIKE_IN_HALVES**2:
+            break
+        found.insert(0, share)
+    return found
 
 
 def _table(
