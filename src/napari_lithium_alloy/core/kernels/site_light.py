@@ -266,25 +266,3 @@ def site_losses(
         own = _part_of(pixels, begin[i, CORE], begin[i, -1])
         _fill_changes(counts, own, factor, least, change)
         _losses_of(change, begin[i], film, floor, shares[1] <= 0, out[i])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def best_power(
-    log: Doubles, values: Doubles, powers: Doubles, left: Doubles, scale: Doubles
-) -> None:
-    """Least squares of values = a exp(m log) for evenly spaced powers m: what is left, and a."""
-    shape, step = np.empty_like(log), np.empty_like(log)
-    for t in range(len(log)):
-        shape[t] = math.exp(powers[0] * log[t])
-        step[t] = math.exp((powers[1] - powers[0]) * log[t])
-    for p in range(len(powers)):
-        product = square = total = 0.0
-        for t in range(len(log)):
-            product += shape[t] * values[t]
-            square += shape[t] * shape[t]
-        scale[p] = product / square
-        for t in range(len(log)):
-            rest = values[t] - scale[p] * shape[t]
-            total += rest * rest
-            shape[t] *= step[t]
-        left[p] = total
