@@ -173,10 +173,10 @@ class MatchedFilter:
             responses = self.halved.responses(picture)
             for own, response in zip(out[n_fine:], responses, strict=True):
                 doubled(response, own)
-        for axis, (first, n) in enumerate(zip(corner, self.film.shape, strict=True), start=1):
+        for axis, (start, n) in enumerate(zip(corner, self.film.shape, strict=True), start=1):
             beside = np.moveaxis(out, axis, 0)
-            beside[: max(1 - first, 0)] = 0
-            beside[n + 1 - first :] = 0
+            beside[: max(1 - start, 0)] = 0
+            beside[n + 1 - start :] = 0
         return out
 
     def at_places(self, places: IntArray, loss: Float32Array) -> Float32Array:
@@ -212,7 +212,7 @@ def _of_noise_1(part: FloatArray, *, hatted: bool = False) -> Float32Array:
 
 def _side(parts: Sequence[Float32Array], pixels: int, beyond: int) -> int:
     """Most pixels of a block to a side, for its spectrum to be mostly of use."""
-    room = max(p.shape[1] for p in parts)
+    room = max(int(p.shape[1]) for p in parts)
     return pixels * (max(BLOCK_PX, 2 * room) - room - beyond + 1)
 
 

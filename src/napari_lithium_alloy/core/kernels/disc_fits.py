@@ -57,7 +57,7 @@ def _take_place(
         gather(free[k], room.runs, m, room.free[k])
     gather(weight, room.runs, m, room.weight)
     find_ways(disc, m, find_lines(disc, table, grid, margin, room.lines), room)
-    return m
+    return int(m)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -112,7 +112,7 @@ def _normal_equations(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _signal(disc: Doubles, power: float, along: float) -> float:
-    return (disc[LOSS] * power + along) / math.sqrt(max(power, 1e-12))
+    return float((disc[LOSS] * power + along) / math.sqrt(max(power, 1e-12)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -179,9 +179,7 @@ def fit_discs(
             continue
         _put_free(free, m, room)
         for _ in range(steps):
-            power = _normal_equations(
-                frames, full, disc, room.runs[m, 2], normal, right_side, room
-            )
+            power = _normal_equations(frames, full, disc, room.runs[m, 2], normal, right_side, room)
             # Of the data alone: the loss below is also drawn to that of the other discs.
             signal[i] = _signal(disc, power, right_side[LOSS])
             # Lithium of a film is about as dark everywhere: what noise leaves open follows it.
@@ -213,9 +211,7 @@ def normals_of(
     for i in range(len(discs)):
         m = _take_place(images, discs[i], table, grid, margin, room)
         multiply(discs[i], full, room.runs[m, 2], False, room)
-        _normal_equations(
-            frames, full, discs[i], room.runs[m, 2], normals[i], right_side, room
-        )
+        _normal_equations(frames, full, discs[i], room.runs[m, 2], normals[i], right_side, room)
     return normals
 
 
@@ -268,5 +264,3 @@ def chi2(loss: Floats, free: Floats, weight: Floats, frames: Doubles, full: floa
                 rest = loss[k, y, x] - full * (1 - free[k, y, x] - mean)
                 total += weight[y, x] * frames[k] * rest * rest
     return total
-
-

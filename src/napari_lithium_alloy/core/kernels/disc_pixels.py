@@ -234,7 +234,7 @@ def add_means(slopes: Floats, share: np.float32, n: int, means: Floats) -> None:
 def add_products(
     slope: Floats, weight: Floats, n: int, frames: np.float32, sign: np.float32, sums: Doubles
 ) -> None:
-    """Add one image's pixels, or take them off, to the sums of the lower triangle, the right side."""
+    """Add one image's pixels, or take them off, to sums: lower triangle and right side."""
     s0, s1, s2, s3, s4, left = slope[0], slope[1], slope[2], slope[3], slope[4], slope[5]
     zero = np.float32(0)
     a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = a8 = a9 = zero
@@ -294,8 +294,8 @@ def signal_of(
             product += weighted * left
             mean[x] += per_frame * slope
             mean_left[x] += per_frame * left
-        power += square
-        along += product
+        power += float(square)
+        along += float(product)
     square = product = np.float32(0)
     for x in range(n):
         weighted = weight[x] * mean[x]

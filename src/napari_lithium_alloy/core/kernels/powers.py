@@ -58,7 +58,7 @@ def fit_power(
     """
     left, scale = np.empty(len(powers)), np.empty(len(powers))
     _squares_left(log, values, powers, left, scale)
-    k = min(max(left.argmin(), 1), len(powers) - 2)
+    k = min(max(int(left.argmin()), 1), len(powers) - 2)
     bend = left[k - 1] - 2 * left[k] + left[k + 1]
     shift = 0.5 * (left[k - 1] - left[k + 1]) / bend if bend > 0 else 0.0
     a = b = c = 0.0

@@ -82,7 +82,7 @@ def middle_of(values: Doubles, n: int) -> float:
     if n == 0:
         return math.nan
     if n <= FEW:
-        return _middle_of_few(values, n)
+        return float(_middle_of_few(values, n))
     k = n // 2
     _part_at(values, n, k)
     if n % 2:
@@ -169,11 +169,9 @@ def _usual_film(
     """Median change of all rings' free pixels in one frame."""
     every, room, n = np.empty(free.size), np.empty(free.shape[1]), 0
     for i in range(len(begin)):
-        _fill_changes(
-            counts, _part_of(pixels, begin[i, RING], begin[i, CORE]), factor, least, room
-        )
+        _fill_changes(counts, _part_of(pixels, begin[i, RING], begin[i, CORE]), factor, least, room)
         n += _known_film(room, free[i], every[n:])
-    return middle_of(every, n)
+    return float(middle_of(every, n))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -199,7 +197,7 @@ def _floor_of(change: Doubles, per_film: float, share: float, room: Doubles) -> 
         room[j] = abs(1 - change[j] * per_film)
         if math.isnan(room[j]):
             return math.nan
-    return share * middle_of(room, len(change))
+    return float(share * middle_of(room, len(change)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
