@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, thread_count
-from napari_lithium_alloy.core.site_templates import Templates, hats
+from napari_lithium_alloy.core.site_templates import Templates, hat_norm
 
 Left = tuple[Float32Array, Float32Array, float]
 """Losses, what discs leave free, and the loss under lithium."""
@@ -96,8 +96,8 @@ class MatchedFilter:
         courses = _courses(templates.patches, templates.frames)
         self.basis = np.ascontiguousarray(courses, dtype=np.float32)
         n_fine = len(templates.patches) - len(templates.halved)
-        fine = [_of_noise_1(np.tensordot(courses, p, 1)) for p in templates.patches[:n_fine]]
-        halved = [_of_noise_1(np.tensordot(courses, p, 1), hatted=True) for p in templates.halved]
+        fine = [_of_noise_1(courses, p, _norm) for p in templates.patches[:n_fine]]
+        halved = [_of_noise_1(courses, p, hat_norm) for p in templates.halved]
         sides = [_side(parts, *of) for parts, *of in ((fine, 1, 2), (halved, 2, 6)) if parts]
         height, width = film.shape
         self.step = _even_steps(height, min(sides)), _even_steps(width, min(sides))
@@ -198,16 +198,24 @@ def _courses(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
     root = np.sqrt(frames)
     even = [(p * root[:, None, None]).reshape(len(frames), -1) for p in patches]
     even = [e / np.linalg.norm(e) for e in even]
-    courses = np.linalg.eigh(sum(e @ e.T for e in even))[1][:, ::-1]
-    shares = np.cumsum([((courses.T @ e) ** 2).sum(axis=1) for e in even], axis=1).min(axis=0)
+    alike = sum(np.einsum("kn,ln->kl", e, e) for e in even)
+    courses = np.linalg.eigh(alike)[1][:, ::-1]
+    along = [np.einsum("kj,kn->jn", courses, e) for e in even]
+    shares = np.cumsum([(a**2).sum(axis=1) for a in along], axis=1).min(axis=0)
     n = int(np.searchsorted(shares, KEPT**2)) + 1
     return np.asarray(courses[:, :n].T * root)
 
 
-def _of_noise_1(part: FloatArray, *, hatted: bool = False) -> Float32Array:
-    """A template (J, n, n) whose response to noise of single pixels has the variance 1."""
-    weights = hats(part.shape[1]) if hatted else np.eye(part.shape[1])
-    return np.asarray(part / np.linalg.norm(weights @ part @ weights.T), dtype=np.float32)
+def _of_noise_1(
+    courses: FloatArray, patch: FloatArray, norm: Callable[[FloatArray], float]
+) -> Float32Array:
+    """(J, n, n) a template's parts in the courses; responses to noise have the variance 1."""
+    parts = np.einsum("jk,kyx->jyx", courses, patch)
+    return np.asarray(parts / norm(parts), dtype=np.float32)
+
+
+def _norm(parts: FloatArray) -> float:
+    return float(np.sqrt((parts**2).sum()))
 
 
 def _side(parts: Sequence[Float32Array], pixels: int, beyond: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, special
+from scipy import linalg, ndimage, special
 
 from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -24,6 +24,8 @@ TABLE_ONSETS = np.linspace(0, 0.8, 33)
 STILL_STEP_PX = 0.05
 HAT = np.array([1, 3, 3, 1]) / 8
 """Weights of pixels in a value of a picture of half the size, which is about the middle two."""
+HAT_OVERLAPS = np.array([HAT @ HAT, HAT[2:] @ HAT[:2]])
+"""Sums of products of the weights of a value with themselves, and with those of the next."""
 ALIKE_IN_HALVES = 0.994
 """Correlation with a template made of hats, from which discs are looked for in such pictures."""
 SEARCH_ONSET = 0.1
@@ -161,30 +163,50 @@ def _against_surroundings(
     line = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / wide) ** 2)
     around = np.outer(line, line) / line.sum() ** 2
     patch = patch - patch.sum(axis=(1, 2), keepdims=True) * around
-    return np.asarray(patch - np.tensordot(frames / frames.sum(), patch, axes=1))
-
-
-def hats(n: int) -> FloatArray:
-    """(2 n, n) weights of pixels in the values of a picture of half the size."""
-    weights = np.zeros((2 * n + 2, n))
-    for j in range(n):
-        weights[2 * j : 2 * j + 4, j] = HAT
-    return weights[1:-1]
+    return np.asarray(patch - np.einsum("k,kyx->yx", frames / frames.sum(), patch))
 
 
 def _in_hats(patches: Sequence[FloatArray], frames: FloatArray) -> list[FloatArray]:
     """The last templates, from which on all are nearly sums of hats: how much of each."""
     found: list[FloatArray] = []
     for patch in reversed(patches):
-        weights = hats(patch.shape[1] // 2)
-        inverse = np.linalg.pinv(weights)
-        share = inverse @ patch @ inverse.T
-        whole = weights @ share @ weights.T
-        kept = (whole**2).sum(axis=(1, 2)) @ frames / ((patch**2).sum(axis=(1, 2)) @ frames)
-        if kept < ALIKE_IN_HALVES**2:
+        products = _hat_products(_hat_products(patch, 1), 2)
+        share = _solved(_solved(products, 1), 2)
+        kept = (share * products).sum(axis=(1, 2)) * frames
+        if kept.sum() < ALIKE_IN_HALVES**2 * ((patch**2).sum(axis=(1, 2)) * frames).sum():
             break
         found.insert(0, share)
     return found
+
+
+def _hat_products(patch: FloatArray, axis: int) -> FloatArray:
+    """Sums along one axis of pixels times hats, each of which is about two of them."""
+    lines = np.moveaxis(patch, axis, -1)
+    lines = np.pad(lines, ((0, 0), (0, 0), (1, 1)))
+    n = lines.shape[-1]
+    sums = sum(weight * lines[..., i : n - 3 + i : 2] for i, weight in enumerate(HAT))
+    return np.moveaxis(np.asarray(sums), -1, axis)
+
+
+def _solved(products: FloatArray, axis: int) -> FloatArray:
+    """How much of each hat is in what has these products with them."""
+    lines = np.moveaxis(products, axis, 0)
+    bands = np.repeat(HAT_OVERLAPS[::-1, np.newaxis], len(lines), axis=1)
+    solved = linalg.solveh_banded(bands, lines.reshape(len(lines), -1))
+    return np.moveaxis(solved.reshape(lines.shape), 0, axis)
+
+
+def hat_norm(share: FloatArray) -> float:
+    """Root of the sum of squares of pixels, of sums of hats (J, n, n)."""
+    own, beside = HAT_OVERLAPS
+    products = share
+    for axis in (1, 2):
+        lines = np.moveaxis(products, axis, -1)
+        along = own * lines
+        along[..., 1:] += beside * lines[..., :-1]
+        along[..., :-1] += beside * lines[..., 1:]
+        products = np.moveaxis(along, -1, axis)
+    return float(np.sqrt((share * products).sum()))
 
 
 def _table(
@@ -229,4 +251,4 @@ def _likeness(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
         vector = (whole * np.sqrt(frames)[:, None, None]).ravel()
         vectors.append(vector / np.linalg.norm(vector))
     stacked = np.array(vectors)
-    return np.asarray(stacked @ stacked.T)
+    return np.asarray(np.einsum("in,jn->ij", stacked, stacked))

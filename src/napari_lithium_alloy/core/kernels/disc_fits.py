@@ -19,12 +19,14 @@ from napari_lithium_alloy.core.disc_columns import (
 from napari_lithium_alloy.core.kernels.disc_pixels import (
     EQUATIONS,
     FAST,
+    Circle,
     Doubles,
     Floats,
     Indices,
     Room,
     add_means,
     add_products,
+    circle_of,
     find_lines,
     find_slopes,
     find_ways,
@@ -40,24 +42,25 @@ _LARGEST_STEPS = (0.7, 0.7, 0.2, 0.5, 0.15)
 _DAMPING = 1.02
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def _take_place(
-    images: tuple[Floats, Floats, Floats],
-    disc: Doubles,
-    table: Floats,
-    grid: Doubles,
-    margin: int,
-    room: Room,
-) -> int:
-    """Find what is at a disc's pixels, and what it covers of them; how many runs they are."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def _take_place(images: tuple[Floats, Floats, Floats], circle: Circle, room: Room) -> int:
+    """Find what is at the pixels of a circle; how many runs they are."""
     loss, free, weight = images
-    m = list_runs(disc, margin, weight.shape, room.runs)
+    m = list_runs(circle, weight.shape, room.runs)
     for k in range(len(free)):
         gather(loss[k], room.runs, m, room.loss[k])
         gather(free[k], room.runs, m, room.free[k])
     gather(weight, room.runs, m, room.weight)
-    find_ways(disc, m, find_lines(disc, table, grid, margin, room.lines), room)
     return int(m)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _find_cover(
+    disc: Doubles, table: Floats, grid: Doubles, margin: int, m: int, room: Room
+) -> int:
+    """Find what a disc covers of the pixels of its place; how many they are."""
+    find_ways(disc, m, find_lines(disc, table, grid, margin, room.lines), room)
+    return int(room.runs[m, 2])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -67,11 +70,11 @@ def multiply_all(
     """Put discs into what is free of lithium (K, Y, X), or take them out again."""
     room = room_for(table, margin, grid)
     for i in range(len(discs)):
-        m = list_runs(discs[i], margin, free.shape[1:], room.runs)
+        m = list_runs(circle_of(discs[i], margin), free.shape[1:], room.runs)
         for k in range(len(free)):
             gather(free[k], room.runs, m, room.free[k])
-        find_ways(discs[i], m, find_lines(discs[i], table, grid, margin, room.lines), room)
-        multiply(discs[i], full, room.runs[m, 2], into, room)
+        n = _find_cover(discs[i], table, grid, margin, m, room)
+        multiply(discs[i], full, n, into, room)
         _put_free(free, m, room)
 
 
@@ -171,23 +174,28 @@ def fit_discs(
     for i in which:
         disc = discs[i]
         before[:] = disc
-        m = _take_place(images, disc, table, grid, margin, room)
-        multiply(disc, full, room.runs[m, 2], False, room)
+        circle = circle_of(disc, margin)
+        m = _take_place(images, circle, room)
+        n = _find_cover(disc, table, grid, margin, m, room)
+        multiply(disc, full, n, False, room)
         if steps == 0:
-            power, along = signal_of(disc, full, frames, room.runs[m, 2], room)
+            power, along = signal_of(disc, full, frames, n, room)
             signal[i], moved[i] = _signal(disc, power, along), 0.0
             continue
-        _put_free(free, m, room)
         for _ in range(steps):
-            power = _normal_equations(frames, full, disc, room.runs[m, 2], normal, right_side, room)
+            power = _normal_equations(frames, full, disc, n, normal, right_side, room)
             # Of the data alone: the loss below is also drawn to that of the other discs.
             signal[i] = _signal(disc, power, right_side[LOSS])
             # Lithium of a film is about as dark everywhere: what noise leaves open follows it.
             normal[LOSS, LOSS] += 1 / (ALIKE * full) ** 2
             right_side[LOSS] += (full / ABOVE_USUAL - disc[LOSS]) / (ALIKE * full) ** 2
             _step(disc, normal, right_side, free.shape, full, table, grid)
-            m = _take_place(images, disc, table, grid, margin, room)
-        multiply(disc, full, room.runs[m, 2], True, room)
+            if circle_of(disc, margin) != circle:
+                _put_free(free, m, room)
+                circle = circle_of(disc, margin)
+                m = _take_place(images, circle, room)
+            n = _find_cover(disc, table, grid, margin, m, room)
+        multiply(disc, full, n, True, room)
         _put_free(free, m, room)
         moved[i] = _distance(before, disc, full)
 
@@ -209,9 +217,10 @@ def normals_of(
     normals, right_side = np.empty((len(discs), 5, 5)), np.empty(5)
     room = room_for(table, margin, grid)
     for i in range(len(discs)):
-        m = _take_place(images, discs[i], table, grid, margin, room)
-        multiply(discs[i], full, room.runs[m, 2], False, room)
-        _normal_equations(frames, full, discs[i], room.runs[m, 2], normals[i], right_side, room)
+        m = _take_place(images, circle_of(discs[i], margin), room)
+        n = _find_cover(discs[i], table, grid, margin, m, room)
+        multiply(discs[i], full, n, False, room)
+        _normal_equations(frames, full, discs[i], n, normals[i], right_side, room)
     return normals
 
 

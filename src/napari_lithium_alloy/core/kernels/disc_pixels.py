@@ -33,6 +33,7 @@ ROUNDING = 2
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int32]
+Circle = tuple[int, int, int]
 
 
 class Room(NamedTuple):
@@ -90,19 +91,21 @@ def place(value: float, first: float, step: float, n: int) -> tuple[int, float]:
     return int(at), at - int(at)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def list_runs(disc: Doubles, margin: int, shape: tuple[int, int], runs: Indices) -> int:
-    """List the runs of pixels that a disc with its blur covers; how many there are."""
-    radius = math.exp(disc[LOG_RADIUS])
-    window, reach = int(radius) + margin, radius + margin - ROUNDING
-    top, bottom = max(0, int(disc[Y]) - window), min(shape[0], int(disc[Y]) + window + 2)
-    left, right = max(0, int(disc[X]) - window), min(shape[1], int(disc[X]) + window + 2)
+@njit(nogil=True, cache=True, error_model="numpy")
+def circle_of(disc: Doubles, margin: int) -> Circle:
+    """Row, column and radius, in whole pixels, of what a disc with its blur covers."""
+    reach = math.exp(disc[LOG_RADIUS]) + margin - ROUNDING
+    return round(disc[Y]), round(disc[X]), math.ceil(reach)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def list_runs(circle: Circle, shape: tuple[int, int], runs: Indices) -> int:
+    """List the runs of pixels in a circle; how many there are."""
+    row, column, reach = circle
     m = n = 0
-    for y in range(top, bottom):
-        dy = y - disc[Y]
-        half = math.sqrt(max(reach * reach - dy * dy, 0.0))
-        first = min(max(left, math.ceil(disc[X] - half)), right)
-        stop = max(first, min(right, math.floor(disc[X] + half) + 1))
+    for y in range(max(row - reach, 0), min(row + reach + 1, shape[0])):
+        half = int(math.sqrt(float(reach * reach - (y - row) ** 2)))
+        first, stop = max(column - half, 0), min(column + half + 1, shape[1])
         if stop > first:
             runs[m, 0], runs[m, 1], runs[m, 2] = y, first, n
             n += stop - first
