@@ -79,7 +79,7 @@ def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[Ana
             make=partial(_stage_sites, stage=stage),
             take=partial(_take_sites, stage=stage),
             weight=9,
-            planes=47,
+            planes=39,
         )
         for stage in depositions
     ]

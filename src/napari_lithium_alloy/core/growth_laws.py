@@ -107,20 +107,11 @@ def growth_exponent(
 
 def _power(since_s: FloatArray, area_um2: FloatArray, noise_um2: float) -> tuple[float, float]:
     """Power m of area = a t^m and its standard deviation."""
-    from napari_lithium_alloy.core.kernels.site_light import best_power
+    from napari_lithium_alloy.core.kernels.powers import fit_power
 
     log = np.log(since_s / since_s[-1])
-    left, scale = np.empty((2, len(POWERS)))
-    best_power(log, np.ascontiguousarray(area_um2), POWERS, left, scale)
-    k = int(np.clip(left.argmin(), 1, len(POWERS) - 2))
-    bend = left[k - 1] - 2 * left[k] + left[k + 1]
-    shift = 0.5 * (left[k - 1] - left[k + 1]) / bend if bend > 0 else 0.0
-    shape = np.exp(POWERS[k] * log)
-    slopes = np.column_stack([shape, scale[k] * shape * log])
-    noise2 = max(noise_um2**2, float(left[k]) / max(len(log) - 2, 1))
-    spread = np.linalg.pinv(slopes.T @ slopes)[1, 1] * noise2
-    power = POWERS[k] + float(np.clip(shift, -1, 1)) * (POWERS[1] - POWERS[0])
-    return float(power), float(np.sqrt(spread))
+    power, sd = fit_power(log, np.ascontiguousarray(area_um2), POWERS, noise_um2**2)
+    return float(power), float(sd)
 
 
 def blurred_height(radius_px: FloatArray, sigma_px: float) -> FloatArray:

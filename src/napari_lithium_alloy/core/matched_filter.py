@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, thread_count
-from napari_lithium_alloy.core.site_templates import Templates
+from napari_lithium_alloy.core.site_templates import Templates, hat_norm
 
 Left = tuple[Float32Array, Float32Array, float]
 """Losses, what discs leave free, and the loss under lithium."""
@@ -43,50 +43,38 @@ class Answers:
     large: IntArray
 
 
-class _Scale:
-    """Spectra of templates for blocks of a picture, of its pixels or of squares of two by two."""
+class _Spectra:
+    """Templates (J, n, n) as spectra of blocks of a picture, for responses of some size."""
 
-    def __init__(self, patches: Sequence[Float32Array], pixels: int, step: tuple[int, int]) -> None:
-        self.pixels, self.count = pixels, len(patches)
-        self.room = max((p.shape[1] for p in patches), default=1)
-        beyond = 2 if pixels == 1 else 4
-        self.block = tuple(
-            fft.next_fast_len(n // pixels + beyond + self.room - 1, real=True) for n in step
-        )
-        self.size = [n // pixels + beyond for n in step]
-        self.spectra: list[NDArray[np.complex64]] = []
-        for patch in patches:
-            kernel = np.zeros((len(patch), self.room, self.room), dtype=np.float32)
-            low = (self.room - patch.shape[1]) // 2
-            own = slice(low, low + patch.shape[1])
-            kernel[:, own, own] = patch
-            self.spectra.append(np.conj(fft.rfft2(kernel, s=self.block, workers=thread_count())))
+    def __init__(self, parts: Sequence[Float32Array], size: tuple[int, ...]) -> None:
+        self.size, self.count = size, len(parts)
+        self.room = max((p.shape[1] for p in parts), default=1)
+        self.shape = tuple(fft.next_fast_len(n + self.room - 1, real=True) for n in size)
+        self.each: list[NDArray[np.complex64]] = []
+        for part in parts:
+            kernel = np.zeros((len(part), self.room, self.room), dtype=np.float32)
+            low = (self.room - part.shape[1]) // 2
+            own = slice(low, low + part.shape[1])
+            kernel[:, own, own] = part
+            self.each.append(np.conj(fft.rfft2(kernel, s=self.shape, workers=thread_count())))
 
-    def answers(
-        self, left: Left, weight: Float32Array, basis: Float32Array, corner: tuple[int, int]
-    ) -> Iterator[Float32Array]:
-        """Responses of each template about a block, one after the other."""
-        from napari_lithium_alloy.core.kernels.matching import sum_of_products, weighted_parts
+    def responses(self, picture: Float32Array) -> Iterator[Float32Array]:
+        """Those of each template to (J, y, x) of the shape of a block, one after the other."""
+        from napari_lithium_alloy.core.kernels.matching import sum_of_products
 
-        first = [c // self.pixels - self.pixels - self.room // 2 for c in corner]
-        picture = np.empty((len(basis), *self.block), dtype=np.float32)
-        loss, free, full = left
-        weighted_parts(
-            loss, free, np.float32(full), weight, basis, (first[0], first[1]), self.pixels, picture
-        )
         spectrum = fft.rfft2(picture)
         total = np.empty_like(spectrum[0])
-        for template in self.spectra:
+        for template in self.each:
             sum_of_products(spectrum, template, total)
-            whole = fft.irfft2(total, s=self.block, overwrite_x=True)
+            whole = fft.irfft2(total, s=self.shape, overwrite_x=True)
             yield whole[: self.size[0], : self.size[1]]
 
 
 class MatchedFilter:
     """Templates as spectra of one block of a picture, made once.
 
-    Large discs are looked for in a picture of half the size, and all in the few courses in time
-    that their templates are made of.
+    Discs that are smooth enough are looked for in a picture of half the size, and all in the few
+    courses in time that their templates are made of.
 
     Parameters
     ----------
@@ -105,17 +93,16 @@ class MatchedFilter:
             (p * frames / np.sqrt((p**2 * frames).sum())).astype(np.float32)
             for p in templates.patches
         ]
+        courses = _courses(templates.patches, templates.frames)
+        self.basis = np.ascontiguousarray(courses, dtype=np.float32)
         n_fine = len(templates.patches) - len(templates.halved)
-        fine, halved = templates.patches[:n_fine], templates.halved
-        self.basis, parts = _in_common([*fine, *halved], templates.frames)
-        room = max((p.shape[1] for p in fine), default=1)
-        side = max(BLOCK_PX, 2 * room) - room - 1
+        fine = [_of_noise_1(courses, p, _norm) for p in templates.patches[:n_fine]]
+        halved = [_of_noise_1(courses, p, hat_norm) for p in templates.halved]
+        sides = [_side(parts, *of) for parts, *of in ((fine, 1, 2), (halved, 2, 6)) if parts]
         height, width = film.shape
-        self.step = _even_steps(height, side), _even_steps(width, side)
-        self.scales = (
-            _Scale(parts[:n_fine], 1, self.step),
-            _Scale([(p / 2).astype(np.float32) for p in parts[n_fine:]], 2, self.step),
-        )
+        self.step = _even_steps(height, min(sides)), _even_steps(width, min(sides))
+        self.fine = _Spectra(fine, tuple(n + 2 for n in self.step))
+        self.halved = _Spectra(halved, tuple(n // 2 + 6 for n in self.step))
 
     def answers(self, left: Left, least: float, least_negative: float, large: float) -> Answers:
         """Extrema of the responses over place and radius, and where they are large.
@@ -129,46 +116,67 @@ class MatchedFilter:
         """
         from napari_lithium_alloy.core.kernels.matching import extrema, sizes
 
-        high, width = self.film.shape
+        height, width = self.film.shape
         rows, columns = self.step
-        corners = [*itertools.product(range(0, high, rows), range(0, width, columns))]
+        corners = [*itertools.product(range(0, height, rows), range(0, width, columns))]
         found: list[Any] = [None] * len(corners)
+        halves = self.halves(left)
 
         def answer(blocks: Rows) -> None:
             most = np.empty((rows + 2, columns + 2), dtype=np.float32)
             for i in range(*blocks):
-                block = self.block(left, corners[i])
+                block = self.block(left, halves, corners[i])
+                own = extrema(block, self.film, corners[i], (least, least_negative), self.inner)
                 sizes(block, most)
-                upper, lower = (
-                    extrema(block, most, self.film, corners[i], sign, own, self.inner)
-                    for sign, own in ((1.0, least), (-1.0, least_negative))
-                )
-                places = np.argwhere(most > large) + corners[i] - 1
-                found[i] = upper, lower, places[(places < self.film.shape).all(axis=1)]
+                found[i] = own, np.argwhere(most > large) + corners[i] - 1
 
         finish(by_rows(answer, len(corners), most=1))
-        maxima, minima, places = (np.concatenate(own) for own in zip(*found, strict=True))
-        return Answers(maxima=maxima, minima=minima, large=places)
+        all_found, places = (np.concatenate(own) for own in zip(*found, strict=True))
+        high = all_found[:, 3] > 0
+        return Answers(maxima=all_found[high], minima=all_found[~high], large=places)
 
-    def block(self, left: Left, corner: tuple[int, int]) -> Float32Array:
-        """(R, y + 2, x + 2) signal-to-noise of a disc of each radius in a block and around it."""
-        from napari_lithium_alloy.core.kernels.matching import doubled
+    def halves(self, left: Left) -> Float32Array:
+        """(J, y, x) what is left, as a picture of half the size that begins a value before."""
+        from napari_lithium_alloy.core.kernels.matching import halved_parts
 
-        fine, halved = self.scales
+        loss, free, full = left
+        size = [n // 2 + 2 for n in self.film.shape] if self.halved.count else [0, 0]
+        out = np.empty((len(self.basis), *size), dtype=np.float32)
+
+        def fill(rows: Rows) -> None:
+            halved_parts(loss, free, np.float32(full), self.weight, self.basis, rows, out)
+
+        finish(by_rows(fill, size[0], most=32))
+        return out
+
+    def block(self, left: Left, halves: Float32Array, corner: tuple[int, int]) -> Float32Array:
+        """(R, y + 2, x + 2) signal-to-noise of a disc of each radius in a block and around it.
+
+        Beside the picture it is 0.
+        """
+        from napari_lithium_alloy.core.kernels.matching import doubled, weighted_parts
+
+        loss, free, full = left
         size = [n + 2 for n in self.step]
-        out = np.empty((fine.count + halved.count, *size), dtype=np.float32)
-        if fine.count:
-            for own, response in zip(
-                out, fine.answers(left, self.weight, self.basis, corner), strict=False
-            ):
+        n_fine = self.fine.count
+        out = np.empty((n_fine + self.halved.count, *size), dtype=np.float32)
+        if n_fine:
+            first = corner[0] - 1 - self.fine.room // 2, corner[1] - 1 - self.fine.room // 2
+            picture = np.empty((len(self.basis), *self.fine.shape), dtype=np.float32)
+            weighted_parts(loss, free, np.float32(full), self.weight, self.basis, first, picture)
+            for own, response in zip(out, self.fine.responses(picture), strict=False):
                 own[:] = response
-        if halved.count:
-            for own, response in zip(
-                out[fine.count :],
-                halved.answers(left, self.weight, self.basis, corner),
-                strict=True,
-            ):
+        if self.halved.count:
+            before = self.halved.room // 2 + 2  # the picture's first value is that before the edge
+            begin = corner[0] // 2 - before, corner[1] // 2 - before
+            picture = _window(halves, begin, self.halved.shape)
+            responses = self.halved.responses(picture)
+            for own, response in zip(out[n_fine:], responses, strict=True):
                 doubled(response, own)
+        for axis, (start, n) in enumerate(zip(corner, self.film.shape, strict=True), start=1):
+            beside = np.moveaxis(out, axis, 0)
+            beside[: max(1 - start, 0)] = 0
+            beside[n + 1 - start :] = 0
         return out
 
     def at_places(self, places: IntArray, loss: Float32Array) -> Float32Array:
@@ -185,23 +193,47 @@ class MatchedFilter:
         return out
 
 
-def _in_common(
-    patches: Sequence[FloatArray], frames: FloatArray
-) -> tuple[Float32Array, list[Float32Array]]:
-    """Templates as sums over few courses in time (J, K): those, and the templates' parts in them.
-
-    Responses to noise have the variance 1.
-    """
+def _courses(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
+    """(J, K) the few courses in time that make up the templates, of the noise of one frame."""
     root = np.sqrt(frames)
     even = [(p * root[:, None, None]).reshape(len(frames), -1) for p in patches]
     even = [e / np.linalg.norm(e) for e in even]
-    courses = np.linalg.eigh(sum(e @ e.T for e in even))[1][:, ::-1]
-    shares = np.cumsum([((courses.T @ e) ** 2).sum(axis=1) for e in even], axis=1).min(axis=0)
+    alike = sum(np.einsum("kn,ln->kl", e, e) for e in even)
+    courses = np.linalg.eigh(alike)[1][:, ::-1]
+    along = [np.einsum("kj,kn->jn", courses, e) for e in even]
+    shares = np.cumsum([(a**2).sum(axis=1) for a in along], axis=1).min(axis=0)
     n = int(np.searchsorted(shares, KEPT**2)) + 1
-    basis = courses[:, :n].T
-    parts = [(basis @ e).reshape(-1, *p.shape[1:]) for e, p in zip(even, patches, strict=True)]
-    parts = [(p / np.linalg.norm(p)).astype(np.float32) for p in parts]
-    return np.ascontiguousarray(basis * root, dtype=np.float32), parts
+    return np.asarray(courses[:, :n].T * root)
+
+
+def _of_noise_1(
+    courses: FloatArray, patch: FloatArray, norm: Callable[[FloatArray], float]
+) -> Float32Array:
+    """(J, n, n) a template's parts in the courses; responses to noise have the variance 1."""
+    parts = np.einsum("jk,kyx->jyx", courses, patch)
+    return np.asarray(parts / norm(parts), dtype=np.float32)
+
+
+def _norm(parts: FloatArray) -> float:
+    return float(np.sqrt((parts**2).sum()))
+
+
+def _side(parts: Sequence[Float32Array], pixels: int, beyond: int) -> int:
+    """Most pixels of a block to a side, for its spectrum to be mostly of use."""
+    room = max(int(p.shape[1]) for p in parts)
+    return pixels * (max(BLOCK_PX, 2 * room) - room - beyond + 1)
+
+
+def _window(picture: Float32Array, begin: tuple[int, int], shape: tuple[int, ...]) -> Float32Array:
+    """(J, y, x) part of a picture, 0 beside it."""
+    out = np.zeros((len(picture), *shape), dtype=np.float32)
+    first = [max(b, 0) for b in begin]
+    end = [max(min(b + n, m), 0) for b, n, m in zip(begin, shape, picture.shape[1:], strict=True)]
+    rows, columns = (slice(a, b) for a, b in zip(first, end, strict=True))
+    own = picture[:, rows, columns]
+    y, x = first[0] - begin[0], first[1] - begin[1]
+    out[:, y : y + own.shape[1], x : x + own.shape[2]] = own
+    return out
 
 
 def _even_steps(n: int, most: int) -> int:

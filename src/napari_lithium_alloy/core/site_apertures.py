@@ -182,20 +182,19 @@ class SiteLight:
         Losses are means against the film around, as a share of its light: positive where it
         became darker; with the polarity "either" of the size of the change, less the noise's.
         """
-        from napari_lithium_alloy.core.kernels.site_light import changes_at, site_losses
+        from napari_lithium_alloy.core.kernels.site_light import site_losses
 
         a = self.apertures
-        out = np.empty((len(frames), 4, len(a.begin)))
-        floor = MEAN_OVER_MEDIAN if polarity == "either" else 0.0
+        pixels, few = (a.at, self.dark, self.start), a.free.sum(axis=1) < LEAST_RING
+        out = np.empty((len(frames), len(a.begin), 4))
+        shares = self.share, MEAN_OVER_MEDIAN if polarity == "either" else 0.0
 
         def look(some: Rows) -> None:
-            change = np.empty(len(a.at))
             for i in range(*some):
                 counts, factor = self._frame(int(frames[i]))
-                changes_at(counts, a.at, self.dark, factor, self.start, self.share, change)
-                site_losses(change, a.begin, a.free, LEAST_RING, floor, out[i])
+                site_losses(counts, factor, pixels, a.begin, a.free, shares, few, out[i])
 
         yield from by_rows(look, len(frames), most=4)
         if polarity == "brightens":
-            out[:, :3] *= -1
-        return np.moveaxis(out, 1, 0)
+            out[..., :3] *= -1
+        return np.moveaxis(out, 2, 0)

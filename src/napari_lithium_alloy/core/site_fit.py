@@ -34,10 +34,14 @@ BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
 BACKGROUND_RADII = 2.0
 """Smoothing of the background in units of the largest radius."""
+CELLS = 6
+"""Of the background, to its standard deviation."""
 MODEL_SD = 0.0015
 """Of an onset that no noise blurs, as a share of the stage (measured on synthetic recordings)."""
 SETTLED_PX = 0.02
 """Move of a disc in a sweep, from which it and its neighbours are fitted on."""
+AT_ONCE = 64
+"""Discs up to which one thread does them sooner than it tells others to."""
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
@@ -48,15 +52,33 @@ ROOM_PX = 6
 
 
 class DiscFit:
-    """Discs, and the images they leave."""
+    """Discs, and the images they leave.
 
-    def __init__(self, images: SiteImages, film: BoolArray, templates: Templates) -> None:
+    Parameters
+    ----------
+    images : SiteImages
+        The fit's own from then on.
+    film : numpy.ndarray
+        (Y, X) bool.
+    templates : Templates
+    room : numpy.ndarray, optional
+        As large as the images, to work in: memory that was used before is there at once.
+    """
+
+    def __init__(
+        self,
+        images: SiteImages,
+        film: BoolArray,
+        templates: Templates,
+        room: Float32Array | None = None,
+    ) -> None:
         self.templates = templates
         self.film = film
         self.weight = np.where(film, 1 / images.variance, 0).astype(np.float32)
-        self.loss = images.loss  # the images are ours from now on
+        self.loss = images.loss
         finish(by_rows(self._level_images, len(self.loss), most=1))
-        self.free = np.ones_like(self.loss)
+        self.free = np.empty_like(self.loss) if room is None else room
+        self.free[:] = 1
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)
         self.unsettled = np.empty(0, dtype=bool)
@@ -85,10 +107,10 @@ class DiscFit:
 
         Where no such pixels are near, it is the mean over all of them.
         """
-        from napari_lithium_alloy.core.kernels.disc_fits import background_sums, take_off_cells
+        from napari_lithium_alloy.core.kernels.backgrounds import background_sums, take_off_cells
 
         wide = BACKGROUND_RADII * float(self.templates.radii_px[-1])
-        cell = max(1, int(wide / 8))
+        cell = max(1, int(wide / CELLS))
         sizes = [max(n // cell, 1) for n in self.film.shape]
         sums = np.empty((len(self.loss), *sizes), np.float32)
         known = np.empty(sizes, np.float32)
@@ -119,35 +141,38 @@ class DiscFit:
         rows[:, LOG_RADIUS] = np.log(new[:, 2])
         rows[:, LOSS] = START_LOSS
         rows[:, ONSET] = SEARCH_ONSET
-        fresh = np.arange(len(self.discs) + len(rows)) >= len(self.discs)
-        self._put(np.vstack([self.discs, rows]), fresh)
-        self.sweep(SWEEPS)
+        self._change(np.ones(len(self.discs), dtype=bool), rows)
+        self.measure(self.sweep(SWEEPS))
         self._level()
-        self.sweep(SWEEPS)
+        moved = self.sweep(SWEEPS)
         if len(new) > FEW * len(self.discs):
             self._take_background()
-        self.sweep(1)
+        self.measure(moved | self.sweep(1))
 
-    def _put(self, discs: FloatArray, fresh: BoolArray) -> None:
-        """Take these discs, of which some are not fitted yet."""
-        self.discs = discs_of(discs)
-        self._free_anew()
-        old = self.snr
-        self.snr = np.zeros(len(discs))
-        self.snr[~fresh] = old
+    def _change(self, kept: BoolArray, new: FloatArray) -> None:
+        """Keep some discs and take in others, which are not fitted yet, nor those beside them."""
+        self._multiply(np.flatnonzero(~kept), into=False)
+        self.discs = discs_of(np.vstack([self.discs[kept], new]))
+        self.snr = np.concatenate([self.snr[kept], np.zeros(len(new))])
+        fresh = np.arange(len(self.discs)) >= len(self.discs) - len(new)
+        self._multiply(np.flatnonzero(fresh), into=True)
         self.unsettled = fresh | self._beside(fresh)
 
-    def _free_anew(self) -> None:
+    def _multiply(self, which: IntArray, *, into: bool) -> None:
+        """Put discs into what is free of lithium, or take them out of it."""
         from napari_lithium_alloy.core.kernels.disc_fits import multiply_all
 
-        self.free[:] = 1
         t = self.templates
 
         def put(which: IntArray) -> None:
             discs = self.discs[which]
-            multiply_all(self.free, discs, self.full, t.table, t.grid, t.margin_px, True)
+            multiply_all(self.free, discs, self.full, t.table, t.grid, t.margin_px, into)
 
-        self._in_strips(np.arange(len(self.discs)), put)
+        self._in_strips(which, put)
+
+    def _free_anew(self) -> None:
+        self.free[:] = 1
+        self._multiply(np.arange(len(self.discs)), into=True)
 
     def _beside(self, chosen: BoolArray) -> BoolArray:
         """(N,) True where one of the chosen discs is within reach."""
@@ -165,7 +190,10 @@ class DiscFit:
         for parity in (0, 1):
             own = [which[strip == s] for s in np.unique(strip[strip % 2 == parity])]
             call = partial(_each, work, own)
-            finish(by_rows(call, len(own), most=1))
+            if len(which) < AT_ONCE:
+                call((0, len(own)))
+            else:
+                finish(by_rows(call, len(own), most=2))
 
     def _level(self) -> None:
         """What lithium takes of the light where discs overlap: as most of them do alone."""
@@ -178,35 +206,44 @@ class DiscFit:
             self.unsettled[:] = True
         self._free_anew()
 
-    def sweep(self, n: int) -> None:
-        """Fit the unsettled discs and those beside them in turn, and measure their signals."""
+    def sweep(self, n: int) -> BoolArray:
+        """Fit the unsettled discs and those beside them in turn; which were, (N,) bool."""
+        seen, moved = np.zeros(len(self.discs), dtype=bool), np.zeros(len(self.discs))
+        for _ in range(n):
+            seen |= self.unsettled
+            moved[:] = 0
+            self._fit(self.unsettled, STEPS, moved)
+            moving = moved > SETTLED_PX
+            self.unsettled = moving | self._beside(moving)
+        return seen | self.unsettled
+
+    def measure(self, chosen: BoolArray) -> None:
+        """Measure the signals of these discs."""
+        self._fit(chosen, 0, np.zeros(len(self.discs)))
+
+    def _fit(self, chosen: BoolArray, steps: int, moved: FloatArray) -> None:
         from napari_lithium_alloy.core.kernels.disc_fits import fit_discs
 
-        t, moved = self.templates, np.zeros(len(self.discs))
-        seen = np.zeros(len(self.discs), dtype=bool)
+        t = self.templates
 
-        def fit(which: IntArray, steps: int) -> None:
+        def fit(which: IntArray) -> None:
             fit_discs(
                 self.loss, self.free, self.weight, t.frames, self.full, self.discs, which,
                 t.table, t.grid, t.margin_px, steps, self.snr, moved,
             )  # fmt: skip
 
-        for _ in range(n):
-            seen |= self.unsettled
-            moved[:] = 0
-            self._in_strips(np.flatnonzero(self.unsettled), lambda which: fit(which, STEPS))
-            moving = moved > SETTLED_PX
-            self.unsettled = moving | self._beside(moving)
-        self._in_strips(np.flatnonzero(seen | self.unsettled), lambda which: fit(which, 0))
+        self._in_strips(np.flatnonzero(chosen), fit)
 
     def sweep_all(self) -> None:
         """Fit each disc once more, and measure its signal."""
         self.unsettled[:] = True
-        self.sweep(1)
+        self.measure(self.sweep(1))
 
-    def refined(self, images: SiteImages, templates: Templates) -> DiscFit:
+    def refined(
+        self, images: SiteImages, templates: Templates, room: Float32Array | None = None
+    ) -> DiscFit:
         """The same discs fitted in more images of the same frames: onsets need them."""
-        fit = DiscFit(images, self.film, templates)
+        fit = DiscFit(images, self.film, templates, room)
         fit.full = self.full
         if len(self.discs):
             fit._take(self)
@@ -217,7 +254,7 @@ class DiscFit:
         self.unsettled = np.ones(len(self.discs), dtype=bool)
         self._free_anew()
         self._take_background()
-        self.sweep(SWEEPS)
+        self.measure(self.sweep(SWEEPS))
 
     def prune(self, least_snr: float, blur_px: float) -> None:
         """Drop faint discs, those upon others, and remnants beside stronger ones."""
@@ -234,10 +271,9 @@ class DiscFit:
             gone = np.ones(len(self.discs), dtype=bool)
             gone[kept] = False
             beside = self._beside(gone)[kept]
-            self.snr = self.snr[kept]
-            self._put(self.discs[kept], np.zeros(len(kept), dtype=bool))
+            self._change(~gone, np.empty((0, 5)))
             self.unsettled = beside
-            self.sweep(1)
+            self.measure(self.sweep(1))
 
     def onset_sd(self) -> FloatArray:
         """(N,) standard deviation of each onset, as a share of the stage, all else fitted too."""
@@ -276,12 +312,10 @@ class DiscFit:
         self.whole = np.vstack([self.whole, self.discs[suspects[~halved], :2]])
         new = [pair for pair in pairs if pair is not None]
         if new:
-            dropped = suspects[halved]
-            self.snr = np.delete(self.snr, dropped)
-            left = np.delete(self.discs, dropped, axis=0)
-            fresh = np.arange(len(left) + 2 * len(new)) >= len(left)
-            self._put(np.vstack([left, *new]), fresh)
-            self.sweep(SWEEPS)
+            kept = np.ones(len(self.discs), dtype=bool)
+            kept[suspects[halved]] = False
+            self._change(kept, np.vstack(new))
+            self.measure(self.sweep(SWEEPS))
         return len(new)
 
 

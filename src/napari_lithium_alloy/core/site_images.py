@@ -63,13 +63,13 @@ class SiteImages:
         """(K,) frames in each image."""
         return np.array([len(share) for share in self.shares], dtype=float)
 
-    def in_pairs(self) -> SiteImages:
-        """The same in half as many parts: enough to find discs, and faster."""
+    def in_pairs(self, room: Float32Array) -> SiteImages:
+        """The same in half as many parts, put into some room: enough to find discs, and faster."""
         weights = self.frames.astype(np.float32).reshape(-1, 2)
         weights /= weights.sum(axis=1, keepdims=True)
         pairs = self.loss.reshape(-1, 2, *self.variance.shape)
         shares = [np.concatenate(self.shares[i : i + 2]) for i in range(0, len(self.shares), 2)]
-        loss = np.einsum("kp,kpyx->kyx", weights, pairs)
+        loss = np.einsum("kp,kpyx->kyx", weights, pairs, out=room)
         return dataclasses.replace(self, loss=loss, shares=tuple(shares))
 
 

@@ -87,9 +87,11 @@ def search_discs(
         Of the point spread.
     least_snr : float
     """
-    images = fine.in_pairs()
+    room = np.empty_like(fine.loss)
+    half = len(room) // 2
+    images = fine.in_pairs(room[:half])
     templates = templates_of(images, sigma_px, *radii_px)
-    fit, blur = DiscFit(images, film, templates), BLURS * sigma_px
+    fit, blur = DiscFit(images, film, templates, room[half:]), BLURS * sigma_px
     matched = MatchedFilter(templates, images.variance, film)
 
     def look() -> Answers:
@@ -121,8 +123,8 @@ def search_discs(
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
     negatives = _negatives(answer, fit, templates)
-    del images  # large, and not needed any more
-    last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px, search=False))
+    # The pairs of images are not needed any more, and their room is.
+    last = fit.refined(fine, templates_of(fine, sigma_px, *radii_px, search=False), room)
     discs = last.discs[order]
     return FoundDiscs(
         y_px=discs[:, 0],

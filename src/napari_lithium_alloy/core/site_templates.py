@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, special
+from scipy import linalg, ndimage, special
 
 from napari_lithium_alloy.core.disc_columns import PROFILE_STEP_PX
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -22,8 +22,12 @@ TABLE_RADII = 44
 TABLE_ONSETS = np.linspace(0, 0.8, 33)
 """Finely: coarser ones, read on straight lines, made onsets up to 0.6 s in 60 s early."""
 STILL_STEP_PX = 0.05
-HALVED_PX = 3.4
-"""Radius from which discs are looked for in pictures of half the size: they are smooth enough."""
+HAT = np.array([1, 3, 3, 1]) / 8
+"""Weights of pixels in a value of a picture of half the size, which is about the middle two."""
+HAT_OVERLAPS = np.array([HAT @ HAT, HAT[2:] @ HAT[:2]])
+"""Sums of products of the weights of a value with themselves, and with those of the next."""
+ALIKE_IN_HALVES = 0.994
+"""Correlation with a template made of hats, from which discs are looked for in such pictures."""
 SEARCH_ONSET = 0.1
 """Share of the deposition after which the discs looked for begin."""
 SURROUNDINGS = 2.0
@@ -81,11 +85,12 @@ class Templates:
     patches : list of numpy.ndarray
         (K, n, n) each, less their surroundings and their mean over the frames.
     halved : list of numpy.ndarray
-        The last of them, of discs large enough to be looked for in pictures of half the size.
+        (K, m, m) the last of them, of discs smooth enough to be looked for in pictures of half the
+        size: how much they have of each hat.
     likeness : numpy.ndarray
         (R, R) correlation of concentric discs.
     table : numpy.ndarray
-        (onsets, radii, distances, K) covered shares for fits.
+        (onsets, radii, K, distances) covered shares for fits.
     grid : numpy.ndarray
         First logarithm of a radius of the table, its step, and the onset's.
     frames : numpy.ndarray
@@ -106,7 +111,7 @@ class Templates:
     @property
     def reach_px(self) -> int:
         """Half the side of what holds the largest disc with its blur."""
-        return int(np.ceil((self.table.shape[2] - 1) * PROFILE_STEP_PX))
+        return int(np.ceil((self.table.shape[3] - 1) * PROFILE_STEP_PX))
 
 
 def templates_of(
@@ -128,7 +133,7 @@ def templates_of(
         return _against_surroundings(disc, frames, radius, sigma_px)
 
     patches = [patch(r, between=False) for r in looked_for]
-    halved = [_in_halves(patch(r, between=True)) for r in looked_for if r >= HALVED_PX]
+    halved = _in_hats([patch(r, between=True) for r in looked_for], frames)
     reach = largest_px + SIGMAS * sigma_px + 1
     rho = np.arange(0, reach + PROFILE_STEP_PX, PROFILE_STEP_PX)
     table = _table(np.geomspace(smallest_px, largest_px, TABLE_RADII), images.shares, sigma_px, rho)
@@ -158,30 +163,67 @@ def _against_surroundings(
     line = np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / wide) ** 2)
     around = np.outer(line, line) / line.sum() ** 2
     patch = patch - patch.sum(axis=(1, 2), keepdims=True) * around
-    return np.asarray(patch - np.tensordot(frames / frames.sum(), patch, axes=1))
+    return np.asarray(patch - np.einsum("k,kyx->yx", frames / frames.sum(), patch))
 
 
-def _in_halves(patch: FloatArray) -> FloatArray:
-    """Means over squares of two by two pixels."""
-    k, n = patch.shape[0], patch.shape[1] // 2
-    return np.asarray(patch.reshape(k, n, 2, n, 2).mean(axis=(2, 4)))
+def _in_hats(patches: Sequence[FloatArray], frames: FloatArray) -> list[FloatArray]:
+    """The last templates, from which on all are nearly sums of hats: how much of each."""
+    found: list[FloatArray] = []
+    for patch in reversed(patches):
+        products = _hat_products(_hat_products(patch, 1), 2)
+        share = _solved(_solved(products, 1), 2)
+        kept = (share * products).sum(axis=(1, 2)) * frames
+        if kept.sum() < ALIKE_IN_HALVES**2 * ((patch**2).sum(axis=(1, 2)) * frames).sum():
+            break
+        found.insert(0, share)
+    return found
+
+
+def _hat_products(patch: FloatArray, axis: int) -> FloatArray:
+    """Sums along one axis of pixels times hats, each of which is about two of them."""
+    lines = np.moveaxis(patch, axis, -1)
+    lines = np.pad(lines, ((0, 0), (0, 0), (1, 1)))
+    n = lines.shape[-1]
+    sums = sum(weight * lines[..., i : n - 3 + i : 2] for i, weight in enumerate(HAT))
+    return np.moveaxis(np.asarray(sums), -1, axis)
+
+
+def _solved(products: FloatArray, axis: int) -> FloatArray:
+    """How much of each hat is in what has these products with them."""
+    lines = np.moveaxis(products, axis, 0)
+    bands = np.repeat(HAT_OVERLAPS[::-1, np.newaxis], len(lines), axis=1)
+    solved = linalg.solveh_banded(bands, lines.reshape(len(lines), -1))
+    return np.moveaxis(solved.reshape(lines.shape), 0, axis)
+
+
+def hat_norm(share: FloatArray) -> float:
+    """Root of the sum of squares of pixels, of sums of hats (J, n, n)."""
+    own, beside = HAT_OVERLAPS
+    products = share
+    for axis in (1, 2):
+        lines = np.moveaxis(products, axis, -1)
+        along = own * lines
+        along[..., 1:] += beside * lines[..., :-1]
+        along[..., :-1] += beside * lines[..., 1:]
+        products = np.moveaxis(along, -1, axis)
+    return float(np.sqrt((share * products).sum()))
 
 
 def _table(
     radii_px: FloatArray, shares: Sequence[FloatArray], sigma_px: float, rho: FloatArray
 ) -> Float32Array:
-    """(onsets, radii, distances, K) covered shares at distances from a growing disc's centre."""
+    """(onsets, radii, K, distances) covered shares at distances from a growing disc's centre."""
     from napari_lithium_alloy.core.kernels.covers import growing_covers
 
     still = _still_discs(float(radii_px[-1]), sigma_px, rho)
-    out = np.empty((len(TABLE_ONSETS), len(radii_px), len(rho), len(shares)), dtype=np.float32)
+    out = np.empty((len(TABLE_ONSETS), len(radii_px), len(shares), len(rho)), dtype=np.float32)
 
     def fill(onsets: Rows) -> None:
         for o in range(*onsets):
             for k, frames in enumerate(shares):
                 begun = (frames - TABLE_ONSETS[o]) / (1 - TABLE_ONSETS[o])
                 grown = np.sqrt(np.clip(begun, 0, 1))
-                growing_covers(radii_px, grown, still, STILL_STEP_PX, out[o, :, :, k])
+                growing_covers(radii_px, grown, still, STILL_STEP_PX, out[o, :, k])
 
     finish(by_rows(fill, len(TABLE_ONSETS), most=4))
     return out
@@ -209,4 +251,4 @@ def _likeness(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
         vector = (whole * np.sqrt(frames)[:, None, None]).ravel()
         vectors.append(vector / np.linalg.norm(vector))
     stacked = np.array(vectors)
-    return np.asarray(stacked @ stacked.T)
+    return np.asarray(np.einsum("in,jn->ij", stacked, stacked))

@@ -186,6 +186,12 @@ def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
 def _first_around(image: Floats, y: int, x: int) -> bool:
     """Whether no neighbour is higher, or as high and before it."""
     height, width = image.shape
+    value = image[y, x]
+    # Most are lower than one beside them in the same row or column.
+    if image[y, min(x + 1, width - 1)] > value or image[y, max(x - 1, 0)] > value:
+        return False
+    if image[min(y + 1, height - 1), x] > value or image[max(y - 1, 0), x] > value:
+        return False
     for b in range(max(y - 1, 0), min(y + 2, height)):
         for c in range(max(x - 1, 0), min(x + 2, width)):
             before = b < y or (b == y and c < x)

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.disc_columns import (
     ABOVE_USUAL,
@@ -17,103 +16,94 @@ from napari_lithium_alloy.core.disc_columns import (
     X,
     Y,
 )
-from napari_lithium_alloy.core.kernels.disc_rows import (
+from napari_lithium_alloy.core.kernels.disc_pixels import (
     EQUATIONS,
     FAST,
-    HARDLY,
+    Circle,
     Doubles,
     Floats,
     Indices,
     Room,
     add_means,
-    add_row,
-    distances,
-    lines_of,
+    add_products,
+    circle_of,
+    find_lines,
+    find_slopes,
+    find_ways,
+    gather,
+    list_runs,
+    multiply,
+    put_back,
     room_for,
-    slopes_of,
-    span,
-    window,
+    signal_of,
 )
 
 _LARGEST_STEPS = (0.7, 0.7, 0.2, 0.5, 0.15)
 _DAMPING = 1.02
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def multiply(
-    free: Floats,
-    disc: Doubles,
-    full: float,
-    table: Floats,
-    grid: Doubles,
-    margin: int,
-    into: bool,
-    room: Room,
-) -> None:
-    """Put a disc into what is free of lithium (K, Y, X), or take it out again."""
-    lines, at, work = room[0], room[1], room[2][0]
-    far = lines_of(disc, table, grid, margin, lines)
-    share, most = np.float32(disc[LOSS] / full), np.float32(HARDLY)
-    one = np.float32(1)
-    top, bottom, left, right = window(disc, margin, free.shape[1:])
-    for y in range(top, bottom):
-        first, stop = span(disc, y, margin, left, right)
-        distances(disc, y, first, stop, far, at, work)
-        for k in range(free.shape[0]):
-            line, row = lines[0, k], free[k, y, first:stop]
-            for x in range(stop - first):
-                a = line[at[x]]
-                rest = one - min(share * (a + (line[at[x] + 1] - a) * work[0, x]), most)
-                row[x] = row[x] * rest if into else row[x] / rest
+@njit(nogil=True, cache=True, error_model="numpy")
+def _take_place(images: tuple[Floats, Floats, Floats], circle: Circle, room: Room) -> int:
+    """Find what is at the pixels of a circle; how many runs they are."""
+    loss, free, weight = images
+    m = list_runs(circle, weight.shape, room.runs)
+    for k in range(len(free)):
+        gather(loss[k], room.runs, m, room.loss[k])
+        gather(free[k], room.runs, m, room.free[k])
+    gather(weight, room.runs, m, room.weight)
+    return int(m)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _find_cover(
+    disc: Doubles, table: Floats, grid: Doubles, margin: int, m: int, room: Room
+) -> int:
+    """Find what a disc covers of the pixels of its place; how many they are."""
+    find_ways(disc, m, find_lines(disc, table, grid, margin, room.lines), room)
+    return int(room.runs[m, 2])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def multiply_all(
     free: Floats, discs: Doubles, full: float, table: Floats, grid: Doubles, margin: int, into: bool
 ) -> None:
-    """Put discs into what is free of lithium, or take them out again."""
+    """Put discs into what is free of lithium (K, Y, X), or take them out again."""
     room = room_for(table, margin, grid)
     for i in range(len(discs)):
-        multiply(free, discs[i], full, table, grid, margin, into, room)
+        m = list_runs(circle_of(discs[i], margin), free.shape[1:], room.runs)
+        for k in range(len(free)):
+            gather(free[k], room.runs, m, room.free[k])
+        n = _find_cover(discs[i], table, grid, margin, m, room)
+        multiply(discs[i], full, n, into, room)
+        _put_free(free, m, room)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _put_free(free: Floats, m: int, room: Room) -> None:
+    for k in range(len(free)):
+        put_back(room.free[k], room.runs, m, free[k])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def normal_equations(
-    loss: Floats,
-    others: Floats,
-    weight: Floats,
+def _normal_equations(
     frames: Doubles,
     full: float,
     disc: Doubles,
-    table: Floats,
-    grid: Doubles,
-    margin: int,
+    n: int,
     normal: Doubles,
     right_side: Doubles,
     room: Room,
 ) -> float:
-    """Normal equations of one disc, in place; the squared signal of one with a loss of 1.
-
-    `others` is what the other discs leave free.
-    """
-    lines, at, work = room[0], room[1], room[2][0]
-    slopes, means, sums = room[3][0], room[3][1], np.zeros(EQUATIONS)
-    whole = frames.sum()
+    """Normal equations of a disc in its place; the squared signal of one with a loss of 1."""
+    sums, whole = np.zeros(EQUATIONS), frames.sum()
     most, one = np.float32(whole), np.float32(1)
-    far = lines_of(disc, table, grid, margin, lines)
-    top, bottom, left, right = window(disc, margin, weight.shape)
-    for y in range(top, bottom):
-        first, stop = span(disc, y, margin, left, right)
-        distances(disc, y, first, stop, far, at, work)
-        w = weight[y, first:stop]
-        means[:, : len(w)] = 0
-        for k in range(len(frames)):
-            row = others[k, y, first:stop]
-            slopes_of(row, loss[k, y, first:stop], disc, full, k, lines, at, work, slopes)
-            add_means(slopes, np.float32(frames[k] / whole), len(w), means)
-            add_row(slopes, w, np.float32(frames[k]), one, sums)
-        # Of what is free of its mean, as (a - <a>)(b - <b>) is on average ab - <a><b>.
-        add_row(means, w, most, -one, sums)
+    room.means[:, :n] = 0
+    for k in range(len(frames)):
+        find_slopes(disc, full, k, n, room)
+        add_means(room.slopes, np.float32(frames[k] / whole), n, room.means)
+        add_products(room.slopes, room.weight, n, np.float32(frames[k]), one, sums)
+    # Of what is free of its mean, as (a - <a>)(b - <b>) is on average ab - <a><b>.
+    add_products(room.means, room.weight, n, most, -one, sums)
     i = 0
     for a in range(5):
         right_side[a] = sums[15 + a]
@@ -121,6 +111,11 @@ def normal_equations(
             normal[a, b] = normal[b, a] = sums[i]
             i += 1
     return float(normal[LOSS, LOSS])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _signal(disc: Doubles, power: float, along: float) -> float:
+    return float((disc[LOSS] * power + along) / math.sqrt(max(power, 1e-12)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -160,7 +155,7 @@ def fit_discs(
         Row, column, log radius, loss and onset.
     which : (M,) int array
         Those to be fitted.
-    table : (onsets, radii, distances, K) float32 array
+    table : (onsets, radii, K, distances) float32 array
         Covered share of a pixel.
     grid : (3,) array
         First log radius, its step, and the onset's.
@@ -173,25 +168,35 @@ def fit_discs(
     moved : (N,) array
         Out: how far each was moved, in pixels and what counts as much.
     """
+    images = loss, free, weight
     normal, right_side = np.empty((5, 5)), np.empty(5)
     room, before = room_for(table, margin, grid), np.empty(5)
     for i in which:
         disc = discs[i]
         before[:] = disc
-        multiply(free, disc, full, table, grid, margin, False, room)
-        for _ in range(max(steps, 1)):
-            power = normal_equations(
-                loss, free, weight, frames, full, disc, table, grid, margin, normal, right_side,
-                room,
-            )  # fmt: skip
+        circle = circle_of(disc, margin)
+        m = _take_place(images, circle, room)
+        n = _find_cover(disc, table, grid, margin, m, room)
+        multiply(disc, full, n, False, room)
+        if steps == 0:
+            power, along = signal_of(disc, full, frames, n, room)
+            signal[i], moved[i] = _signal(disc, power, along), 0.0
+            continue
+        for _ in range(steps):
+            power = _normal_equations(frames, full, disc, n, normal, right_side, room)
             # Of the data alone: the loss below is also drawn to that of the other discs.
-            signal[i] = (disc[LOSS] * power + right_side[LOSS]) / math.sqrt(max(power, 1e-12))
-            if steps > 0:
-                # Lithium of a film is about as dark everywhere: what noise leaves open follows it.
-                normal[LOSS, LOSS] += 1 / (ALIKE * full) ** 2
-                right_side[LOSS] += (full / ABOVE_USUAL - disc[LOSS]) / (ALIKE * full) ** 2
-                _step(disc, normal, right_side, free.shape, full, table, grid)
-        multiply(free, disc, full, table, grid, margin, True, room)
+            signal[i] = _signal(disc, power, right_side[LOSS])
+            # Lithium of a film is about as dark everywhere: what noise leaves open follows it.
+            normal[LOSS, LOSS] += 1 / (ALIKE * full) ** 2
+            right_side[LOSS] += (full / ABOVE_USUAL - disc[LOSS]) / (ALIKE * full) ** 2
+            _step(disc, normal, right_side, free.shape, full, table, grid)
+            if circle_of(disc, margin) != circle:
+                _put_free(free, m, room)
+                circle = circle_of(disc, margin)
+                m = _take_place(images, circle, room)
+            n = _find_cover(disc, table, grid, margin, m, room)
+        multiply(disc, full, n, True, room)
+        _put_free(free, m, room)
         moved[i] = _distance(before, disc, full)
 
 
@@ -208,15 +213,14 @@ def normals_of(
     margin: int,
 ) -> Doubles:
     """(N, 5, 5) normal equations of each disc, of the data alone."""
+    images = loss, free, weight
     normals, right_side = np.empty((len(discs), 5, 5)), np.empty(5)
     room = room_for(table, margin, grid)
     for i in range(len(discs)):
-        multiply(free, discs[i], full, table, grid, margin, False, room)
-        normal_equations(
-            loss, free, weight, frames, full, discs[i], table, grid, margin, normals[i],
-            right_side, room,
-        )  # fmt: skip
-        multiply(free, discs[i], full, table, grid, margin, True, room)
+        m = _take_place(images, circle_of(discs[i], margin), room)
+        n = _find_cover(discs[i], table, grid, margin, m, room)
+        multiply(discs[i], full, n, False, room)
+        _normal_equations(frames, full, discs[i], n, normals[i], right_side, room)
     return normals
 
 
@@ -269,98 +273,3 @@ def chi2(loss: Floats, free: Floats, weight: Floats, frames: Doubles, full: floa
                 rest = loss[k, y, x] - full * (1 - free[k, y, x] - mean)
                 total += weight[y, x] * frames[k] * rest * rest
     return total
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def background_sums(
-    loss: Floats,
-    free: Floats,
-    film: NDArray[np.bool_],
-    share: Floats,
-    full: np.float32,
-    least: np.float32,
-    cell: int,
-    rows: tuple[int, int],
-    sums: Floats,
-    known: Floats,
-) -> None:
-    """Means over cells of what discs leave of the losses, and of where that is background.
-
-    Parameters
-    ----------
-    loss, free : (K, Y, X) float32 array
-    film : (Y, X) bool array
-    share : (K,) float32 array
-        Of each image's frames of all.
-    full : float
-    least : float
-        Share free of lithium from which a pixel is background.
-    cell : int
-        Side of a cell; a last cell takes the rows and columns that are left over.
-    rows : (int, int)
-        Of cells.
-    sums : (K, y, x) float32 array
-        Out: of the background, 0 elsewhere.
-    known : (y, x) float32 array
-        Out: share that is background.
-    """
-    n, height, width = loss.shape
-    strips, there = np.empty((n, width), np.float32), np.empty(width, np.float32)
-    mean, own = np.empty(width, np.float32), np.empty(width, np.float32)
-    zero, one = np.float32(0), np.float32(1)
-    for r in range(rows[0], rows[1]):
-        bottom = height if r == known.shape[0] - 1 else (r + 1) * cell
-        strips[:] = 0
-        there[:] = 0
-        for y in range(r * cell, bottom):
-            mean[:] = 0
-            own[:] = 1
-            for k in range(n):
-                row = free[k, y]
-                for x in range(width):
-                    mean[x] += share[k] * row[x]
-                    own[x] = min(own[x], row[x])
-            for x in range(width):
-                own[x] = one if own[x] > least and film[y, x] else zero
-                there[x] += own[x]
-            for k in range(n):
-                row, lost, strip = free[k, y], loss[k, y], strips[k]
-                for x in range(width):
-                    strip[x] += own[x] * (lost[x] + full * (row[x] - mean[x]))
-        for c in range(known.shape[1]):
-            right = width if c == known.shape[1] - 1 else (c + 1) * cell
-            pixels = np.float32((bottom - r * cell) * (right - c * cell))
-            known[r, c] = there[c * cell : right].sum() / pixels
-            for k in range(n):
-                sums[k, r, c] = strips[k, c * cell : right].sum() / pixels
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def take_off_cells(
-    image: Floats,
-    film: NDArray[np.bool_],
-    cells: Floats,
-    cell: int,
-    rows: tuple[int, int],
-) -> None:
-    """Take from an image values of cells, between their centres, where there is film."""
-    n_rows, n_columns = cells.shape
-    width = image.shape[1]
-    line, step = np.zeros(n_columns + 1, np.float32), np.zeros(n_columns + 1, np.float32)
-    at, beyond = np.empty(width, np.int32), np.empty(width, np.float32)
-    for x in range(width):
-        u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
-        at[x] = np.int32(u)
-        beyond[x] = np.float32(u - at[x])
-    for y in range(rows[0], rows[1]):
-        v = min(max((y + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
-        i = min(int(v), max(n_rows - 2, 0))
-        below, f = min(i + 1, n_rows - 1), np.float32(v - i)
-        for c in range(n_columns):
-            line[c] = cells[i, c] + f * (cells[below, c] - cells[i, c])
-        for c in range(n_columns - 1):
-            step[c] = line[c + 1] - line[c]
-        row, own = image[y], film[y]
-        for x in range(width):
-            value = line[at[x]] + beyond[x] * step[at[x]]
-            row[x] -= value if own[x] else np.float32(0)

@@ -47,6 +47,25 @@ def match_at(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add_rest(
+    lost: Floats, there: Floats, full: np.float32, weight: Floats, share: np.float32, out: Floats
+) -> None:
+    """Add a share of what discs leave of one image's row, times weights."""
+    for x in range(len(out)):
+        out[x] += (lost[x] + full * there[x]) * (share * weight[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _project(rest: Floats, shares: Floats, out: Floats) -> None:
+    """Sum of the images' rows (K, X), each times its share."""
+    out[:] = 0
+    for k in range(len(rest)):
+        own, share = rest[k], shares[k]
+        for x in range(len(out)):
+            out[x] += share * own[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def weighted_parts(
     loss: Floats,
     free: Floats,
@@ -54,7 +73,6 @@ def weighted_parts(
     weight: Floats,
     basis: Floats,
     corner: tuple[int, int],
-    pixels: int,
     out: Floats,
 ) -> None:
     """What discs leave of the losses, as sums over the images with a basis (J, K), times weights.
@@ -69,68 +87,92 @@ def weighted_parts(
     weight : (Y, X) float32 array
     basis : (J, K) float32 array
     corner : (int, int)
-        First row and column, in units of `pixels`, which may lie outside.
-    pixels : int
-        Side of the squares that are summed: 1 or 2.
+        First row and column, which may lie outside.
     out : (J, y, x) float32 array
     """
     height, width = weight.shape
-    left = max(corner[1] * pixels, 0)
-    right = max(min((corner[1] + out.shape[2]) * pixels, width), left)
-    n = right - left
-    strip = np.empty(n, np.float32)
-    rest = np.empty((len(loss), n), np.float32)
-    first = left - corner[1] * pixels
+    left = max(corner[1], 0)
+    right = max(min(corner[1] + out.shape[2], width), left)
+    first = left - corner[1]
+    rest = np.empty((len(loss), right - left), np.float32)
+    one = np.float32(1)
     out[:] = 0
-    for row in range(out.shape[1]):
-        top = (corner[0] + row) * pixels
-        if top + pixels <= 0 or top >= height:
-            continue
+    for row in range(max(-corner[0], 0), min(out.shape[1], height - corner[0])):
+        y = corner[0] + row
         rest[:] = 0
-        for y in range(max(top, 0), min(top + pixels, height)):
-            w = weight[y, left:right]
-            for k in range(len(loss)):
-                own, lost, there = rest[k], loss[k, y, left:right], free[k, y, left:right]
-                for x in range(n):
-                    own[x] += (lost[x] + full * there[x]) * w[x]
+        for k in range(len(loss)):
+            lost, there = loss[k, y, left:right], free[k, y, left:right]
+            _add_rest(lost, there, full, weight[y, left:right], one, rest[k])
         for j in range(len(out)):
-            strip[:] = 0
+            _project(rest, basis[j], out[j, row, first : first + right - left])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def halved_parts(
+    loss: Floats,
+    free: Floats,
+    full: np.float32,
+    weight: Floats,
+    basis: Floats,
+    rows: tuple[int, int],
+    out: Floats,
+) -> None:
+    """The same in a picture of half the size, that begins one value before the first pixel.
+
+    A value is made of four pixels to a side with weights of 1/8, 3/8, 3/8 and 1/8.
+
+    Parameters
+    ----------
+    loss, free, full, weight, basis : as of `weighted_parts`
+    rows : (int, int)
+        Of `out`.
+    out : (J, Y // 2 + 2, X // 2 + 2) float32 array
+    """
+    height, width = weight.shape
+    rest, strip = np.empty((len(loss), width), np.float32), np.zeros(width + 7, np.float32)
+    near, far = np.float32(0.375), np.float32(0.125)
+    for i in range(rows[0], rows[1]):
+        rest[:] = 0
+        for y in range(max(2 * i - 3, 0), min(2 * i + 1, height)):
+            share = near if 2 * i - 3 < y < 2 * i else far
             for k in range(len(loss)):
-                own, share = rest[k], basis[j, k]
-                for x in range(n):
-                    strip[x] += share * own[x]
-            _add_line(strip, first, pixels, out[j, row])
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _add_line(strip: Floats, first: int, pixels: int, line: Floats) -> None:
-    if pixels == 1:
-        for x in range(len(strip)):
-            line[first + x] += strip[x]
-    else:
-        for x in range(len(strip)):
-            line[(first + x) >> 1] += strip[x]
+                _add_rest(loss[k, y], free[k, y], full, weight[y], share, rest[k])
+        for j in range(len(out)):
+            _project(rest, basis[j], strip[3 : 3 + width])
+            line = out[j, i]
+            for x in range(len(line)):
+                middle, outer = strip[2 * x + 1] + strip[2 * x + 2], strip[2 * x] + strip[2 * x + 3]
+                line[x] = near * middle + far * outer
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def doubled(halves: Floats, out: Floats) -> None:
-    """Values at pixels, from those of squares of two by two of them, by cubic interpolation.
+    """Values at pixels, from those of a picture of half the size, by polynomials through six.
 
-    The first pixel of `out` is the last of the second square, in rows as in columns.
+    The first pixel of `out` is the last of the third pair of pixels, in rows as in columns.
     """
-    a, b = np.float32(-0.0703125), np.float32(0.8671875)
-    c, d = np.float32(0.2265625), np.float32(-0.0234375)
+    a, b, c = np.float32(0.0093994140625), np.float32(-0.0845947265625), np.float32(0.845947265625)
+    d, e, f = np.float32(0.281982421875), np.float32(-0.0604248046875), np.float32(0.0076904296875)
     line = np.empty(halves.shape[1], np.float32)
     for y in range(out.shape[0]):
         i = y // 2
-        r0, r1, r2, r3 = halves[i], halves[i + 1], halves[i + 2], halves[i + 3]
-        e, f, g, h = (d, c, b, a) if y % 2 else (a, b, c, d)
+        r0, r1, r2, r3, r4, r5 = (
+            halves[i],
+            halves[i + 1],
+            halves[i + 2],
+            halves[i + 3],
+            halves[i + 4],
+            halves[i + 5],
+        )
+        if y % 2:
+            r0, r1, r2, r3, r4, r5 = r5, r4, r3, r2, r1, r0
         for x in range(len(line)):
-            line[x] = e * r0[x] + f * r1[x] + g * r2[x] + h * r3[x]
+            line[x] = a * r0[x] + b * r1[x] + c * r2[x] + d * r3[x] + e * r4[x] + f * r5[x]
         row = out[y]
+        l0, l1, l2, l3, l4, l5 = line, line[1:], line[2:], line[3:], line[4:], line[5:]
         for x in range(len(row) // 2):
-            row[2 * x] = a * line[x] + b * line[x + 1] + c * line[x + 2] + d * line[x + 3]
-            row[2 * x + 1] = d * line[x] + c * line[x + 1] + b * line[x + 2] + a * line[x + 3]
+            row[2 * x] = a * l0[x] + b * l1[x] + c * l2[x] + d * l3[x] + e * l4[x] + f * l5[x]
+            row[2 * x + 1] = f * l0[x] + e * l1[x] + d * l2[x] + c * l3[x] + b * l4[x] + a * l5[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -147,29 +189,54 @@ def sizes(answer: Floats, out: Floats) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _list_row(
+    three: tuple[Floats, Floats, Floats],
+    film: NDArray[np.bool_],
+    least: tuple[np.float32, np.float32],
+    marks: NDArray[np.uint8],
+    out: NDArray[np.int64],
+) -> int:
+    """List film where a row of three is high or low enough, and no less so than beside it.
+
+    All is compared first, as without a branch that loop is vectors.
+    """
+    above, row, below = three
+    high, low = least[0], -least[1]
+    left, middle, right = row[:-2], row[1:-1], row[2:]
+    up, down = above[1:-1], below[1:-1]
+    for x in range(len(marks)):
+        v, a, b, c, d = middle[x], left[x], right[x], up[x], down[x]
+        highest = (v >= high) & (v >= a) & (v >= b) & (v >= c) & (v >= d)
+        lowest = (v <= low) & (v <= a) & (v <= b) & (v <= c) & (v <= d)
+        marks[x] = film[x] & (highest | lowest)
+    n = 0
+    for x in range(len(marks)):
+        if marks[x]:
+            out[n] = x
+            n += 1
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def extrema(
     answer: Floats,
-    most: Floats,
     film: NDArray[np.bool_],
     corner: tuple[int, int],
-    sign: float,
-    least: float,
+    least: tuple[float, float],
     inner: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Maxima of a block's responses over radius and place, or minima if the sign is -1.
+    """Maxima and minima of a block's responses over radius and place.
 
     Parameters
     ----------
     answer : (R, y + 2, x + 2) float32 array
-        The block and the pixels around it.
-    most : (y + 2, x + 2) float32 array
-        As of `sizes`.
+        The block and the pixels around it, 0 beside the picture.
     film : (Y, X) bool array
         Of the whole picture.
     corner : (int, int)
         Row and column of the block's first pixel.
-    sign, least : float
-        Responses count times the sign, from so much on.
+    least : (float, float)
+        Size from which maxima count, and minima.
     inner : (R,) int array
         Another radius of each.
 
@@ -179,33 +246,38 @@ def extrema(
         Radius, row, column, response, and that of the other radius there.
     """
     found, n = np.empty((64, 5)), 0
-    y0, x0 = corner[0] - 1, corner[1] - 1
-    s, lowest = np.float32(sign), np.float32(least)
-    # The pixels around the block do not count where they are beside the picture.
-    top, left = max(-y0, 0), max(-x0, 0)
-    whole = answer[:, : film.shape[0] - y0, : film.shape[1] - x0]
-    for y in range(1, min(answer.shape[1] - 1, film.shape[0] - y0)):
-        for x in range(1, min(answer.shape[2] - 1, film.shape[1] - x0)):
-            if most[y, x] < lowest or not film[y0 + y, x0 + x]:
-                continue
-            for k in range(len(answer)):
-                if s * answer[k, y, x] >= lowest and _highest(whole, s, k, y, x, top, left):
+    y0, x0 = corner
+    height = min(answer.shape[1] - 2, film.shape[0] - y0)
+    width = min(answer.shape[2] - 2, film.shape[1] - x0)
+    marks, listed = np.empty(width, np.uint8), np.empty(width, np.int64)
+    sizes_from = np.float32(least[0]), np.float32(least[1])
+    for y in range(height):
+        own = film[y0 + y, x0 : x0 + width]
+        for k in range(len(answer)):
+            above, row, below = answer[k, y], answer[k, y + 1], answer[k, y + 2]
+            three = above[: width + 2], row[: width + 2], below[: width + 2]
+            for x in listed[: _list_row(three, own, sizes_from, marks, listed)]:
+                if _is_extreme(answer, k, y + 1, x + 1):
                     if n == len(found):
                         found = np.concatenate((found, np.empty_like(found)))
                     found[n, 0], found[n, 1], found[n, 2] = k, y0 + y, x0 + x
-                    found[n, 3], found[n, 4] = answer[k, y, x], answer[inner[k], y, x]
+                    found[n, 3], found[n, 4] = row[x + 1], answer[inner[k], y + 1, x + 1]
                     n += 1
     return found[:n]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _highest(answer: Floats, sign: np.float32, k: int, y: int, x: int, top: int, left: int) -> bool:
-    """Whether no neighbour in radius and place is higher, those before `top` or `left` aside."""
-    n, height, width = answer.shape
+def _is_extreme(answer: Floats, k: int, y: int, x: int) -> bool:
+    """Whether no neighbour in radius and place is farther from 0 on the same side."""
+    sign = np.float32(1 if answer[k, y, x] > 0 else -1)
     value = sign * answer[k, y, x]
-    for a in range(max(k - 1, 0), min(k + 2, n)):
-        for b in range(max(y - 1, top), min(y + 2, height)):
-            for c in range(max(x - 1, left), min(x + 2, width)):
+    first, last = max(k - 1, 0), min(k + 1, len(answer) - 1)
+    # Most are no extrema in radius.
+    if value < sign * answer[first, y, x] or value < sign * answer[last, y, x]:
+        return False
+    for a in range(first, last + 1):
+        for b in range(y - 1, y + 2):
+            for c in range(x - 1, x + 2):
                 if value < sign * answer[a, b, c]:
                     return False
     return True

@@ -13,6 +13,8 @@ Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 RING, CORE, INNER, DISC = range(4)
 """Order of a site's pixels."""
+FEW = 64
+"""Values of which each is compared with all to find the median."""
 _FAST = {"reassoc", "contract", "nsz"}
 
 
@@ -61,15 +63,62 @@ def _part_at(values: Doubles, n: int, k: int) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _middle_of_few(values: Doubles, n: int) -> float:
+    """Median of n values: all are compared with all, which has no branch to be guessed."""
+    k = n // 2
+    lower = upper = -math.inf
+    for i in range(n):
+        value, below = values[i], 0
+        for j in range(n):
+            below += values[j] < value
+        upper = max(upper, value if below <= k else -math.inf)
+        lower = max(lower, value if below < k else -math.inf)
+    return float(upper if n % 2 else (lower + upper) / 2)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def middle_of(values: Doubles, n: int) -> float:
-    """Median of the first n values, which are put into another order; NaN of none."""
+    """Median of the first n values, which may be put into another order; NaN of none."""
     if n == 0:
         return math.nan
+    if n <= FEW:
+        return float(_middle_of_few(values, n))
     k = n // 2
     _part_at(values, n, k)
     if n % 2:
         return float(values[k])
     return float((values[:k].max() + values[k]) / 2)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _least_light(
+    counts: NDArray[Any], at: Indices, dark: Doubles, factor: float, share: float
+) -> float:
+    """Half a count or, if `share` is above 0, that share of the listed pixels' mean."""
+    if share <= 0:
+        return 0.5
+    total, n = 0.0, 0
+    for i in range(len(at)):
+        value = (counts[at[i]] - dark[i]) * factor
+        if math.isfinite(value):
+            total += abs(value)
+            n += 1
+    return float(max(share * total / max(n, 1), 1.2e-38))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fill_changes(
+    counts: NDArray[Any],
+    pixels: tuple[Indices, Doubles, Doubles],
+    factor: float,
+    least: float,
+    out: Doubles,
+) -> None:
+    """Light of listed pixels over that at the start: their indices, dark counts and that light."""
+    at, dark, start = pixels
+    for i in range(len(at)):
+        value = (counts[at[i]] - dark[i]) * factor
+        out[i] = (least if value < least else value) / start[i]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -86,45 +135,43 @@ def changes_at(
 
     The least light is half a count or, if `share` is above 0, that share of the pixels' mean.
     """
-    least = 0.5
-    if share > 0:
-        total, n = 0.0, 0
-        for i in range(len(at)):
-            value = (counts[at[i]] - dark[i]) * factor
-            if math.isfinite(value):
-                total += abs(value)
-                n += 1
-        least = max(share * total / max(n, 1), 1.2e-38)
-    for i in range(len(at)):
-        value = (counts[at[i]] - dark[i]) * factor
-        out[i] = (least if value < least else value) / start[i]
+    least = _least_light(counts, at, dark, factor, share)
+    _fill_changes(counts, (at, dark, start), factor, least, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _film_light(
-    change: Doubles, begin: Indices, free: NDArray[np.bool_], least_ring: int, film: Doubles
-) -> None:
-    """Median change of the free pixels of each site's ring; of all rings' where they are few."""
-    room, every, few = np.empty(free.shape[1]), np.empty(free.size), 0
-    total = 0
+def _part_of(
+    pixels: tuple[Indices, Doubles, Doubles], first: int, last: int
+) -> tuple[Indices, Doubles, Doubles]:
+    return pixels[0][first:last], pixels[1][first:last], pixels[2][first:last]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _known_film(change: Doubles, free: NDArray[np.bool_], out: Doubles) -> int:
+    """Put the changes of a ring's free pixels that are known first; how many."""
+    n = 0
+    for j in range(len(free)):
+        if free[j] and not math.isnan(change[j]):
+            out[n] = change[j]
+            n += 1
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _usual_film(
+    counts: NDArray[Any],
+    pixels: tuple[Indices, Doubles, Doubles],
+    begin: Indices,
+    free: NDArray[np.bool_],
+    factor: float,
+    least: float,
+) -> float:
+    """Median change of all rings' free pixels in one frame."""
+    every, room, n = np.empty(free.size), np.empty(free.shape[1]), 0
     for i in range(len(begin)):
-        n, known = 0, 0
-        for j in range(free.shape[1]):
-            value = change[begin[i, RING] + j]
-            if free[i, j]:
-                n += 1
-                if not math.isnan(value):
-                    room[known] = value
-                    every[total] = value
-                    known += 1
-                    total += 1
-        film[i] = middle_of(room, known)
-        if n < least_ring:
-            film[i] = -1.0
-            few += 1
-    if few:
-        usual = middle_of(every, total)
-        film[film == -1.0] = usual
+        _fill_changes(counts, _part_of(pixels, begin[i, RING], begin[i, CORE]), factor, least, room)
+        n += _known_film(room, free[i], every[n:])
+    return float(middle_of(every, n))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -144,71 +191,76 @@ def _sum_of_sizes(change: Doubles, per_film: float) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _floor_of(change: Doubles, per_film: float, share: float, room: Doubles) -> float:
+    """A share of the median size of a ring's losses; NaN where any is not known."""
+    for j in range(len(change)):
+        room[j] = abs(1 - change[j] * per_film)
+        if math.isnan(room[j]):
+            return math.nan
+    return float(share * middle_of(room, len(change)))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _losses_of(
+    change: Doubles, begin: Indices, film: float, floor: float, signed: bool, out: Doubles
+) -> None:
+    """Mean losses in one site's core, inner half and disc, and the core's change."""
+    per_film = 1 / film
+    for kind in range(CORE, DISC + 1):
+        part = change[begin[kind] - begin[CORE] : begin[kind + 1] - begin[CORE]]
+        n, light = max(len(part), 1), _sum(part)
+        if signed:
+            out[kind - 1] = (len(part) - light * per_film) / n
+        else:
+            out[kind - 1] = (_sum_of_sizes(part, per_film) - len(part) * floor) / n
+        if kind == CORE:
+            out[3] = light / n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def site_losses(
-    change: Doubles,
+    counts: NDArray[Any],
+    factor: float,
+    pixels: tuple[Indices, Doubles, Doubles],
     begin: Indices,
     free: NDArray[np.bool_],
-    least_ring: int,
-    floor_share: float,
+    shares: tuple[float, float],
+    few: NDArray[np.bool_],
     out: Doubles,
 ) -> None:
     """Mean loss of light in each site's apertures against its film, and its own change.
 
     Parameters
     ----------
-    change : (M,) array
-        Light of the apertures' pixels over that at the start, site after site.
+    counts : (pixels,) array
+        A frame.
+    factor : float
+        Light is counts less dark times it.
+    pixels : three (M,) arrays
+        Of the apertures' pixels, site after site: index, dark counts, and light at the start.
     begin : (N, 5) int array
-        Bounds of each site's ring, core, inner half and disc in it.
+        Bounds of each site's ring, core, inner half and disc in them.
     free : (N, P) bool array
         True where a pixel of a ring is film.
-    least_ring : int
-        Pixels of film that tell its light; with fewer, those of all rings do.
-    floor_share : float
-        Above 0: sizes of losses count, less so many times their median in the ring.
-    out : (4, N) array
+    shares : (float, float)
+        The least light, if above 0, as a share of the pixels' mean, else it is half a count; and,
+        if above 0, sizes of losses count, less so many times their median in the ring.
+    few : (N,) bool array
+        True where a ring holds hardly any film, and the light of all rings' counts.
+    out : (N, 4) array
         Out: losses of core, inner half and disc, and the core's change.
     """
-    film = np.empty(len(begin))
-    _film_light(change, begin, free, least_ring, film)
-    room = np.empty(free.shape[1])
+    least = _least_light(counts, pixels[0], pixels[1], factor, shares[0])
+    ring, room = np.empty(free.shape[1]), np.empty(free.shape[1])
+    change = np.empty((begin[:, -1] - begin[:, CORE]).max())
+    usual = math.nan
+    if few.any():
+        usual = _usual_film(counts, pixels, begin, free, factor, least)
     for i in range(len(begin)):
-        floor, per_film = 0.0, 1 / film[i]
-        if floor_share > 0:
-            unknown = False
-            for j in range(free.shape[1]):
-                room[j] = abs(1 - change[begin[i, RING] + j] * per_film)
-                unknown |= math.isnan(room[j])
-            floor = math.nan if unknown else floor_share * middle_of(room, len(room))
-        for kind in range(CORE, DISC + 1):
-            part = change[begin[i, kind] : begin[i, kind + 1]]
-            n = max(len(part), 1)
-            own = _sum(part)
-            if floor_share > 0:
-                out[kind - 1, i] = (_sum_of_sizes(part, per_film) - len(part) * floor) / n
-            else:
-                out[kind - 1, i] = (len(part) - own * per_film) / n
-            if kind == CORE:
-                out[3, i] = own / n
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def best_power(
-    log: Doubles, values: Doubles, powers: Doubles, left: Doubles, scale: Doubles
-) -> None:
-    """Least squares of values = a exp(m log) for evenly spaced powers m: what is left, and a."""
-    shape, step = np.empty_like(log), np.empty_like(log)
-    for t in range(len(log)):
-        shape[t] = math.exp(powers[0] * log[t])
-        step[t] = math.exp((powers[1] - powers[0]) * log[t])
-    for p in range(len(powers)):
-        product = square = total = 0.0
-        for t in range(len(log)):
-            product += shape[t] * values[t]
-            square += shape[t] * shape[t]
-        scale[p] = product / square
-        for t in range(len(log)):
-            rest = values[t] - scale[p] * shape[t]
-            total += rest * rest
-            shape[t] *= step[t]
-        left[p] = total
+        around = _part_of(pixels, begin[i, RING], begin[i, CORE])
+        _fill_changes(counts, around, factor, least, ring)
+        film = usual if few[i] else middle_of(room, _known_film(ring, free[i], room))
+        floor = _floor_of(ring, 1 / film, shares[1], room) if shares[1] > 0 else 0.0
+        own = _part_of(pixels, begin[i, CORE], begin[i, -1])
+        _fill_changes(counts, own, factor, least, change)
+        _losses_of(change, begin[i], film, floor, shares[1] <= 0, out[i])
