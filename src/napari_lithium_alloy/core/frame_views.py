@@ -148,7 +148,7 @@ class Structure:
         smooth, energy = np.empty_like(light), np.empty_like(light)
         _blur(light, SMOOTHING_PX, smooth)
         box_mean(smooth, 4 * HALF_PX + 1, True, energy)
-        gradient_energy(energy, smooth)
+        gradient_energy(energy, (0, len(energy)), smooth)
         _blur(smooth, WINDOW_PX / 2, energy)
         least = (noise * noise_left(SMOOTHING_PX)) ** 2 * NOISE_AREA_PX
         least /= 4 * np.pi * (WINDOW_PX / 2) ** 2 * WORST_SD_PX**2

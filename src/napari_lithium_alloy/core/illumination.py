@@ -8,13 +8,15 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import by_rows, in_order
 from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
 
 SAMPLED_FRAMES = 16
@@ -55,22 +57,30 @@ def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     dark : float or numpy.ndarray
         Dark level, counts.
     """
-    from napari_lithium_alloy.core.kernels.neighbours import add_odd, away_in_rows
-
     frames = sampled_frames(recording)
     odd = np.zeros(recording.field_shape, dtype=np.uint8)
-    some = np.arange(0, len(odd), max(1, len(odd) // NOISE_ROWS))
-    away = np.empty((len(some), odd.shape[1]), dtype=np.float32)
-    for t in frames:
-        light = recording.read(t).astype(np.float32) - np.asarray(dark, dtype=np.float32)
-        known = np.isfinite(light)
-        light[~known] = 0
-        away_in_rows(light, some, away)
-        least = (BAD_SIGMAS * robust_sd(away[known[some]]), BAD_SHARE)
-        found = np.zeros_like(odd)
-        finish(by_rows(partial(add_odd, light, least, odd=found), len(odd)))
-        odd += found * known
+    for found in in_order(partial(_odd_pixels, recording, dark), frames):
+        odd += found
     return np.asarray(odd >= 0.9 * len(frames))
+
+
+def _odd_pixels(recording: Recording, dark: float | FloatArray, t: int) -> NDArray[np.uint8]:
+    """(Y, X) 1 at pixels of a frame that differ from their neighbours, 0 elsewhere."""
+    from napari_lithium_alloy.core.kernels.neighbours import add_odd, away_in_rows
+
+    level = np.asarray(dark, dtype=np.float32)
+    light = pixelwise(lambda c, d: c.astype(np.float32) - d, recording.read(t), level)
+    known = np.isfinite(light)
+    whole = bool(known.all())
+    if not whole:
+        light[~known] = 0
+    some = np.arange(0, len(light), max(1, len(light) // NOISE_ROWS))
+    away = np.empty((len(some), light.shape[1]), dtype=np.float32)
+    away_in_rows(light, some, away)
+    least = (BAD_SIGMAS * robust_sd(away[known[some]]), BAD_SHARE)
+    found = np.zeros(light.shape, dtype=np.uint8)
+    finish(by_rows(partial(add_odd, light, least, odd=found), len(found)))
+    return found if whole else found * known
 
 
 def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:

@@ -17,7 +17,13 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.refinement import Blur, refined, widths_of
-from napari_lithium_alloy.core.smoothing import blurred, cell_means, filled_times, wide_mean
+from napari_lithium_alloy.core.smoothing import (
+    blurred,
+    cell_means,
+    filled_times,
+    gradient_squared,
+    wide_mean,
+)
 
 LEAST_SIGMA_PX = 0.3
 """Smoothing in space that is none."""
@@ -193,14 +199,13 @@ def _jump_variance(scene: Scene, onset: Float32Array, widths: Widths) -> Float32
     onset = filled_times(onset, scene.rising)
     if _steepest(cell_means(onset, cell)) / cell < MAY_JUMP * most / reach:
         return 0.0
-    gy, gx = np.gradient(onset)
 
-    def square(gy: Float32Array, gx: Float32Array) -> Float32Array:
-        across = np.float32(reach) * np.hypot(gy, gx)
+    def square(energy: Float32Array) -> Float32Array:
+        across = np.float32(reach) * np.sqrt(energy)
         across *= np.clip(across / np.float32(most) - 1, 0, 1)
         return np.float32(JUMP_SHARE**2) * across**2
 
-    return blurred(pixelwise(square, gy, gx), reach)
+    return blurred(pixelwise(square, gradient_squared(onset)), reach)
 
 
 def _steepest(image: Float32Array) -> float:

@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Mode, Recording
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import by_rows, in_order
 
 Float32Array = NDArray[np.float32]
 Quantity = Literal["transmittance", "absorbance", "relative_reflectance", "normalized_absorbance"]
@@ -113,8 +113,8 @@ def reference_frame(
     frames, note = _reference_frames(recording, parameters, current_starts_s)
     dark = dark_level(recording, parameters.dark_counts)
     total = np.zeros(recording.field_shape)
-    for t in frames:
-        total += recording.read(int(t))
+    for counts in in_order(lambda t: recording.read(int(t)), frames):
+        total += counts
     image = total / len(frames) - dark
     known = image[np.isfinite(image)]
     if not (known.size and np.median(known) > 0):

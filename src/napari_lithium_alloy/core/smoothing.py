@@ -129,6 +129,15 @@ def with_laplacian(image: Float32Array, own: float, laplacian: float) -> Float32
     return out
 
 
+def gradient_squared(image: Float32Array) -> Float32Array:
+    """(Y, X) square of the gradient: central differences, at the edges one-sided ones."""
+    from napari_lithium_alloy.core.kernels.structure import gradient_energy
+
+    out = np.empty_like(image)
+    finish(by_rows(lambda rows: gradient_energy(image, rows, out), len(image)))
+    return out
+
+
 def near_over(image: Float32Array, level: float, reach: int) -> BoolArray:
     """(Y, X) True within some rows and columns of what is over a level."""
     from napari_lithium_alloy.core.kernels.images import mark_around

@@ -6,6 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from napari_lithium_alloy import __version__
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.provenance import Step, to_plain
+from napari_lithium_alloy.core.row_blocks import both
 from napari_lithium_alloy.core.tables import TABLES
 from napari_lithium_alloy.io.hashes import sha256_of
 from napari_lithium_alloy.io.tables import write_csv, write_map
@@ -92,10 +94,10 @@ def write_results(
             new, old = Path(folder) / "new", Path(folder) / "old"
             new.mkdir()
             old.mkdir()
-            for name, table in tables.items():
-                write_csv(new / f"{name}.csv", table, steps)
-            for name, image in maps.items():
-                write_map(new / f"{name}.tif", image, pixel_size_um=pixel_size_um)
+            both(
+                partial(_write_tables, new, tables, steps),
+                partial(_write_maps, new, maps, pixel_size_um),
+            )
             (new / PROVENANCE).write_text(
                 _provenance(steps, inputs, hashes or {}), encoding="utf-8"
             )
@@ -107,6 +109,18 @@ def write_results(
             f"The results cannot be written to {out} ({error.strerror}); choose another folder."
         ) from error
     return written
+
+
+def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame], steps: Sequence[Step]) -> None:
+    for name, table in tables.items():
+        write_csv(folder / f"{name}.csv", table, steps)
+
+
+def _write_maps(
+    folder: Path, maps: Mapping[str, Float32Array], pixel_size_um: float | None
+) -> None:
+    for name, image in maps.items():
+        write_map(folder / f"{name}.tif", image, pixel_size_um=pixel_size_um)
 
 
 def _exchange(new: Path, out: Path, old: Path) -> None:

@@ -177,7 +177,11 @@ def write_map(
         metadata["unit"] = "um"
     with whole_file(Path(path)) as temporary:
         tifffile.imwrite(
-            temporary, image.astype(np.float32), imagej=True, metadata=metadata, **calibration
+            temporary,
+            image.astype(np.float32, copy=False),
+            imagej=True,
+            metadata=metadata,
+            **calibration,
         )
 
 

@@ -110,11 +110,13 @@ def box_mean(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def gradient_energy(image: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Square of the gradient: central differences, at the edges one-sided ones."""
+def gradient_energy(
+    image: NDArray[np.float32], rows: tuple[int, int], out: NDArray[np.float32]
+) -> None:
+    """Square of the gradient in some rows: central differences, at the edges one-sided ones."""
     height, width = image.shape
     half = np.float32(0.5)
-    for y in range(height):
+    for y in range(rows[0], rows[1]):
         above, below = image[max(y - 1, 0)], image[min(y + 1, height - 1)]
         scale = half if 0 < y < height - 1 else np.float32(1)
         line, own = image[y], out[y]
