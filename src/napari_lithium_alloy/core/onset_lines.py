@@ -126,7 +126,7 @@ def fitted_lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = Non
         )
 
     if blocks is None:
-        yield from by_rows(fit, len(cells), most=16)
+        yield from by_rows(fit, len(cells), most=32)
     else:
         yield from by_rows(lambda one: fit(blocks[one[0]]), len(blocks), most=1)
     return Lines(time=time, missing=missing, slope=slope, cells=cells, sigma=sigma)

@@ -15,28 +15,51 @@ LEAST = 1e-3
 """Light below this is taken as this where a crossing is interpolated."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+_FAST = {"reassoc", "contract", "nsz"}
+_FOUR = 4
+"""Usual side of a cell; loops that know it are three times as fast."""
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def sum_of_cells(strip: Any, cell: int, totals: Any) -> None:
     """Sums of a line over cells; the last takes what is left over."""
-    n = totals.shape[0]
-    for c in range(n):
-        totals[c] = strip[c * cell]
-    for x in range(1, cell):
+    last = totals.shape[0] - 1
+    n = min(last + 1, strip.shape[0] // cell)
+    totals[last] = 0
+    if cell == _FOUR:
         for c in range(n):
-            totals[c] += strip[c * cell + x]
+            k = _FOUR * c
+            totals[c] = strip[k] + strip[k + 1] + strip[k + 2] + strip[k + 3]
+    else:
+        for c in range(n):
+            totals[c] = strip[c * cell]
+        for x in range(1, cell):
+            for c in range(n):
+                totals[c] += strip[c * cell + x]
     for x in range(n * cell, strip.shape[0]):
-        totals[n - 1] += strip[x]
+        totals[last] += strip[x]
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _sum_of_rows(rows: tuple[Any, Any, Any, Any], strip: Any) -> None:
+    a, b, c, d = rows
+    for x in range(strip.shape[0]):
+        strip[x] = np.float32(a[x]) + np.float32(b[x]) + np.float32(c[x]) + np.float32(d[x])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def cell_row(
     counts: NDArray[Any], top: int, bottom: int, cell: int, strip: Any, totals: Any
 ) -> None:
     """Sums of one frame's counts over a row of cells; the last takes what is left over."""
-    first = counts[top]
-    for x in range(first.shape[0]):
-        strip[x] = np.float32(first[x])
-    for y in range(top + 1, bottom):
+    first, later = counts[top], top + 1
+    if bottom - top >= _FOUR:
+        _sum_of_rows((first, counts[top + 1], counts[top + 2], counts[top + 3]), strip)
+        later = top + _FOUR
+    else:
+        for x in range(first.shape[0]):
+            strip[x] = np.float32(first[x])
+    for y in range(later, bottom):
         row = counts[y]
         for x in range(row.shape[0]):
             strip[x] += np.float32(row[x])

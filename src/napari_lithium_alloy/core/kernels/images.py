@@ -320,16 +320,12 @@ def mean_of_cells(
     strip = np.empty(width, dtype=np.float32)
     for r in range(rows[0], rows[1]):
         bottom = height if r == n_rows - 1 else (r + 1) * cell
-        strip[:] = 0
-        for y in range(r * cell, bottom):
-            for x in range(width):
-                strip[x] += image[y, x]
+        means = out[r]
+        cell_row(image, r * cell, bottom, cell, strip, means)
+        share = np.float32(1 / ((bottom - r * cell) * cell))
         for c in range(n_columns):
-            right = width if c == n_columns - 1 else (c + 1) * cell
-            total = np.float32(0)
-            for x in range(c * cell, right):
-                total += strip[x]
-            out[r, c] = total / np.float32((bottom - r * cell) * (right - c * cell))
+            means[c] *= share
+        means[n_columns - 1] *= np.float32(cell / (width - (n_columns - 1) * cell))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
