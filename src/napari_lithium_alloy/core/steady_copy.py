@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import MappedLight, Recording
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import by_rows, in_order
 from napari_lithium_alloy.core.scratch import scratch
 from napari_lithium_alloy.core.smoothing import noise_of_second
 
@@ -143,19 +143,24 @@ def _code_of(recording: Recording, steady: Recording) -> _Code | None:
     """
     if _coded(recording).kind == "f":
         return None
-    sample = [steady.read(t) for t in sampled_frames(steady)]
-    if not all(np.isfinite(light).all() for light in sample):
+    ranges = [*in_order(lambda t: _range_of(steady.read(t)), sampled_frames(steady))]
+    darkest, brightest, noises = zip(*ranges, strict=True)
+    if not np.isfinite([*darkest, *brightest]).all():
         return None
-    lowest = min(0.0, *(float(light.min()) for light in sample))
-    most = MOST_BRIGHTER * max(float(light.max()) for light in sample)
+    lowest, most = min(0.0, *darkest), MOST_BRIGHTER * max(brightest)
     if steady.saturation_counts is not None:
         most = min(most, steady.saturation_counts)
     scale = np.float32(max(most - LOWER * lowest, 1e-6) / (HIGHEST - 1 - 2 * ROOM))
-    rows = slice(None, None, max(1, len(sample[0]) // NOISE_ROWS))
-    noise = min(noise_of_second(np.diff(light[rows], n=2, axis=1)) for light in sample)
-    if not scale < FINE * noise:
+    if not scale < FINE * min(noises):
         return None
     return _Code(scale=scale, zero=math.ceil(-LOWER * lowest / float(scale)) + ROOM)
+
+
+def _range_of(light: Float32Array) -> tuple[float, float, float]:
+    """Lowest and highest light of a frame, NaN where some is not known, and a pixel's noise."""
+    rows = slice(None, None, max(1, len(light) // NOISE_ROWS))
+    noise = noise_of_second(np.diff(light[rows], n=2, axis=1))
+    return float(light.min()), float(light.max()), noise
 
 
 def _is_mapped(recording: Recording) -> bool:
