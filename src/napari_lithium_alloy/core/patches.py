@@ -29,6 +29,8 @@ SEARCH_PX = 24
 FAR_COST = 0.001
 """How much more alike a patch must be so far away: along an edge it is so everywhere."""
 LEAST_NOISE = 1e-6
+ENOUGH_PX, LEAST_ROWS = 2**15, 8
+"""Pixels, and rows of the field, that tell its noise well enough."""
 FIT_STEPS = 4
 LEAST_CONTRAST, MOST_CONTRAST = 0.3, 3.5
 RESIDUAL_SHARE = 0.12
@@ -194,7 +196,8 @@ def _room_for(guess: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, Fl
 
 def pixel_noise(light: Float32Array) -> float:
     """Noise of one pixel, from differences of neighbours in some of the rows."""
-    rows = light[:: max(1, len(light) // SAMPLED_ROWS)]
+    some = min(SAMPLED_ROWS, max(LEAST_ROWS, ENOUGH_PX // light.shape[1]))
+    rows = light[:: max(1, len(light) // some)]
     cells = np.diff(rows, n=2, axis=1).ravel()
     if not cells.size:
         return LEAST_NOISE
