@@ -21,6 +21,7 @@ from napari_lithium_alloy.core.track_table import (
     LOOSE,
     LOOSE_SD_PX,
     STRICT,
+    TIGHT,
     Agreement,
     TrackTable,
     sums_of,
@@ -81,11 +82,18 @@ def shifts_of(tracks: FeatureTracks) -> Shifts:
 
 
 def _moving(table: TrackTable, still: BoolArray) -> tuple[BoolArray, _Solution]:
-    """Tracks that move alike for long, each strictly with the path of all, and their path."""
+    """Tracks that move alike for long, each strictly with the path of all, and their path.
+
+    First those that hardly differ: if they are seen nearly always and apart, a few of them say
+    more than many that keep near each other only, as edges of discs that grow do.
+    """
     long = ~still & (table.lengths >= LEAST_TOGETHER)
     if not long.any():
         long = ~still
-    return _extended(table, table.largest_alike(long), long, STRICT)
+    film, solution = _extended(table, table.largest_alike(long, TIGHT), long, TIGHT)
+    if table.is_seen_throughout(film):
+        return film, solution
+    return _extended(table, table.largest_alike(long, STRICT), long, STRICT)
 
 
 def _extended(
@@ -135,7 +143,9 @@ def _solve(table: TrackTable, moving: BoolArray) -> _Solution:
         path = answer[:n]
         away = position - path[frame] - answer[n:][number]
         chi2 = np.einsum("ri,rij,rj->r", away, information, away)
-        weighted = information / (1 + chi2 / 9)[:, None, None]
+        # A track that wanders on the film is no better in one frame than in all of them.
+        usual = np.bincount(number, chi2, minlength=places) / np.bincount(number, minlength=places)
+        weighted = information / (np.maximum(usual / 2, 1)[number] + chi2 / 9)[:, None, None]
         variance, known = _variances(frame, weighted, n)
         if known.any():
             stiffness = _stiffness(path, float(np.median(variance[known])))

@@ -41,6 +41,7 @@ class Agreement:
 
 LOOSE = Agreement(chi2=6.0, rms_px=0.5, always_px=0.075)
 STRICT = Agreement(chi2=4.0, rms_px=0.25, always_px=0.05)
+TIGHT = Agreement(chi2=4.0, rms_px=0.08, always_px=0.05)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,14 +78,14 @@ class TrackTable:
         """(N,) True for tracks that stay where they are on the sensor."""
         return self.agreeing(np.zeros((self.n_frames, 2)), np.zeros(self.n_frames))
 
-    def largest_alike(self, among: BoolArray) -> BoolArray:
-        """(N,) True for those tracks, in all the longest, that strictly move alike."""
+    def largest_alike(self, among: BoolArray, agreement: Agreement) -> BoolArray:
+        """(N,) True for those tracks, in all the longest, that move alike."""
         best, longest = np.zeros(len(self.lengths), dtype=bool), 0.0
         held = self._held()
         seeds = among & ((held > 0.5) if (held[among] > 0.5).any() else among)
         order = np.argsort(-(held + 0.01) * self.lengths * seeds, kind="stable")
         for seed in order[: min(SEEDS, int(seeds.sum()))]:
-            along = self.agreeing(*self._path_of(int(seed)), STRICT) & among
+            along = self.agreeing(*self._path_of(int(seed)), agreement) & among
             along[seed] = True
             length = float(self.lengths[along].sum())
             if length > longest:
@@ -96,6 +97,11 @@ class TrackTable:
 
         Seen most of the time, at more than one place, and no few against many.
         """
+        many = self.lengths[tracks].sum() >= LEAST_SHARE * self.lengths[still].sum()
+        return bool(many and self.is_seen_throughout(tracks))
+
+    def is_seen_throughout(self, tracks: BoolArray) -> bool:
+        """Whether some tracks are seen together most of the time, at more than one place."""
         rows = tracks[self.track]
         seen = len(np.unique(self.frame[rows]))
         places = weighted_means(
@@ -103,8 +109,7 @@ class TrackTable:
         )[tracks]
         wide = float(np.ptp(places, axis=0).max(initial=0)) if len(places) > 1 else 0.0
         enough = seen >= max(LEAST_COVERED * self.n_frames, LEAST_TOGETHER)
-        many = self.lengths[tracks].sum() >= LEAST_SHARE * self.lengths[still].sum()
-        return bool(enough and many and wide >= APART_PX)
+        return bool(enough and wide >= APART_PX)
 
     def _held(self) -> FloatArray:
         """(N,) share of each track's frames in which it is held in both directions."""

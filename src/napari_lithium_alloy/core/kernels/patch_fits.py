@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 _FAST = {"reassoc", "contract", "nsz"}
 LEAST_CONTRAST = 0.1
 """Below this a shift means nothing."""
+SETTLED_PX = 1e-3
+"""Of a last step: the next would be a hundred times as small, and far below a patch's error."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -137,6 +139,7 @@ def fit_patches(
     blur : (float, int)
         The Gaussian of the samples, and where it ends.
     n_steps : int
+        At most.
     places : (N, 2) array
     found : (N, 6) array
         Shift times contrast (2), contrast, level and slope (2) of the last step.
@@ -164,6 +167,8 @@ def fit_patches(
             for axis in range(2):
                 steps[n, axis] = _clipped_step(found[n], held[n], axis)
                 places[n, axis] += steps[n, axis]
+            if max(abs(steps[n, 0]), abs(steps[n, 1])) < SETTLED_PX:
+                break
         variance[n] = _residual(seen, designs[n], found[n], window)
 
 
