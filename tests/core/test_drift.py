@@ -68,6 +68,26 @@ def test_specks_on_the_sensor_do_not_win_even_where_they_are_more():
     assert "stay put on the sensor (dust) were left out: 5" in shifts.note
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_few_that_keep_to_the_film_outweigh_many_discs_that_grow_on_it(seed):
+    """Edges of discs go along with the film and off it, slowly and for long, each its own way."""
+    n = 400
+    rng = np.random.default_rng(seed)
+    path = np.cumsum(rng.normal((0.008, -0.005), 0.012, (n, 2)), axis=0)
+    path -= path[0]
+    discs = []
+    for i in range(200):
+        own = np.full((n, 2), np.nan)
+        t = slice(first := int(rng.integers(0, n - 120)), first + 120)
+        outwards = rng.normal(0, 0.6, 2) + np.array([-1.0, 0.6]) * (first < n // 2)
+        own[t] = at(path[t], 30.0 * (i % 20), 40.0 * (i // 20))
+        own[t] += np.linspace(0, 1, 120)[:, None] ** 0.5 * outwards
+        discs.append(own)
+    held = [at(path, 20.0, 30.0), at(path, 320.0, 290.0)]
+    dust = [np.full((n, 2), 10.0 + 70 * k) for k in range(3)]
+    assert away(shifts_of(tracks_of([*held, *discs, *dust], seed=seed)), path) < 0.03
+
+
 def test_fronts_that_go_their_own_ways_do_not_pull_it_along():
     path = wandering()
     rng = np.random.default_rng(4)

@@ -84,16 +84,17 @@ def shifts_of(tracks: FeatureTracks) -> Shifts:
 def _moving(table: TrackTable, still: BoolArray) -> tuple[BoolArray, _Solution]:
     """Tracks that move alike for long, each strictly with the path of all, and their path.
 
-    First those that hardly differ: if they are seen nearly always and apart, a few of them say
-    more than many that keep near each other only, as edges of discs that grow do.
+    Those that hardly differ, if they are seen nearly always and apart and explain more: a few of
+    them then say more than many that only keep near each other, as edges of growing discs do.
     """
     long = ~still & (table.lengths >= LEAST_TOGETHER)
     if not long.any():
         long = ~still
-    film, solution = _extended(table, table.largest_alike(long, TIGHT), long, TIGHT)
-    if table.is_seen_throughout(film):
-        return film, solution
-    return _extended(table, table.largest_alike(long, STRICT), long, STRICT)
+    tight, many = (
+        _extended(table, table.largest_alike(long, how), long, how) for how in (TIGHT, STRICT)
+    )
+    told, by_many = (table.explained(film, solution.path) for film, solution in (tight, many))
+    return tight if table.is_seen_throughout(tight[0]) and told > by_many else many
 
 
 def _extended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ SEEDS = 24
 LEAST_COVERED, LEAST_SHARE, LEAST_TOGETHER, APART_PX = 0.9, 0.25, 20, 30.0
 """Where something stands still, what moves is the film only if it is seen in this share of the
 frames, this often against the other, in so many frames, this far apart."""
+HALF = 0.5
 LOOSE_SD_PX = 0.5
 """Of a shift that is as good as unknown."""
 
@@ -79,17 +81,19 @@ class TrackTable:
         return self.agreeing(np.zeros((self.n_frames, 2)), np.zeros(self.n_frames))
 
     def largest_alike(self, among: BoolArray, agreement: Agreement) -> BoolArray:
-        """(N,) True for those tracks, in all the longest, that move alike."""
-        best, longest = np.zeros(len(self.lengths), dtype=bool), 0.0
-        held = self._held()
-        seeds = among & ((held > 0.5) if (held[among] > 0.5).any() else among)
+        """(N,) True for those tracks that move alike and, of one of them, explain most."""
+        best, most = np.zeros(len(self.lengths), dtype=bool), -1.0
+        held = self.held
+        seeds = among & ((held > HALF) if (held[among] > HALF).any() else among)
         order = np.argsort(-(held + 0.01) * self.lengths * seeds, kind="stable")
         for seed in order[: min(SEEDS, int(seeds.sum()))]:
-            along = self.agreeing(*self._path_of(int(seed)), agreement) & among
+            path, variance = self._path_of(int(seed))
+            along = self.agreeing(path, variance, agreement) & among
+            along[seed] = False
+            told = self.explained(along, path, np.isfinite(variance))
             along[seed] = True
-            length = float(self.lengths[along].sum())
-            if length > longest:
-                best, longest = along, length
+            if told > most:
+                best, most = along, told
         return best
 
     def is_film(self, tracks: BoolArray, still: BoolArray) -> bool:
@@ -99,6 +103,27 @@ class TrackTable:
         """
         many = self.lengths[tracks].sum() >= LEAST_SHARE * self.lengths[still].sum()
         return bool(many and self.is_seen_throughout(tracks))
+
+    def explained(
+        self, tracks: BoolArray, path: FloatArray, frames: BoolArray | None = None
+    ) -> float:
+        """How many times what some tracks leave of a path they explain of it.
+
+        Summed over some of the frames, or all, and those held in both directions: an edge goes
+        along with many paths.
+        """
+        rows = (tracks & (self.held > HALF))[self.track]
+        rows &= True if frames is None else frames[self.frame]
+        track, own, n = self.track[rows], self.information[rows], len(tracks)
+        moved = path[self.frame[rows]]
+        told = np.clip(np.trace(own, axis1=1, axis2=2), 1e-9, None)
+        squares = []
+        for away in (moved, self.position[rows] - moved):
+            off = away - weighted_means(track, away, own, n)[track]
+            squares.append(np.bincount(track, np.einsum("ri,rij,rj->r", off, own, off) / told, n))
+        length = np.maximum(np.bincount(track, minlength=n), 1)
+        left = np.maximum(squares[1] / length, (2 * FLOOR_PX) ** 2)
+        return float((squares[0] / left).sum())
 
     def is_seen_throughout(self, tracks: BoolArray) -> bool:
         """Whether some tracks are seen together most of the time, at more than one place."""
@@ -111,7 +136,8 @@ class TrackTable:
         enough = seen >= max(LEAST_COVERED * self.n_frames, LEAST_TOGETHER)
         return bool(enough and wide >= APART_PX)
 
-    def _held(self) -> FloatArray:
+    @functools.cached_property
+    def held(self) -> FloatArray:
         """(N,) share of each track's frames in which it is held in both directions."""
         both = np.linalg.eigvalsh(self.information)[:, 0] > 1 / LOOSE_SD_PX**2
         return np.bincount(self.track, both, minlength=len(self.lengths)) / self.lengths
