@@ -15,6 +15,7 @@ from napari_lithium_alloy.core import by_label
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred
@@ -63,8 +64,8 @@ class PoreOptics:
 
     def brightness(self, counts: NDArray[np.generic]) -> Float32Array:
         """Brightness relative to the pristine film."""
-        light = counts.astype(np.float32) - np.asarray(self.dark, np.float32)
-        return np.asarray(light / self.flat, dtype=np.float32)
+        dark = np.asarray(self.dark, np.float32)
+        return pixelwise(lambda c, d, f: (c.astype(np.float32) - d) / f, counts, dark, self.flat)
 
     @property
     def smallest_resolved_px(self) -> float:
