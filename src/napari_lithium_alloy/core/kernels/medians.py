@@ -33,7 +33,7 @@ def _ranked(keys: Keys, rank: int, room: Keys, counts: NDArray[np.int64]) -> np.
     while True:
         low, high = _extent(some[:n])
         if low == high:
-            return low
+            return np.uint32(low)
         shift = _FIRST
         while (high - low) >> shift >= counts.shape[0]:
             shift = np.uint32(shift + np.uint32(1))
