@@ -19,6 +19,7 @@ from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
+    FILM_CUT,
     FILM_REACH,
     LEAST_NEAR,
     Support,
@@ -335,7 +336,8 @@ class PoreFrames:
         Weighted by distance, so that a dealloying front passing under a pore is followed.
         """
         support = self.support
-        near = blurred(brightness * support.outside, FILM_REACH * self.optics.psf_sigma_px)
+        reach_px = FILM_REACH * self.optics.psf_sigma_px
+        near = blurred(brightness * support.outside, reach_px, cut=FILM_CUT)
         known = support.weight > LEAST_NEAR
         close = near / np.where(known, support.weight, 1)
         level = close if known.all() else np.where(known, close, self._far(brightness))
