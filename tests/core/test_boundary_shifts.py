@@ -9,6 +9,7 @@ from napari_lithium_alloy.core.boundary_shifts import boundary_shifts, moved
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.stages import Stage, StageKind, stages_of
+from napari_lithium_alloy.core.step_onsets import onset_maps
 from napari_lithium_alloy.core.synthetic import au_parameters
 
 
@@ -70,6 +71,32 @@ def test_large_fields_are_looked_at_in_squares(film, monkeypatch):
     np.testing.assert_allclose(squares["pearson_r"], whole["pearson_r"], atol=0.05)
     assert (squares["n_px"] < whole["n_px"] / 3.5).all()
     assert (squares["pearson_r"] < squares["null_low"]).all()
+
+
+def test_squares_are_larger_where_the_maps_show_no_fine_structures(film, monkeypatch):
+    made, experiment = planted(
+        au_parameters(
+            seed=4,
+            shape=(144, 144),
+            count=3,
+            correlation_um=1.3,
+            deposition_s=12.0,
+            dissolution_s=12.0,
+        )
+    )
+    smooth = experiment.recordings[0], stages_of(made.experiment.stages, StageKind.ALLOYING)
+    for (recording, steps), sides in ((film, (2, 2)), (smooth, (2, 3))):
+        maps = {stage.key: onset for stage, onset in finish(onset_maps(recording, steps)).items()}
+        whole = finish(boundary_shifts(recording, steps, known=maps))
+        n = min(recording.field_shape)
+        for known, side in zip(({}, maps), sides, strict=True):
+            with monkeypatch.context() as patch:
+                patch.setattr("napari_lithium_alloy.core.boundary_shifts.SIDE_PX", n // 2)
+                patch.setattr("napari_lithium_alloy.core.boundary_shifts.COARSE_SIDE_PX", n // 4)
+                table = finish(boundary_shifts(recording, steps, known=known))
+            assert table["n_px"].tolist() == [(n // side) ** 2] * 5
+            np.testing.assert_allclose(table["pearson_r"], whole["pearson_r"], atol=0.03)
+            np.testing.assert_allclose(table["null_high"], whole["null_high"], atol=0.05)
 
 
 def test_a_recording_in_squares_is_the_mean_light_of_their_field():

@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 from napari_lithium_alloy.core.kernels.medians import median_of
 from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of
 from napari_lithium_alloy.core.smoothing import robust_sd
-from napari_lithium_alloy.core.spreads import spread_of
+from napari_lithium_alloy.core.spreads import SAMPLED_ROWS, spread_of, spread_within
 
 
 @pytest.mark.parametrize("kind", ["noise", "ties", "one", "none"])
@@ -44,3 +44,26 @@ def test_medians_are_numpys(n, kind):
 def test_spread_of_other_values():
     assert spread_of(np.arange(5.0)) == robust_sd(np.arange(5.0))
     assert np.isnan(spread_of(np.array([1, np.nan, 2], np.float32)))
+
+
+def test_medians_of_values_far_apart_and_alike():
+    rng = np.random.default_rng(3)
+    near = rng.normal(1, 1e-3, 4001)
+    for more in ([], [1e30], [-1e30, 0.0, -0.0], [np.inf, 5e-324], np.ones(5000)):
+        values = np.concatenate([near, more]).astype(np.float32)
+        rooms = np.empty(len(values), np.uint32), np.empty(len(values), np.uint32)
+        assert np.float32(median_of(values, rooms, np.empty(2048, np.int64))) == np.median(values)
+        assert spread_of(values) == pytest.approx(robust_sd(values), rel=1e-6)
+    assert np.isnan(spread_of(np.array([1, np.nan], np.float32)))
+
+
+def test_the_spread_of_a_large_field_is_told_by_some_of_its_rows():
+    rng = np.random.default_rng(4)
+    large = rng.normal(0, 2, (4 * SAMPLED_ROWS, 300)).astype(np.float32)
+    everywhere = np.ones(large.shape, bool)
+    assert spread_within(large, everywhere) == pytest.approx(2, rel=0.01)
+    few = everywhere.copy()
+    few[::4] = False
+    assert spread_within(large, few) == spread_of(large[few])
+    small = large[:SAMPLED_ROWS]
+    assert spread_within(small, everywhere[:SAMPLED_ROWS]) == spread_of(small)

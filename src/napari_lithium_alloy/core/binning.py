@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dask.array as da
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.onset_light import window_light
 from napari_lithium_alloy.core.progress import Work, part
@@ -14,6 +17,17 @@ from napari_lithium_alloy.core.smoothing import cell_means
 
 MOSTLY = 0.5
 """Share of its pixels a square needs to be one of the field."""
+
+
+class _Uncopied:
+    """An array that dask takes as it is; of numpy's own it makes a copy."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self._values = values
+        self.shape, self.dtype, self.ndim = values.shape, values.dtype, values.ndim
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.asarray(self._values[index])
 
 
 def binned(
@@ -59,7 +73,7 @@ def binned(
     yield from part(by_rows(average, rows, most=8), 1, 2, 2)
     size = recording.pixel_size_um
     small = recording.replace(
-        frames=da.from_array(counts, chunks=(1, rows, columns), name=False),
+        frames=da.from_array(_Uncopied(counts), chunks=(1, rows, columns), name=False),
         times_s=recording.times_s[frames],
         pixel_size_um=None if size is None else side * size,
         window=lambda t, y, x: counts[t, y, x],

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.binning import binned
+from napari_lithium_alloy.core.compared_maps import ComparedMaps
 from napari_lithium_alloy.core.complementarity import (
     UNIFORM,
     ComplementarityParameters,
@@ -35,8 +36,12 @@ from napari_lithium_alloy.core.tables import conform
 SHARES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Of the largest shift."""
 NO_ROOM = f"with this shift a step holds fewer than {LEAST_FRAMES} frames"
-SIDE_PX = 512
-"""Of a field, shorter side; larger ones are looked at in squares of pixels, about so many."""
+SIDE_PX, COARSE_SIDE_PX = 512, 256
+"""Of a field, shorter side; larger ones are looked at in squares of pixels, about so many, fewer
+where the maps' structures allow it."""
+SQUARES_A_LENGTH = 6.0
+"""Fewest squares in the maps' correlation length. With two or three r depends on the boundary
+where it does not in pixels, as places that a square takes together part at different times."""
 COLUMNS = ("pearson_r", "null_low", "null_high", "p_value", "reason")
 
 
@@ -74,7 +79,8 @@ def boundary_shifts(
     """The table `boundary_shifts`: r of the onsets of every two steps against the shift.
 
     In fields of more than `SIDE_PX` pixels a side all maps are of the mean light of squares of
-    pixels, as r is of structures much larger than them.
+    pixels, as r is of structures much larger than them; where the known maps show no finer ones
+    these squares are larger.
 
     Parameters
     ----------
@@ -98,7 +104,7 @@ def boundary_shifts(
     if len(steps) < 2 or comparison.boundary_shift_s <= 0:
         return conform("boundary_shifts", pd.DataFrame())
     parameters = parameters or OnsetParameters()
-    side = min(recording.field_shape) // SIDE_PX
+    side = _side(recording.field_shape, steps, known or {}, valid)
     if side > 1 and recording.frames_between(steps[0].start_s, steps[-1].end_s).size:
         known = None
         work = _in_squares(recording, steps, parameters, side, dark, valid)
@@ -121,6 +127,23 @@ def boundary_shifts(
         table += rows
         yield 100 * (i + 1), 600
     return conform("boundary_shifts", pd.DataFrame(table))
+
+
+def _side(
+    shape: tuple[int, int],
+    steps: Sequence[Stage],
+    known: Mapping[str, OnsetMap],
+    valid: BoolArray | None,
+) -> int:
+    """Side of the squares of pixels: at least that of `SIDE_PX`, and as the maps allow."""
+    finest, coarsest = (min(shape) // n for n in (SIDE_PX, COARSE_SIDE_PX))
+    keys = [step.key for step in steps]
+    if finest <= 1 or not known.keys() >= set(keys):
+        return finest
+    maps = ComparedMaps({key: known[key].onset_s for key in keys}, valid)
+    fields = [(maps.field(a, b), a, b) for a, b in pairwise(keys)]
+    shortest = min(1.0 if field is None else field.fineness(a, b)[1] for field, a, b in fields)
+    return max(finest, min(coarsest, int(shortest / SQUARES_A_LENGTH)))
 
 
 def _in_squares(

@@ -83,7 +83,7 @@ class LineageBuilder:
 
     def add(self, regions: IntArray, time_s: float) -> IntArray:
         """Link the regions 1..n of a frame to the objects so far; (n + 1,) their numbers."""
-        at = np.flatnonzero(regions)
+        at = np.flatnonzero(regions != 0)
         return self.add_pixels(regions.shape, at, regions.ravel()[at], time_s)
 
     def add_pixels(
@@ -191,7 +191,7 @@ class LineageBuilder:
 
 def counted(keys: IntArray) -> tuple[IntArray, IntArray]:
     """The different keys and how often each is there; neighbours in a row are mostly alike."""
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    first = np.flatnonzero(np.diff(keys, prepend=-1) != 0)
     found, which = np.unique(keys[first], return_inverse=True)
     lengths = np.diff(first, append=len(keys))
     return found, np.bincount(which, weights=lengths, minlength=len(found)).astype(np.int64)

@@ -97,7 +97,7 @@ class PixelGraph:
         from napari_lithium_alloy.core.kernels.pore_basins import grow_parts
 
         found = np.where(inside, markers, 0).astype(np.int32)
-        first = np.flatnonzero(found).astype(np.int32)
+        first = np.flatnonzero(found != 0).astype(np.int32)
         grow_parts(np.ascontiguousarray(image), first, inside, self.neighbours, ways, found)
         return found
 
@@ -110,7 +110,7 @@ class PixelGraph:
         """
         from napari_lithium_alloy.core.kernels.pore_basins import meetings
 
-        at = np.flatnonzero(basins).astype(np.int32) if at is None else at
+        at = np.flatnonzero(basins != 0).astype(np.int32) if at is None else at
         room = 1024
         while True:
             keys, levels = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)

@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.pixel_graph import SIDES_AND_CORNERS, PixelGraph
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
+    FILM_CUT,
     FILM_REACH,
     LEAST_NEAR,
     Support,
@@ -22,7 +23,7 @@ from napari_lithium_alloy.core.pore_support import (
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import gaussian_reach
 
-SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 32, 64
+SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 48, 25
 """Field up to which all pixels tell the noise; side and number of the squares that do else."""
 LARGEST_PX = 64
 """Side up to which connected pixels have one box."""
@@ -61,7 +62,7 @@ class BoxedField:
     @staticmethod
     def of(support: Support, boxes: Boxes, share_px: int, dark: float | FloatArray) -> BoxedField:
         """Of boxes with a margin of `share_px` for the hole share, in frames of dark counts."""
-        light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px)
+        light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px, FILM_CUT)
         shape, optics = support.graph.shape, support.optics
         picture = np.ascontiguousarray(dark if np.ndim(dark) else np.zeros((0, 0)), np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):

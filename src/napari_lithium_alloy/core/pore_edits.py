@@ -107,8 +107,10 @@ def edited(
     A place means the label nearest to it within `reach_px`. Places that are on or near no label
     change nothing: there the pore is not yet, or not any more.
     """
-    pixels = np.nonzero(labels)
     changed = labels.astype(np.int32)
+    if not edits:
+        return changed
+    pixels = np.nonzero(labels)
     changed[pixels] = edited_pixels(
         pixels, changed[pixels], edits, pixel_size_um, cycle, reach_px=reach_px
     )

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.kernels import compilable
-from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_edits import PoreEdit, edited, edited_pixels
 from napari_lithium_alloy.core.pore_outlines import least_area_px, pore_labels
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
+    FILM_CUT,
     FILM_REACH,
     LEAST_NEAR,
     Support,
@@ -109,6 +111,7 @@ class PoreFrames:
     optics: PoreOptics
     edits: Sequence[PoreEdit] = ()
     cycle: int | None = None
+    reference: Reference | None = None
     support: Support = field(init=False)
     before: NDArray[np.int32] | None = field(init=False, default=None)
     _seen_last: dict[tuple[int, ...], tuple[Float32Array, Float32Array]] = field(
@@ -124,10 +127,13 @@ class PoreFrames:
         """(Y, X) brightness of some frames together, relative to the pristine film.
 
         The median of a few, so that a pore that opens in the last of them counts in full and a
-        passing bubble does not; the mean of many.
+        passing bubble does not; the mean of many, which that of the reference is.
         """
+        reference = self.reference
         if len(frames) <= MOST_FOR_MEDIAN:
             return self.optics.brightness(_median([self.recording.read(int(t)) for t in frames]))
+        if reference is not None and np.array_equal(frames, reference.frames):
+            return pixelwise(np.divide, reference.image, self.optics.flat)
         total = np.zeros(self.recording.field_shape, dtype=np.float64)
         for t in frames:
             total += self.recording.read(int(t))
@@ -231,7 +237,7 @@ class PoreFrames:
         for one in self._told_by_optics(frames) if by_optics else self._told_over_level(frames):
             # On its place only: where a pore was deleted at the end, its neighbour is nearest.
             labels = one.labels
-            at = np.flatnonzero(labels)
+            at = np.flatnonzero(labels != 0)
             pixels = graph.rows[at], graph.columns[at]
             labels[at] = edited_pixels(
                 pixels, labels[at], self.edits, self.size_um, self.cycle, reach_px=1.0
@@ -274,7 +280,7 @@ class PoreFrames:
         from napari_lithium_alloy.core.kernels.pore_measures import add_places, mark_from
 
         support, graph = self.support, self.support.graph
-        at = np.flatnonzero(told.labels).astype(np.int32)
+        at = np.flatnonzero(told.labels != 0).astype(np.int32)
         own = told.labels[at]
         n = int(own.max(initial=0))
         areas, final = areas_of(told.share, at, own, support)
@@ -330,7 +336,8 @@ class PoreFrames:
         Weighted by distance, so that a dealloying front passing under a pore is followed.
         """
         support = self.support
-        near = blurred(brightness * support.outside, FILM_REACH * self.optics.psf_sigma_px)
+        reach_px = FILM_REACH * self.optics.psf_sigma_px
+        near = blurred(brightness * support.outside, reach_px, cut=FILM_CUT)
         known = support.weight > LEAST_NEAR
         close = near / np.where(known, support.weight, 1)
         level = close if known.all() else np.where(known, close, self._far(brightness))

@@ -35,6 +35,7 @@ from napari_lithium_alloy.core.pore_outlines import (
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
+    FILM_CUT,
     FILM_REACH,
     LEAST_NEAR,
     Support,
@@ -122,7 +123,7 @@ class ImagesOnSupport:
         self._enclosed = np.flatnonzero(~self._allowed)
         self._film = np.ascontiguousarray(support.optics.film)
         level = FILM_REACH * support.sigma_px
-        self._level = gaussian_weights(level), LEAST_NEAR, support.optics.substrate
+        self._level = gaussian_weights(level, FILM_CUT), LEAST_NEAR, support.optics.substrate
         self._lock = threading.Lock()
 
     def _around(self, boxes: Boxes, smoothing_px: float) -> BoxedField:

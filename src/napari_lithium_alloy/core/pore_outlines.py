@@ -13,11 +13,12 @@ from skimage import filters, measure, segmentation
 from napari_lithium_alloy.core.by_label import sums
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixel_graph import PixelGraph
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import blurred, near_over, with_laplacian
-from napari_lithium_alloy.core.spreads import spread_of
+from napari_lithium_alloy.core.spreads import some_rows, spread_of
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
@@ -66,11 +67,12 @@ def pore_labels(
     as that of two discs of their areas that just touch. Its outline lies at the share `threshold`
     of its own maximum.
     """
-    film = film & np.isfinite(share)
-    inside = np.where(film, share, 0).astype(np.float32)
-    noise = spread_of(np.diff(inside, axis=1)) / math.sqrt(2)
-    allowed = film if where is None else film & where
-    inside = np.maximum(inside, np.float32(-darkest(noise)))
+    known = pixelwise(lambda s, f: f & np.isfinite(s), share, film, dtype=np.bool_)
+    inside = pixelwise(lambda s, k: np.where(k, s, 0), share, known)
+    noise = spread_of(np.diff(inside[some_rows(len(inside))], axis=1)) / math.sqrt(2)
+    film, allowed = known, known if where is None else known & where
+    lowest = np.float32(-darkest(noise))
+    inside = pixelwise(lambda i: np.maximum(i, lowest), inside)
     if parameters.method == "automatic":
         smallest_px = parameters.min_area_um2 / pixel_size_um**2
         spots = _Spots.of(inside, film, parameters.min_snr, smallest_px, psf_sigma_px)
@@ -123,7 +125,8 @@ def _automatic(
     before: IntArray | None,
 ) -> IntArray:
     smooth = blurred(share, sharp.smoothing_px)
-    image = np.where(allowed, with_laplacian(smooth, 1, -(sharp.sigma_px**2) / 2), 0)
+    image = with_laplacian(smooth, 1, -(sharp.sigma_px**2) / 2)
+    image = pixelwise(lambda i, a: np.where(a, i, 0), image, allowed)
     graph = PixelGraph.of(image > sharp.lowest)
     images = [np.asarray(graph.of_picture(i)) for i in (image, share, spots.response, spots.smooth)]
     peaks = graph.peaks(images[0], np.ones(len(graph.at), dtype=bool), sharp.lowest)
@@ -154,7 +157,9 @@ class _Spots:
         response = with_laplacian(smooth, 0, -(sigma**2))
         quiet = film & ~near_over(smooth, FAR_FROM_PORES, far_px(sigma))
         enough = quiet.sum() >= max(LEAST_QUIET_PX, LEAST_QUIET * film.sum())
-        noise = noise_below(-response[quiet & (response < 0)]) if enough else 0.0
+        rows = some_rows(len(share))
+        depths = -response[rows][quiet[rows] & (response[rows] < 0)]
+        noise = noise_below(depths) if enough else 0.0
         least = max(min_snr * noise, least_response(smallest_px, sigma))
         return _Spots(response=response, smooth=smooth, least=least)
 

@@ -15,8 +15,9 @@ from napari_lithium_alloy.core.pores import PoreOptics, regions_of
 from napari_lithium_alloy.core.recording import BoolArray, IntArray
 from napari_lithium_alloy.core.smoothing import blurred, cell_means
 
-FILM_REACH = 2.5
-"""Distance from which the film's level is carried under a pore, in point spreads."""
+FILM_REACH, FILM_CUT = 2.5, 2.4
+"""Distance from which the film's level is carried under a pore, in point spreads; and at how many
+such distances that ends, beyond which film would lower the level's noise by a thirtieth."""
 FAR_REACH, CELL_PX, LEAST_NEAR = 10.0, 4, 0.01
 """The same where film has less than this share of the weight; pixels averaged for it."""
 
@@ -57,7 +58,7 @@ class Support:
     @cached_property
     def weight(self) -> Float32Array:
         """(Y, X) share of the weight that such film has around each pixel."""
-        return blurred(self.outside, FILM_REACH * self.sigma_px)
+        return blurred(self.outside, FILM_REACH * self.sigma_px, cut=FILM_CUT)
 
     @cached_property
     def graph(self) -> PixelGraph:

@@ -147,7 +147,7 @@ def track_pores(
     found = [recording.frames_between(w.start_s, w.end_s) for w in windows]
     kept = [(w, f) for w, f in zip(windows, found, strict=True) if f.size]
     ends = [f[-parameters.averaged_frames :] for _, f in kept]
-    look = PoreFrames(recording, parameters, optics, edits)
+    look = PoreFrames(recording, parameters, optics, edits, reference=reference)
     look.know_substrate(ends)
     if ends:
         look.know_psf(ends[-1])

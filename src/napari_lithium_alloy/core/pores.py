@@ -15,10 +15,11 @@ from napari_lithium_alloy.core import by_label
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.field import tile_medians
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred
-from napari_lithium_alloy.core.spreads import spread_of
+from napari_lithium_alloy.core.spreads import spread_within
 
 ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
@@ -63,8 +64,8 @@ class PoreOptics:
 
     def brightness(self, counts: NDArray[np.generic]) -> Float32Array:
         """Brightness relative to the pristine film."""
-        light = counts.astype(np.float32) - np.asarray(self.dark, np.float32)
-        return np.asarray(light / self.flat, dtype=np.float32)
+        dark = np.asarray(self.dark, np.float32)
+        return pixelwise(lambda c, d, f: (c.astype(np.float32) - d) / f, counts, dark, self.flat)
 
     @property
     def smallest_resolved_px(self) -> float:
@@ -143,16 +144,22 @@ def local_film(
 
     Medians over tiles, taken again without what stands out of them by four deviations.
     """
-    level = tile_medians(np.where(film, brightness, np.nan), window_px)
-    excess = (brightness - level) * (1 if brighter else -1)
-    spread = spread_of(excess[film]) if film.any() else 0.0
-    kept = film & (excess < 4 * spread) & (excess > -8 * spread)
-    return tile_medians(np.where(kept, brightness, np.nan), window_px)
+    on_film = pixelwise(lambda b, f: np.where(f, b, np.float32(np.nan)), brightness, film)
+    level = tile_medians(on_film, window_px)
+    sign = np.float32(1 if brighter else -1)
+    excess = pixelwise(lambda b, a: (b - a) * sign, brightness, level)
+    spread = np.float32(spread_within(excess, film) if film.any() else 0.0)
+
+    def even(b: FloatArray, e: FloatArray, f: BoolArray) -> FloatArray:
+        return np.where(f & (e < 4 * spread) & (e > -8 * spread), b, np.float32(np.nan))
+
+    return tile_medians(pixelwise(even, brightness, excess, film), window_px)
 
 
 def hole_share(brightness: FloatArray, film_level: FloatArray, substrate: float) -> Float32Array:
     """(Y, X) (I - film)/(substrate - film): 0 for film, 1 for a hole, linear in between."""
-    return np.asarray((brightness - film_level) / (substrate - film_level), dtype=np.float32)
+    full = np.float32(substrate)
+    return pixelwise(lambda b, level: (b - level) / (full - level), brightness, film_level)
 
 
 def estimate_substrate(
@@ -165,9 +172,12 @@ def estimate_substrate(
     2 pi s^2 p / S = (1 - exp(-u)) / u gives u, and then c.
     """
     sign = 1.0 if brighter else -1.0
-    raw = np.where(optics.film, sign * (brightness - film_level), 0)
+    raw = pixelwise(
+        lambda b, level, film: np.where(film, np.float32(sign) * (b - level), 0),
+        *(brightness, film_level, optics.film),
+    )
     excess = blurred(raw, 1.0, cut=4.0)
-    noise = spread_of(excess[optics.film])
+    noise = spread_within(excess, optics.film)
     labels = measure.label(excess > max(8 * noise, 0.05), connectivity=2)
     n = int(labels.max())
     variance = optics.psf_sigma_px**2 + 1

@@ -47,7 +47,7 @@ def outlines(
     )
     if parameters.fill_holes:
         labels = _filled(graph, labels)
-    at = np.flatnonzero(labels)
+    at = np.flatnonzero(labels != 0)
     labels[at] = large_enough(images.inside[at], labels[at], least_px)
     return labels
 
@@ -58,7 +58,7 @@ def _filled(graph: PixelGraph, labels: Labels) -> Labels:
     if not holes.size:
         return labels
     places = np.stack([graph.rows, graph.columns], axis=1)
-    known = np.flatnonzero(labels)
+    known = np.flatnonzero(labels != 0)
     labels[holes] = nearest_labels(places[holes], places[known], labels[known])
     return labels
 
