@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import rankdata
 
 from napari_lithium_alloy.core.kernels.medians import median_of
-from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of
+from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of, shares_below
 from napari_lithium_alloy.core.smoothing import robust_sd
 from napari_lithium_alloy.core.spreads import spread_of
 
@@ -23,6 +23,21 @@ def test_order_and_ranks_are_numpys_and_scipys(kind):
     ranks = np.empty(len(values))
     average_ranks(values, ranks)
     assert np.array_equal(ranks, rankdata(values))
+
+
+@pytest.mark.parametrize("kind", ["noise", "ties", "none"])
+def test_shares_below_are_ranks_over_their_number(kind):
+    rng = np.random.default_rng(5)
+    image = rng.normal(30, 5, (40, 50)).astype(np.float32)
+    if kind == "ties":
+        image = np.round(image)
+    known = np.zeros(image.shape, bool) if kind == "none" else rng.random(image.shape) < 0.8
+    image[~known] = np.nan
+    shares = np.empty_like(image)
+    shares_below(image, known, shares)
+    assert np.isnan(shares[~known]).all()
+    expected = (rankdata(image[known]) - 0.5) / max(known.sum(), 1)
+    assert shares[known] == pytest.approx(expected, abs=1e-6 if kind == "ties" else 1e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 1001, 4096])
