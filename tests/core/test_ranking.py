@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from napari_lithium_alloy.core.colocalization import MANY_VALUES, spearman
 from napari_lithium_alloy.core.kernels.medians import median_of
 from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of, shares_below
 from napari_lithium_alloy.core.smoothing import robust_sd
@@ -59,3 +60,11 @@ def test_medians_are_numpys(n, kind):
 def test_spread_of_other_values():
     assert spread_of(np.arange(5.0)) == robust_sd(np.arange(5.0))
     assert np.isnan(spread_of(np.array([1, np.nan, 2], np.float32)))
+
+
+def test_ranks_of_very_many_values_tell_the_same_correlation():
+    rng = np.random.default_rng(6)
+    a = rng.normal(40, 5, MANY_VALUES + 1).astype(np.float32)
+    b = (a + rng.normal(0, 9, a.size)).astype(np.float32)
+    expected = np.corrcoef(rankdata(a), rankdata(b))[0, 1]
+    assert spearman(a, b) == pytest.approx(expected, abs=1e-6)
