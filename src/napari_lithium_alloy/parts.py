@@ -16,7 +16,7 @@ from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
 from napari_lithium_alloy.core.cycles import LEAVING, cycles_table
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.frame_quality import frame_quality
+from napari_lithium_alloy.core.frame_quality import FrameSums, frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.label_stack import LabelMaker
@@ -250,7 +250,8 @@ def _curves(result: AnalysisResult) -> Work[_Curves]:
     drawn = [r for r in experiment.regions if r not in lamps]
     key, suggested = ("", []) if drawn else _suggested(result)
     regions = [*(drawn or suggested), *lamps]
-    work = region_curves(recording, result.reference, regions, valid=result.film)
+    sums = FrameSums(result.as_read)
+    work = region_curves(recording, result.reference, regions, valid=result.film, sums=sums)
     curves = yield from part(work, 0, HUNDRED, 2 * HUNDRED)
     table = complete_curves(
         curves,
@@ -260,7 +261,7 @@ def _curves(result: AnalysisResult) -> Work[_Curves]:
         experiment.origins_s(),
         level_frames=result.config.normalization.level_frames,
     )
-    work = frame_quality(result.as_read, result.correction)
+    work = frame_quality(result.as_read, result.correction, sums)
     quality = yield from part(work, HUNDRED, 2 * HUNDRED, 2 * HUNDRED)
     return _Curves(
         regions=regions,

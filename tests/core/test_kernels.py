@@ -9,6 +9,7 @@ from napari_lithium_alloy.core.crossing import every_frame
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 from napari_lithium_alloy.core.kernels.blurred_rises import blurred_rises
 from napari_lithium_alloy.core.kernels.crossings import first_crossings
+from napari_lithium_alloy.core.kernels.frame_sums import quality_sums
 from napari_lithium_alloy.core.kernels.images import (
     between_cells,
     light_of_cells,
@@ -16,6 +17,7 @@ from napari_lithium_alloy.core.kernels.images import (
 )
 from napari_lithium_alloy.core.kernels.local_fits import REACH, lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
+from napari_lithium_alloy.core.kernels.squares import extreme_squares
 from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_noise, smooth_times
 
 
@@ -29,10 +31,15 @@ def test_the_logarithm_is_right_to_single_precision():
     assert (np.abs(found - expected) / np.maximum(1, np.abs(expected))).max() < 1e-6
 
 
+NOTHING = (np.float32(0), 1, np.empty((0, 3)))
+"""What else is asked of counts."""
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_sums_over_an_aperture_are_numpys(dtype):
+@pytest.mark.parametrize("shape", [(37, 53), (5, 1400)])
+def test_sums_over_an_aperture_are_numpys(dtype, shape):
     rng = np.random.default_rng(3)
-    counts = rng.integers(0, 250, (37, 53)).astype(dtype)
+    counts = rng.integers(0, 250, shape).astype(dtype)
     dark = rng.uniform(0, 20, counts.shape).astype(np.float32)
     weight = np.where(rng.random(counts.shape) < 0.7, rng.uniform(0.01, 0.1, counts.shape), 0)
     weight[rng.random(counts.shape) < 0.1] = -1
@@ -48,7 +55,7 @@ def test_sums_over_an_aperture_are_numpys(dtype):
     )
     several = np.stack([counts[::-1], counts, counts[::-1]])
     sums = np.empty((3, 5))
-    aperture_sums(several, dark, weight.astype(np.float32), True, sums)
+    aperture_sums(several, dark, weight.astype(np.float32), True, sums, NOTHING)
     assert sums[1] == pytest.approx(expected, rel=2e-6)
 
 
@@ -59,8 +66,64 @@ def test_what_lies_outside_an_aperture_may_be_anything():
     weight = np.zeros_like(counts)
     weight[1:, :20] = 0.02
     found = np.empty((1, 5))
-    aperture_sums(counts[np.newaxis], np.zeros_like(counts), weight, False, found)
+    aperture_sums(counts[np.newaxis], np.zeros_like(counts), weight, False, found, NOTHING)
     assert found[0, [0, 1, 2, 4]] == pytest.approx((16000, 320, 160 * np.log(2), 160), rel=1e-6)
+
+
+@pytest.mark.parametrize("change", [None, np.nan, np.inf, 0.0, -5.0, 3e9, 1e-9])
+def test_pixels_that_are_all_lit_are_summed_together(change):
+    rng = np.random.default_rng(5)
+    counts = rng.uniform(200, 60000, (3, 7, 1100)).astype(np.float32)
+    if change is not None:
+        counts[1, 3, 700] = change
+    weight = rng.uniform(1e-4, 1e-2, counts.shape[1:]).astype(np.float32)
+    found = np.empty((3, 5))
+    aperture_sums(counts, np.zeros_like(weight), weight, False, found, NOTHING)
+    with np.errstate(all="ignore"):
+        logarithm = np.log(counts * weight.astype(float))
+        lit = counts > 0
+    for t in (0, 1, 2) if change is None or np.isfinite(change) else (0, 2):
+        expected = (
+            counts[t].sum(dtype=float),
+            (counts[t] * weight.astype(float)).sum(),
+            logarithm[t][lit[t]].sum(),
+            lit[t].sum(),
+        )
+        assert found[t, [0, 1, 2, 4]] == pytest.approx(expected, rel=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("every", [1, 2])
+def test_the_quality_of_frames_is_told_alone_or_beside_their_light(dtype, every):
+    counts = np.random.default_rng(6).integers(0, 250, (3, 41, 530)).astype(dtype)
+    weight = np.full(counts.shape[1:], 0.02, np.float32)
+    alone, beside = np.zeros((2, 3, 3))
+    quality_sums(counts, (dtype(239), every, alone))
+    asked = (dtype(239), every, beside)
+    aperture_sums(counts, np.zeros_like(weight), weight, False, np.empty((3, 5)), asked)
+    assert np.array_equal(alone, beside)
+    for t, frame in enumerate(counts.astype(float)):
+        steps = (frame[2:] - frame[:-2])[::every]
+        expected = frame[::every].sum(), (steps**2).sum(), (frame >= 240).sum()
+        assert alone[t] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_extreme_squares_are_those_of_all(side):
+    rng = np.random.default_rng(7)
+    values, known = rng.normal(0, 1, (17, 23)).astype(np.float32), rng.random((17, 23)) < 0.9
+    values[~known] = np.nan
+    means = {}
+    for y in range(17 - side + 1):
+        for x in range(23 - side + 1):
+            own = values[y : y + side, x : x + side][known[y : y + side, x : x + side]]
+            if own.size >= 0.9 * side**2:
+                means[y, x] = own.mean(dtype=float)
+    lowest, first, highest, last = extreme_squares(values, known, side, 0.9)
+    assert first == min(means, key=means.__getitem__)
+    assert last == max(means, key=means.__getitem__)
+    assert (lowest, highest) == pytest.approx((means[first], means[last]))
+    assert np.isinf(extreme_squares(values, np.zeros_like(known), side, 0.9)[0])
 
 
 Y, X = 23, 41

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from napari_lithium_alloy.core.colocalization import MANY_VALUES, spearman
 from napari_lithium_alloy.core.kernels.medians import median_of
-from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of
+from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of, shares_below
 from napari_lithium_alloy.core.smoothing import robust_sd
 from napari_lithium_alloy.core.spreads import SAMPLED_ROWS, spread_of, spread_within
 
@@ -23,6 +24,21 @@ def test_order_and_ranks_are_numpys_and_scipys(kind):
     ranks = np.empty(len(values))
     average_ranks(values, ranks)
     assert np.array_equal(ranks, rankdata(values))
+
+
+@pytest.mark.parametrize("kind", ["noise", "ties", "none"])
+def test_shares_below_are_ranks_over_their_number(kind):
+    rng = np.random.default_rng(5)
+    image = rng.normal(30, 5, (40, 50)).astype(np.float32)
+    if kind == "ties":
+        image = np.round(image)
+    known = np.zeros(image.shape, bool) if kind == "none" else rng.random(image.shape) < 0.8
+    image[~known] = np.nan
+    shares = np.empty_like(image)
+    shares_below(image, known, shares)
+    assert np.isnan(shares[~known]).all()
+    expected = (rankdata(image[known]) - 0.5) / max(known.sum(), 1)
+    assert shares[known] == pytest.approx(expected, abs=1e-6 if kind == "ties" else 1e-3)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 1001, 4096])
@@ -67,3 +83,11 @@ def test_the_spread_of_a_large_field_is_told_by_some_of_its_rows():
     assert spread_within(large, few) == spread_of(large[few])
     small = large[:SAMPLED_ROWS]
     assert spread_within(small, everywhere[:SAMPLED_ROWS]) == spread_of(small)
+
+
+def test_ranks_of_very_many_values_tell_the_same_correlation():
+    rng = np.random.default_rng(6)
+    a = rng.normal(40, 5, MANY_VALUES + 1).astype(np.float32)
+    b = (a + rng.normal(0, 9, a.size)).astype(np.float32)
+    expected = np.corrcoef(rankdata(a), rankdata(b))[0, 1]
+    assert spearman(a, b) == pytest.approx(expected, abs=1e-6)

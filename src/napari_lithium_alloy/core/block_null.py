@@ -16,6 +16,8 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import by_rows
 
 LEAST_BLOCKS, MOST_BLOCKS = 12, 400
+SINGLE_PIXELS = 2**16
+"""Of more pixels squares and their products are of single precision, their sums of double."""
 BLOCK_LENGTHS = 4.0
 """Side of a square, in correlation lengths; less where it would leave too few of them."""
 
@@ -66,9 +68,8 @@ def block_correlations(
     if (inside[kept] == side**2).all():
         # Each square is whole: its sums do not depend on what it comes to lie on.
         xy = _in_orders([_products(first, second)], orders)[0]
-        pixels, x, y, xx, yy = (
-            float(i) for i in (first.size, first.sum(), second.sum(), *map(_power, (first, second)))
-        )
+        pixels, (x, y) = float(first.size), (float(i.sum(dtype=float)) for i in (first, second))
+        xx, yy = (_power(i) for i in (first, second))
     else:
         mask = _squares(np.ones(valid.shape), valid, side, less=0.0)[kept]
         pixels, x, y, xx, yy, xy = _in_orders(_tables(mask, first, second), orders)
@@ -78,7 +79,7 @@ def block_correlations(
 
 
 def _power(squares: FloatArray) -> float:
-    return float(np.einsum("bi,bi->", squares, squares))
+    return float(np.einsum("bi,bi->", squares, squares, dtype=float))
 
 
 def _tables(mask: FloatArray, first: FloatArray, second: FloatArray) -> list[FloatArray]:
@@ -102,7 +103,7 @@ def _products(a: FloatArray, b: FloatArray) -> FloatArray:
     """(A, B) products of all rows of two tables."""
     from napari_lithium_alloy.core.kernels.block_products import products_of_rows
 
-    out = np.empty((len(a), len(b)))
+    out = np.empty((len(a), len(b)), a.dtype)
     finish(by_rows(lambda rows: products_of_rows(a, b, rows, out), len(a), most=len(a)))
     return out
 
@@ -134,6 +135,8 @@ def _squares(
     from napari_lithium_alloy.core.kernels.block_products import squares_of
 
     less = float(image[valid].mean()) if less is None else less
-    out = np.empty(((valid.shape[0] // side) * (valid.shape[1] // side), side**2))
+    single = valid.size > SINGLE_PIXELS
+    n_blocks = (valid.shape[0] // side) * (valid.shape[1] // side)
+    out = np.empty((n_blocks, side**2), np.float32 if single else float)
     finish(by_rows(lambda some: squares_of(image, side, less, valid, some, out), len(out)))
     return out

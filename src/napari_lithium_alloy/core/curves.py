@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.frame_quality import Asked, FrameSums
 from napari_lithium_alloy.core.galvanostatic import Film, PotentialCurve, li_content
 from napari_lithium_alloy.core.kept_windows import kept_reader
 from napari_lithium_alloy.core.kernels import compilable
@@ -25,6 +26,8 @@ from napari_lithium_alloy.core.tables import conform
 FIELD = "field"
 """Name of the whole field among the regions."""
 LN_10 = float(np.log(10))
+LEAST_KNOWN = 0.9
+"""Share of a suggested region with an onset."""
 AT_ONCE = 16
 """Frames that are gone through together, where they are mapped."""
 Windows = Callable[[slice, slice, slice], NDArray[Any]]
@@ -39,6 +42,7 @@ def region_curves(
     valid: BoolArray | None = None,
     with_field: bool = True,
     with_spread: bool = False,
+    sums: FrameSums | None = None,
 ) -> Work[pd.DataFrame]:
     """Mean counts, transmittance (or reflectance) and absorbance of regions, frame by frame.
 
@@ -58,6 +62,8 @@ def region_curves(
         Whether there is a column spread: the standard deviation over the region's pixels of
         their absorbance, in epi (to first order) of their relative reflectance; NaN in the
         reference's own frames, which share its noise.
+    sums : FrameSums, optional
+        Made with the field's means, where both are told of the same mapped counts.
 
     Returns
     -------
@@ -84,16 +90,23 @@ def region_curves(
     work = _source(recording, reference, apertures, with_field)
     read, factor, at_hand = yield from part(work, 0, n, 2 * n)
     values = np.full((n, len(names), 4), np.nan)
+    with_sums = with_field and apertures[0].n_pixels and _same_counts(recording, reference, sums)
+    shared = sums if with_sums else None
 
     def look(frames: tuple[int, int]) -> None:
         some = slice(*frames)
         for i, aperture in enumerate(apertures):
             if aperture.n_pixels:
-                counts = read(some, *aperture.window)
-                values[some, i] = aperture.means(counts, factor[some], with_spread=with_spread)
+                counts = compilable(read(some, *aperture.window))
+                asked = None if shared is None or i else shared.of(some, counts)
+                values[some, i] = aperture.means(
+                    counts, factor[some], with_spread=with_spread, asked=asked
+                )
 
     most = AT_ONCE if at_hand else 1
     yield from part(by_rows(look, n, most=most), n, 2 * n, 2 * n)
+    if shared is not None:
+        shared.made = True
     epi = recording.mode == "epi"
     unknown = np.full(values.shape[:2], np.nan)
     columns = {
@@ -112,6 +125,12 @@ def region_curves(
             **{name: column.ravel() for name, column in columns.items()},
         }
     )
+
+
+def _same_counts(recording: Recording, reference: Reference, sums: FrameSums | None) -> bool:
+    """Whether a recording's light is mapped from the counts that the sums are told of."""
+    light = recording.light(reference.dark)
+    return light is not None and sums is not None and light.counts is sums.recording.mapped
 
 
 def _source(
@@ -160,15 +179,24 @@ class _Aperture:
         self._dark = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
         self._dark += dark[self.window] if isinstance(dark, np.ndarray) else dark
 
-    def means(self, counts: NDArray[Any], factor: FloatArray, *, with_spread: bool) -> FloatArray:
+    def means(
+        self,
+        counts: NDArray[Any],
+        factor: FloatArray,
+        *,
+        with_spread: bool,
+        asked: Asked | None = None,
+    ) -> FloatArray:
         """(T, 4) mean counts, ratio to the reference, absorbance, and SD of the ratio's logarithm.
 
-        Light is what exceeds the dark counts times the factor.
+        Light is what exceeds the dark counts times the factor. What else is `asked` of the counts
+        is told, too.
         """
         from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 
         sums = np.empty((len(counts), 5))
-        aperture_sums(compilable(counts), self._dark, self._weight, with_spread, sums)
+        asked = asked or (counts.dtype.type(0), 1, np.empty((0, 3)))
+        aperture_sums(counts, self._dark, self._weight, with_spread, sums, asked)
         light, weighted, logarithm, squares, n_lit = sums.T
         n_lit = np.where(n_lit > 0, n_lit, np.nan)
         mean = logarithm / n_lit
@@ -295,25 +323,18 @@ def suggest_regions(onset: OnsetMap, *, side_px: int | None = None) -> list[Regi
     list of Region
         Empty where no square of that size has an onset in nine tenths of its pixels.
     """
-    shape = onset.onset_s.shape
-    side = side_px or max(5, min(shape) // 10)
-    known = (onset.reason == OnsetReason.REACHED).astype(float)
-    share = ndimage.uniform_filter(known, side, mode="constant")
-    total = ndimage.uniform_filter(np.nan_to_num(onset.onset_s), side, mode="constant")
-    half = side // 2
-    usable = share >= 0.9
-    usable[:half], usable[:, :half] = False, False
-    usable[shape[0] - half :], usable[:, shape[1] - half :] = False, False
-    if not usable.any():
+    from napari_lithium_alloy.core.kernels.squares import extreme_squares
+
+    side = side_px or max(5, min(onset.onset_s.shape) // 10)
+    known = onset.reason == OnsetReason.REACHED
+    lowest, first, _, last = extreme_squares(onset.onset_s, known, side, LEAST_KNOWN)
+    if math.isinf(lowest):
         return []
-    mean = np.where(usable, total / np.maximum(share, 1e-9), np.nan)
-    first = np.unravel_index(np.nanargmin(mean), shape)
-    last = np.unravel_index(np.nanargmax(mean), shape)
     return [_square("Area Init", first, side), _square("Area Fnl", last, side)]
 
 
-def _square(name: str, centre: Sequence[Any], side: int) -> Region:
-    top, left = (int(c) - side // 2 - 0.5 for c in centre)
+def _square(name: str, corner: Sequence[int], side: int) -> Region:
+    top, left = (c - 0.5 for c in corner)
     corners = [(0, 0), (0, side), (side, side), (side, 0)]
     return Region(
         name=name, vertices_px=np.array([(top + y, left + x) for y, x in corners], dtype=float)

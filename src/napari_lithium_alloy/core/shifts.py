@@ -20,6 +20,8 @@ from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows, free_threads
 
+SINGLE_CELLS = 2**16
+"""Of more squares transforms are of single precision: r is then right to about 1e-7."""
 LEAST_OVERLAP = 0.5
 """Smallest share of the field two maps must keep in common under a shift."""
 
@@ -94,7 +96,7 @@ def crossed(first: FloatArray, second: FloatArray, padded: tuple[int, ...]) -> F
     from napari_lithium_alloy.core.kernels.shifted import cross_power
 
     power = np.empty_like(first)
-    cross_power(first, second, power)
+    cross_power(*(i.view(i.real.dtype) for i in (first, second, power)))
     return np.asarray(fft.irfft2(power, s=padded, workers=free_threads(), overwrite_x=True))
 
 
@@ -136,7 +138,9 @@ class ShiftedField:
 
     def spectrum(self, cells: FloatArray, power: float) -> FloatArray:
         """Transform of a map's sums over cells, given the map's sum of squares."""
-        return transformed(cells / (self.cell * math.sqrt(power)), self.padded)
+        scaled = cells / (self.cell * math.sqrt(power))
+        single = scaled.size > SINGLE_CELLS
+        return transformed(scaled.astype(np.float32) if single else scaled, self.padded)
 
     def own(self, spectrum: FloatArray) -> FloatArray:
         """Products of a map with itself under each shift."""

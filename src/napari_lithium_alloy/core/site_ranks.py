@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_lithium_alloy.core.alloyed_images import is_uniform
-from napari_lithium_alloy.core.colocalization import ranks_of
 from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_sided_p
 from napari_lithium_alloy.core.onset_result import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -57,10 +56,11 @@ class SiteRanks:
 
 def rank_map(onset: OnsetMap, film: BoolArray) -> Float32Array:
     """(Y, X) float32 share of the area with an onset that alloyed earlier, NaN without onset."""
+    from napari_lithium_alloy.core.kernels.ranking import shares_below
+
     known = onset.reached & film & np.isfinite(onset.onset_s)
-    ranks = np.full(known.shape, np.nan, dtype=np.float32)
-    if known.any():
-        ranks[known] = (ranks_of(onset.onset_s[known]) - 0.5) / known.sum()
+    ranks = np.empty(known.shape, dtype=np.float32)
+    shares_below(np.asarray(onset.onset_s, dtype=np.float32), known, ranks)
     return ranks
 
 

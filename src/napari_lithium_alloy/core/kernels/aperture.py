@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.frame_sums import Asked, add_quality
 from napari_lithium_alloy.core.kernels.logarithm import EXPONENT_BITS, TWO_THIRDS_BITS, log32
 
 _FAST = {"reassoc", "contract", "nsz"}
@@ -16,7 +17,14 @@ _ONE = np.float32(1)
 _FOLDS = 5
 """Products of 2^5 numbers around 1 are far from the ends of single precision."""
 _ROWS = 16
-_LN_2_A_BIT = float(np.log(2) / 2**23)
+_LN_2 = float(np.log(2))
+_LN_2_A_BIT = _LN_2 / 2**23
+_AT_ONCE = 512
+_QUARTER, _HALF, _THREE_QUARTERS = _AT_ONCE // 4, _AT_ONCE // 2, 3 * _AT_ONCE // 4
+_MOST = np.float32(2.0**30)
+_LEAST_BITS = (1 / _MOST).view(np.int32)
+"""Four numbers between these have a product that single precision holds."""
+_MANTISSA_BITS = np.int32(23)
 Floats = NDArray[np.float32]
 
 
@@ -81,9 +89,66 @@ def _add_squares(row: NDArray[Any], dark: Floats, weight: Floats, out: NDArray[n
     out[3] += float(squares)
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add_lit(row: NDArray[Any], dark: Floats, weight: Floats, out: NDArray[np.float64]) -> bool:
+    """Add the sums of so many pixels; False and nothing where one has no light or no weight.
+
+    The logarithm's is that of products of four, whose powers of two are taken from them.
+    """
+    light = weighted = _ZERO
+    product, powers, least = _ONE, np.int32(0), _LEAST_BITS
+    for x in range(_QUARTER):
+        a = np.float32(row[x]) - dark[x]
+        b = np.float32(row[x + _QUARTER]) - dark[x + _QUARTER]
+        c = np.float32(row[x + _HALF]) - dark[x + _HALF]
+        d = np.float32(row[x + _THREE_QUARTERS]) - dark[x + _THREE_QUARTERS]
+        light += (a + b) + (c + d)
+        a *= weight[x]
+        b *= weight[x + _QUARTER]
+        c *= weight[x + _HALF]
+        d *= weight[x + _THREE_QUARTERS]
+        weighted += (a + b) + (c + d)
+        # Positive numbers have the order of their bits, and those of others are below 0.
+        first = min(np.float32(a).view(np.int32), np.float32(b).view(np.int32))
+        second = min(np.float32(c).view(np.int32), np.float32(d).view(np.int32))
+        least = min(least, min(first, second))
+        bits = np.float32((a * b) * (c * d)).view(np.int32)
+        power = np.int32(np.int32(bits - TWO_THIRDS_BITS) >> _MANTISSA_BITS)
+        powers = np.int32(powers + power)
+        product *= np.int32(bits - np.int32(power << _MANTISSA_BITS)).view(np.float32)
+    if least < _LEAST_BITS or not weighted < _MOST:
+        return False
+    out[0] += float(light)
+    out[1] += float(weighted)
+    out[2] += float(log32(product)) + _LN_2 * powers
+    out[4] += _AT_ONCE
+    return True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_row(
+    row: NDArray[Any], dark: Floats, weight: Floats, room: Floats, out: NDArray[np.float64]
+) -> None:
+    """Add a row's sums."""
+    width = len(row)
+    for first in range(0, width, _AT_ONCE):
+        end = min(first + _AT_ONCE, width)
+        some, under, times = row[first:end], dark[first:end], weight[first:end]
+        if len(some) == _AT_ONCE and _add_lit(some, under, times, out):
+            continue
+        own = room[: len(some)]
+        _sum_row(some, under, times, own, out)
+        out[2] += _sum_logarithms(own)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def aperture_sums(
-    counts: NDArray[Any], dark: Floats, weight: Floats, squares: bool, out: NDArray[np.float64]
+    counts: NDArray[Any],
+    dark: Floats,
+    weight: Floats,
+    squares: bool,
+    out: NDArray[np.float64],
+    asked: Asked,
 ) -> None:
     """Sums of light, of light times weight, and of the latter's logarithm and its square.
 
@@ -101,14 +166,18 @@ def aperture_sums(
         Whether the squares are summed, too.
     out : (T, 5) float64 array
         Out: the four sums, and over how many pixels, those with light, the logarithm's are.
+    asked : tuple
+        What else is told of the same counts (`quality_sums`), of no or of all frames.
     """
     out[:] = 0
-    room = np.empty(counts.shape[2], np.float32)
+    room = np.empty(_AT_ONCE, np.float32)
     height = counts.shape[1]
     for first in range(0, height, _ROWS):
+        end = min(first + _ROWS, height)
         for t in range(len(counts)):
-            for y in range(first, min(first + _ROWS, height)):
-                _sum_row(counts[t, y], dark[y], weight[y], room, out[t])
-                out[t, 2] += _sum_logarithms(room)
+            if len(asked[2]) > 0:
+                add_quality(counts[t], (first, end), asked[0], asked[1], asked[2][t])
+            for y in range(first, end):
+                _add_row(counts[t, y], dark[y], weight[y], room, out[t])
                 if squares:
                     _add_squares(counts[t, y], dark[y], weight[y], out[t])

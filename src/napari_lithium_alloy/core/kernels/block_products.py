@@ -12,14 +12,15 @@ _FAST = {"reassoc", "contract", "nsz"}
 _AT_ONCE = 64
 """Squares of one picture that stay at hand while all of the other pass."""
 Doubles = NDArray[np.float64]
+Floats = NDArray[Any]
 Rows = tuple[int, int]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
 def _four_products(
-    line: Doubles, a: Doubles, b: Doubles, c: Doubles, d: Doubles
+    line: Floats, a: Floats, b: Floats, c: Floats, d: Floats
 ) -> tuple[float, float, float, float]:
-    s = t = u = v = 0.0
+    s = t = u = v = line.dtype.type(0)
     for x in range(len(line)):
         s += line[x] * a[x]
         t += line[x] * b[x]
@@ -29,7 +30,7 @@ def _four_products(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def products_of_rows(a: Doubles, b: Doubles, rows: Rows, out: Doubles) -> None:
+def products_of_rows(a: Floats, b: Floats, rows: Rows, out: Floats) -> None:
     """(A, B) products of some rows of one table with all of another: a @ b.T, in this thread."""
     n = len(b)
     for begin in range(0, n, _AT_ONCE):
@@ -55,7 +56,7 @@ def squares_of(
     less: float,
     valid: NDArray[np.bool_],
     some: Rows,
-    out: Doubles,
+    out: Floats,
 ) -> None:
     """(B, side * side) some squares of a picture less a number, 0 where it is not valid."""
     columns = image.shape[1] // side
@@ -68,7 +69,7 @@ def squares_of(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def sums_in_orders(tables: Doubles, orders: NDArray[np.int32], rows: Rows, out: Doubles) -> None:
+def sums_in_orders(tables: Floats, orders: NDArray[np.int32], rows: Rows, out: Doubles) -> None:
     """Sums of each table's values at the places that each row of orders names."""
     for k in range(len(tables)):
         table = tables[k]

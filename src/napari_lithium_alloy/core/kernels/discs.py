@@ -78,14 +78,25 @@ def disc_runs(centres: Doubles, radii: Doubles, shape: tuple[int, int]) -> Runs:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _running_sums(image: NDArray[Any], rows: tuple[int, int], out: Doubles) -> None:
-    """Sums of the first 0, 1, ... pixels of some rows."""
-    for y in range(rows[0], rows[1]):
-        total, line = 0.0, out[y - rows[0]]
-        line[0] = 0
-        for x in range(image.shape[1]):
-            total += image[y, x]
-            line[x + 1] = total
+def _running_sums(
+    image: NDArray[Any], corner: tuple[int, int], width: int, band: tuple[int, int], out: Doubles
+) -> None:
+    """Sums of a picture over the first 0, 1, ... pixels of some rows of the field around it."""
+    total, n = 0.0, 0
+    for row in range(band[0], band[1]):
+        y = row - corner[0]
+        inside = 0 <= y < image.shape[0]
+        out[n : n + (corner[1] if inside else width)] = total
+        if inside:
+            n += corner[1]
+            for x in range(image.shape[1]):
+                out[n + x] = total
+                total += image[y, x]
+            out[n + image.shape[1] : n + width - corner[1]] = total
+            n += width - corner[1]
+        else:
+            n += width
+    out[n] = total
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -116,22 +127,14 @@ def sums_in_band(
         First run of each draw in these rows, and that after its last.
     out : (n,) float64 array
     """
-    top, bottom = max(band[0] - corner[0], 0), min(band[1] - corner[0], image.shape[0])
-    if top >= bottom:
-        out[:] = 0
+    out[:] = 0
+    if band[1] <= corner[0] or band[0] >= corner[0] + image.shape[0]:
         return
-    last = image.shape[1]
-    sums = np.empty((bottom - top, last + 1))
-    _running_sums(image, (top, bottom), sums)
-    above = band[0] - corner[0] - top
+    sums = np.empty((band[1] - band[0]) * width + 1)
+    _running_sums(image, corner, width, band, sums)
+    origin = band[0] * width
     for d in range(len(begin)):
-        total, y, origin = 0.0, above, band[0] * width + corner[1]
+        total = 0.0
         for i in range(begin[d, 0], begin[d, 1]):
-            while runs[i, 0] >= origin - corner[1] + width:
-                origin += width
-                y += 1
-            if 0 <= y < len(sums):
-                left = min(max(runs[i, 0] - origin, 0), last)
-                right = min(max(runs[i, 1] - origin, 0), last)
-                total += sums[y, right] - sums[y, left]
+            total += sums[runs[i, 1] - origin] - sums[runs[i, 0] - origin]
         out[d] = total

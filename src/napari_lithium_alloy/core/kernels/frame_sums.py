@@ -13,34 +13,60 @@ from napari_lithium_alloy.core.kernels.logarithm import log32
 _FAST = {"reassoc", "contract", "nsz"}
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
+_ROWS = 16
+Asked = tuple[Any, int, NDArray[np.float64]]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def quality_sums(counts: NDArray[Any], limit: float) -> tuple[float, float, float]:
-    """Sum of counts, sum of squared differences two rows apart, number of pixels at a limit.
+def _number_over(counts: NDArray[Any], level: Any) -> float:
+    number = np.uint32(0)
+    for x in range(len(counts)):
+        number = np.uint32(number + np.uint32(counts[x] > level))
+    return float(number)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _add_steps(row: NDArray[Any], before: NDArray[Any], out: NDArray[np.float64]) -> None:
+    """Add a row's sum, and that of the squared differences to one before."""
+    total = squares = _ZERO
+    for x in range(len(row)):
+        value = np.float32(row[x])
+        step = value - np.float32(before[x])
+        total += value
+        squares += step * step
+    out[0] += float(total)
+    out[1] += float(squares)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_quality(
+    frame: NDArray[Any], rows: tuple[int, int], level: Any, every: int, out: NDArray[np.float64]
+) -> None:
+    """Add some rows of a frame to its sums (`quality_sums`)."""
+    # One after another and first, which brings them into the processor's cache.
+    out[2] += _number_over(frame[rows[0] : rows[1]].reshape(-1), level)
+    for y in range(-(-rows[0] // every) * every, rows[1], every):
+        _add_steps(frame[y], frame[y - 2 if y >= 2 else y], out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def quality_sums(counts: NDArray[Any], asked: Asked) -> None:
+    """Sum of counts, sum of squared differences two rows apart, number of pixels over a level.
 
     Sums within a row are of single precision, those over rows of double.
+
+    Parameters
+    ----------
+    counts : (T, Y, X) array
+    asked : tuple
+        The level, a number of the type of counts; each so manieth row that the two sums are told
+        from; and (T, 3) float64 array, to which the three are added.
     """
-    height, width = counts.shape
-    total, squares, clipped = 0.0, 0.0, 0.0
-    most = np.float32(limit)
-    for y in range(height):
-        row = counts[y]
-        row_total = row_clipped = _ZERO
-        for x in range(width):
-            value = np.float32(row[x])
-            row_total += value
-            row_clipped += _ONE if value >= most else _ZERO
-        total += float(row_total)
-        clipped += float(row_clipped)
-        if y >= 2:
-            before = counts[y - 2]
-            row_squares = _ZERO
-            for x in range(width):
-                step = np.float32(row[x]) - np.float32(before[x])
-                row_squares += step * step
-            squares += float(row_squares)
-    return total, squares, clipped
+    level, every, out = asked
+    height = counts.shape[1]
+    for t in range(len(counts)):
+        for first in range(0, height, _ROWS):
+            add_quality(counts[t], (first, min(first + _ROWS, height)), level, every, out[t])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 _MOST_BITS, _COUNTED_BITS = 12, 16
+_TOLD_BITS = 20
 _SIGN, _ALL = np.uint32(2**31), np.uint32(2**32 - 1)
 Keys = NDArray[np.uint32]
 Order = NDArray[np.int32]
@@ -81,6 +82,63 @@ def average_ranks(values: NDArray[np.float32], out: NDArray[np.float64]) -> None
         for i in range(first, last):
             out[order[i]] = 0.5 * (first + 1 + last)
         first = last
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _key(value: np.float32) -> np.uint32:
+    """A whole number in the order of finite values."""
+    bits = np.float32(value + np.float32(0)).view(np.uint32)  # no zero is negative
+    return np.uint32(bits ^ (_ALL if bits & _SIGN else _SIGN))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _key_range(image: NDArray[np.float32], known: NDArray[np.bool_]) -> tuple[np.uint32, np.uint32]:
+    """Lowest and highest key of a picture's known values."""
+    low, high = _ALL, np.uint32(0)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if known[y, x]:
+                key = _key(image[y, x])
+                low, high = min(low, key), max(high, key)
+    return low, high
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _shares(counts: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """Share of what is counted that comes before each place, half of its own with it."""
+    shares, below, n = np.empty(len(counts), np.float32), 0, counts.sum()
+    for k in range(len(counts)):
+        shares[k] = (below + 0.5 * counts[k]) / n
+        below += counts[k]
+    return shares
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def shares_below(
+    image: NDArray[np.float32], known: NDArray[np.bool_], out: NDArray[np.float32]
+) -> None:
+    """Share of a picture's known values below each, half of its equals among them; else NaN.
+
+    Values that are about a millionth of their range apart count as equal: what is counted then
+    stays at hand.
+    """
+    out[:] = np.nan
+    low, high = _key_range(image, known)
+    if low > high:
+        return
+    shift = np.uint32(0)
+    while ((high - low) >> shift) >> np.uint32(_TOLD_BITS):
+        shift += np.uint32(1)
+    counts = np.zeros(((high - low) >> shift) + 1, np.uint32)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if known[y, x]:
+                counts[(_key(image[y, x]) - low) >> shift] += np.uint32(1)
+    shares = _shares(counts)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if known[y, x]:
+                out[y, x] = shares[(_key(image[y, x]) - low) >> shift]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

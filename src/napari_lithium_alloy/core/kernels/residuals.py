@@ -20,17 +20,25 @@ def _scaled_row(line: NDArray[Any], there: NDArray[np.bool_], scale: float, out:
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _product(a: Doubles, b: Doubles) -> float:
-    total = 0.0
-    for x in range(len(a)):
-        total += a[x] * b[x]
-    return total
+def _three_products(
+    line: Doubles, a: Doubles, b: Doubles, c: Doubles
+) -> tuple[float, float, float]:
+    s = t = u = 0.0
+    for x in range(len(line)):
+        s += line[x] * a[x]
+        t += line[x] * b[x]
+        u += line[x] * c[x]
+    return s, t, u
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _take(line: Doubles, factor: float, of: Doubles) -> None:
+def _take(
+    line: Doubles, factors: tuple[float, float, float], a: Doubles, b: Doubles, c: Doubles
+) -> None:
+    """Take three lines times factors from one: each time it is read and written."""
+    s, t, u = factors
     for x in range(len(line)):
-        line[x] -= factor * of[x]
+        line[x] -= s * a[x] + t * b[x] + u * c[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -81,11 +89,15 @@ def project_rows(
     out: Doubles,
 ) -> None:
     """(Y, K) products of each row of a picture, 0 outside a field, with K polynomials along it."""
-    line = np.empty(image.shape[1])
+    line, last = np.empty(image.shape[1]), len(columns) - 1
     for y in range(rows[0], rows[1]):
         _scaled_row(image[y], common[y], scale, line)
-        for k in range(len(columns)):
-            out[y, k] = _product(line, columns[k])
+        for k in range(0, len(columns), 3):
+            second, third = min(k + 1, last), min(k + 2, last)
+            s, t, u = _three_products(line, columns[k], columns[second], columns[third])
+            out[y, third] = u
+            out[y, second] = t
+            out[y, k] = s
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -113,11 +125,18 @@ def take_rows(
     told : (Y, 3) float64 array
         Out: sum of squares, lowest and highest value of each row.
     """
-    line = np.empty(image.shape[1])
+    line, last = np.empty(image.shape[1]), trend[0].shape[1] - 1
     for y in range(rows[0], rows[1]):
         _scaled_row(image[y], common[y], scale, line)
-        for k in range(trend[0].shape[1]):
-            _take(line, trend[0][y, k], trend[1][k])
+        own, columns = trend[0][y], trend[1]
+        for k in range(0, len(own), 3):
+            second, third = min(k + 1, last), min(k + 2, last)
+            factors = (
+                own[k],
+                own[second] if second > k else 0.0,
+                own[third] if third > second else 0.0,
+            )
+            _take(line, factors, columns[k], columns[second], columns[third])
         told[y] = _finish_row(line, common[y], left[y])
 
 

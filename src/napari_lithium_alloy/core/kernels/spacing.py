@@ -38,6 +38,26 @@ def _bin(value: float, edges: NDArray[np.float64], scale: float) -> int:
     return k + 1 if k < bins - 1 and value >= edges[k + 1] else k
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"nnan", "nsz"})
+def _distances(
+    row: float,
+    column: float,
+    rows: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+    away: NDArray[np.float64],
+) -> float:
+    """Distances of a site to others, which learn of it; the least of them."""
+    least = np.inf
+    for j in range(len(rows)):
+        dy, dx = rows[j] - row, columns[j] - column
+        distance = math.sqrt(dy * dy + dx * dx)
+        away[j] = distance
+        nearest[j] = min(nearest[j], distance)
+        least = min(least, distance)
+    return least
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def near_pairs(
     sites: NDArray[np.float64],
@@ -63,23 +83,30 @@ def near_pairs(
     """
     n, last = len(sites), edges[-1]
     scale = (len(edges) - 1) / last
+    rows, columns = sites[:, 0].copy(), sites[:, 1].copy()
+    away, end = np.empty(n), 0
+    listed = np.empty(n, np.int32)
     for i in range(n):
-        for j in range(i + 1, n):
-            dy, dx = sites[j, 0] - sites[i, 0], sites[j, 1] - sites[i, 1]
-            if dy > last:
-                break
-            if abs(dx) > last:
-                continue
-            away = math.sqrt(dy * dy + dx * dx)
-            nearest[i], nearest[j] = min(nearest[i], away), min(nearest[j], away)
-            if away <= last:
-                counts[_bin(away, edges, scale)] += weights[int(np.rint(dy)), int(np.rint(dx))]
+        while end < n and rows[end] - rows[i] <= last:
+            end += 1
+        own = slice(i + 1, end)
+        least = _distances(rows[i], columns[i], rows[own], columns[own], nearest[own], away)
+        nearest[i] = min(nearest[i], least)
+        near = 0
+        for j in range(end - i - 1):
+            listed[near] = j
+            near += away[j] <= last
+        for k in range(near):
+            j = listed[k]
+            down = int(np.rint(rows[i + 1 + j] - rows[i]))
+            aside = int(np.rint(columns[i + 1 + j] - columns[i]))
+            counts[_bin(away[j], edges, scale)] += weights[down, aside]
     for i in range(n):
         if nearest[i] > last:
             for j in range(n):
                 if j != i:
-                    away = math.hypot(sites[j, 0] - sites[i, 0], sites[j, 1] - sites[i, 1])
-                    nearest[i] = min(nearest[i], away)
+                    distance = math.hypot(rows[j] - rows[i], columns[j] - columns[i])
+                    nearest[i] = min(nearest[i], distance)
 
 
 _AROUND = ((0, 0), (-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
