@@ -61,10 +61,12 @@ def peaks_of(answer, film, sign, least):
 
 def test_peaks_are_those_of_scikit_image():
     image = blurred(np.random.default_rng(3).standard_normal((60, 50)), 2.0) * 20
-    marks = np.zeros(image.shape, bool)
-    high_peaks(image, 1.0, marks)
-    assert marks.sum() > 5
-    assert np.array_equal(marks, h_maxima(image, 1.0).astype(bool))
+    for least in (0.1, 1.0, 8.0):
+        marks = np.zeros(image.shape, bool)
+        for rows in ((0, 11), (11, 60)):
+            seen = np.zeros(image.size, np.int32)
+            high_peaks(image, least, float(image.min()), rows, seen, marks)
+        assert np.array_equal(marks, h_maxima(image, least).astype(bool))
     peaks = peaks_of(image[None], np.ones(image.shape, bool), 1, 0.0)
     assert np.array_equal(peaks[0], (h_maxima(image, 1e-6) > 0) & (image >= 0))
 
