@@ -7,6 +7,7 @@ from skimage.morphology import h_maxima
 
 from napari_lithium_alloy.core import matched_filter, site_templates
 from napari_lithium_alloy.core.kernels.depositions import high_peaks
+from napari_lithium_alloy.core.kernels.matching import response_rows
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.site_fit import BACKGROUND_RADII, BESIDE, DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
@@ -79,7 +80,11 @@ def whole_of(filtered, left, shape):
     for y in range(0, shape[0], rows):
         for x in range(0, shape[1], columns):
             own = out[:, y : y + rows, x : x + columns]
-            block = filtered.block(left, halves, (y, x))
+            fine, halved = filtered.responses(left, halves, (y, x))
+            block = np.full((len(fine) + len(halved), rows + 2, columns + 2), np.nan, np.float32)
+            line = np.empty(halved.shape[2], np.float32)
+            for first in (0, 1, 4):
+                response_rows(fine, halved, (y, x), shape, first, line, block[:, first:])
             own[:] = block[:, 1 : own.shape[1] + 1, 1 : own.shape[2] + 1]
     return out
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
 _LARGEST = np.finfo(np.float32).max
-_NEAR = (2, 4, 8)
+_NEAR = (2, 4, 8, 16)
 """Pixels around a peak of noise in which mostly one is higher."""
 
 
