@@ -7,7 +7,7 @@ from skimage.morphology import h_maxima
 
 from napari_lithium_alloy.core import matched_filter, site_templates
 from napari_lithium_alloy.core.kernels.depositions import high_peaks
-from napari_lithium_alloy.core.kernels.matching import response_rows
+from napari_lithium_alloy.core.kernels.responses import response_rows
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.site_fit import BACKGROUND_RADII, BESIDE, DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages

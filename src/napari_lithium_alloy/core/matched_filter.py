@@ -117,7 +117,7 @@ class MatchedFilter:
         least, least_negative, large : float
             Sizes from which maxima, minima and anything are told.
         """
-        from napari_lithium_alloy.core.kernels.matching import look_through
+        from napari_lithium_alloy.core.kernels.responses import look_through
 
         height, width = self.film.shape
         rows, columns = self.step
