@@ -17,6 +17,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
 from napari_lithium_alloy.core.label_stack import LabelMaker, SparseLabels
+from napari_lithium_alloy.core.mapped_pages import know_pages
 from napari_lithium_alloy.core.memory import room_planes
 from napari_lithium_alloy.core.photometry import Reference, reference_frame
 from napari_lithium_alloy.core.pieces import Kept, Piece, made, run_pieces
@@ -111,13 +112,14 @@ def begun(
     recording = experiment.recording(recording_name)
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
+    yield from part(know_pages(recording.mapped), 0, 5, 100)
     as_read, clipping = as_measured(recording, config)
     measuring: Piece[None] = Piece(
         name="correction",
         make=lambda _: measured_correction(experiment, as_read, config),
         take=lambda _, __: None,
     )
-    correction: Correction = yield from part(made(measuring, None, kept), 0, 50, 100)
+    correction: Correction = yield from part(made(measuring, None, kept), 5, 50, 100)
     recording = yield from part(steady_copy(as_read, correction, kept), 50, 80, 100)
     reference = reference_frame(
         recording,

@@ -16,7 +16,7 @@ from napari_lithium_alloy.core.kernels.shifted import (
     quantile_of,
     spread_of,
 )
-from napari_lithium_alloy.core.order_statistics import median_of, quantiles_of
+from napari_lithium_alloy.core.order_statistics import median_of, quantiles_of, quantiles_within
 from napari_lithium_alloy.core.pair_table import colocalization
 from napari_lithium_alloy.core.placements import _drawn
 from napari_lithium_alloy.core.progress import finish
@@ -89,6 +89,22 @@ def test_quantiles_are_numpys(rng, n):
         values = values.astype(np.float32)
         assert quantiles_of(values, shares) == np.quantile(values, shares).tolist()
         assert median_of(values) == float(np.median(values))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (1100, 9)])
+def test_quantiles_of_pictures_are_those_of_what_is_known(rng, shape):
+    spread = rng.normal(size=shape) * 10.0 ** rng.integers(-9, 9, size=shape)
+    for image in (spread, 1e3 + spread, np.round(rng.normal(size=shape)), np.full(shape, -2.5)):
+        image = image.astype(np.float32)
+        image[rng.random(shape) < 0.2] = rng.choice([np.nan, -np.nan, np.inf, -np.inf])
+        image[0, 0] = 1
+        known, shares = image[np.isfinite(image)], [0, 0.05, 0.5, 0.62, 1]
+        n, found = quantiles_within(image, shares)
+        assert n == known.size
+        assert found == np.quantile(known, shares).tolist()
+    n, found = quantiles_within(np.full(shape, np.nan, np.float32), [0.2, 0.5])
+    assert n == 0
+    assert np.isnan(found).all()
 
 
 def test_levels_are_marked_where_they_are(rng):

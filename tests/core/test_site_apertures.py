@@ -6,6 +6,7 @@ from planted import recording_of
 
 from napari_lithium_alloy.core.kernels.site_light import middle_of
 from napari_lithium_alloy.core.progress import finish
+from napari_lithium_alloy.core.recording import MappedLight
 from napari_lithium_alloy.core.site_apertures import (
     BLUR_PX,
     CORE_RADIUS_PX,
@@ -80,6 +81,22 @@ def test_losses_are_numpys(polarity):
     light = SiteLight(cell, apertures, 30.0, first)
     found = finish(light.losses(frames, polarity))
     assert found == pytest.approx(expected(cell, apertures, first, frames, polarity, 30.0))
+
+
+def test_dim_light_of_steadied_counts_is_a_share_of_the_mean():
+    counts = np.full((3, *SHAPE), 40000, np.uint16)
+    counts[2, 38:43, 38:43] = 31
+    cell = recording_of(counts.astype(np.float32))
+    factor = np.array([1, 1, 0.5], np.float32)
+    steadied = MappedLight(counts=counts, dark=30.0, factor=factor)
+    apertures = apertures_at(CENTRES, RADII, SHAPE)
+    light = SiteLight(cell.replace(steadied=steadied), apertures, 0.0, [0, 1])
+    found = finish(light.losses([1, 2], "auto"))
+    at = counts[2].ravel()[apertures.at]
+    least = 1e-4 * np.abs((at - 30.0) * 0.5).mean()
+    assert least > 0.5
+    assert found[0, 1, 4] == pytest.approx(1 - least / (39970 * 0.5))
+    assert found[0, :, 0] == pytest.approx(0, abs=1e-12)
 
 
 def test_where_a_ring_holds_hardly_any_film_that_of_all_rings_counts():

@@ -7,6 +7,7 @@ from skimage.morphology import h_maxima
 
 from napari_lithium_alloy.core import matched_filter, site_templates
 from napari_lithium_alloy.core.kernels.depositions import high_peaks
+from napari_lithium_alloy.core.kernels.responses import response_rows
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.site_fit import BACKGROUND_RADII, BESIDE, DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
@@ -61,10 +62,12 @@ def peaks_of(answer, film, sign, least):
 
 def test_peaks_are_those_of_scikit_image():
     image = blurred(np.random.default_rng(3).standard_normal((60, 50)), 2.0) * 20
-    marks = np.zeros(image.shape, bool)
-    high_peaks(image, 1.0, marks)
-    assert marks.sum() > 5
-    assert np.array_equal(marks, h_maxima(image, 1.0).astype(bool))
+    for least in (0.1, 1.0, 8.0):
+        marks = np.zeros(image.shape, bool)
+        for rows in ((0, 11), (11, 60)):
+            seen = np.zeros(image.size, np.int32)
+            high_peaks(image, least, float(image.min()), rows, seen, marks)
+        assert np.array_equal(marks, h_maxima(image, least).astype(bool))
     peaks = peaks_of(image[None], np.ones(image.shape, bool), 1, 0.0)
     assert np.array_equal(peaks[0], (h_maxima(image, 1e-6) > 0) & (image >= 0))
 
@@ -77,7 +80,11 @@ def whole_of(filtered, left, shape):
     for y in range(0, shape[0], rows):
         for x in range(0, shape[1], columns):
             own = out[:, y : y + rows, x : x + columns]
-            block = filtered.block(left, halves, (y, x))
+            fine, halved = filtered.responses(left, halves, (y, x))
+            block = np.full((len(fine) + len(halved), rows + 2, columns + 2), np.nan, np.float32)
+            line = np.empty(halved.shape[2], np.float32)
+            for first in (0, 1, 4):
+                response_rows(fine, halved, (y, x), shape, first, line, block[:, first:])
             own[:] = block[:, 1 : own.shape[1] + 1, 1 : own.shape[2] + 1]
     return out
 

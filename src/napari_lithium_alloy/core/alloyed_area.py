@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from napari_lithium_alloy.core.onset import OnsetMap, alloyed_fraction
+from napari_lithium_alloy.core.order_statistics import quantiles_within
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.stages import Stage
 from napari_lithium_alloy.core.tables import conform, empty
@@ -48,7 +49,7 @@ def alloyed_fraction_table(
 
 def _ends(onset: OnsetMap) -> tuple[float, float]:
     """The step's bounds or, where onsets lie beyond them, the first and last of these."""
-    times = onset.onset_s[onset.reached]
-    if not times.size:
+    n, (first, last) = quantiles_within(onset.onset_s, [0.0, 1.0])
+    if not n:
         return onset.start_s, onset.end_s
-    return min(onset.start_s, float(times.min())), max(onset.end_s, float(times.max()))
+    return min(onset.start_s, first), max(onset.end_s, last)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
+from napari_lithium_alloy.core.order_statistics import quantiles_within
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows
@@ -30,6 +32,8 @@ COHERENCE = 0.93
 """Length of the mean gradient over the mean length, under which fronts meet or start."""
 SURE = 3.0
 """Standard deviations over which a gradient is there at all."""
+BLOCK_ROWS = 64
+"""That are looked at together with those their windows reach."""
 CORE_SHARE = 0.1
 """Of a window's weight, on places where fronts meet, from which it is spoilt."""
 
@@ -64,10 +68,13 @@ def filled(image: Float32Array) -> Float32Array:
     known = np.isfinite(image)
     if known.all():
         return image
-    far = np.float32(np.median(image[known])) if known.any() else np.float32(np.nan)
-    weight = blurred(known.astype(np.float32), FILL_SIGMA_PX)
-    around = blurred(np.where(known, image - far, 0), FILL_SIGMA_PX) / np.maximum(weight, 1e-6)
-    return np.where(known, image, around + far).astype(np.float32)
+    far = np.float32(quantiles_within(image, [0.5])[1][0])
+    weight = blurred(known, FILL_SIGMA_PX)
+    around = blurred(pixelwise(lambda i, k: np.where(k, i - far, 0), image, known), FILL_SIGMA_PX)
+    return pixelwise(
+        lambda i, k, a, w: np.where(k, i, a / np.maximum(w, np.float32(1e-6)) + far),
+        *(image, known, around, weight),
+    )
 
 
 def share_of_window(where: BoolArray, window: float) -> Float32Array:
@@ -163,17 +170,35 @@ def noise_share(window: float, smoothing_px: float, psf_px: float = 0.0) -> floa
 
 def meeting(gradient: Gradient, window: float) -> BoolArray:
     """Where the window holds fronts of several directions: meeting lines and nuclei."""
-    length = blurred(_lengths(gradient.y, gradient.x), window)
-    together = _lengths(blurred(gradient.y, window), blurred(gradient.x, window))
-    core = (together < COHERENCE * length) & (length**2 > SURE**2 * gradient.variance)
+    core = _cores(gradient, window)
     if not core.any():
         return core
-    return np.asarray(blurred(core.astype(np.float32), window) > CORE_SHARE)
+    return pixelwise(
+        lambda c: c > CORE_SHARE, blurred(core.astype(np.float32), window), dtype=np.bool_
+    )
 
 
-def _lengths(y: Float32Array, x: Float32Array) -> Float32Array:
+def _cores(gradient: Gradient, window: float) -> BoolArray:
+    """Where the mean gradient in a window is clearly shorter than gradients are."""
+    from napari_lithium_alloy.core.kernels.images import blur
     from napari_lithium_alloy.core.kernels.slopes import lengths
 
-    out = np.empty_like(y)
-    finish(by_rows(lambda rows: lengths(y, x, rows, out), len(out)))
+    n, weights = len(gradient.y), gaussian_weights(window)
+    out = np.empty(gradient.y.shape, dtype=bool)
+
+    def mark(rows: Rows) -> None:
+        first = max(rows[0] - len(weights) // 2, 0)
+        near = slice(first, rows[1] + len(weights) // 2)
+        own, inner = slice(*rows), (rows[0] - first, rows[1] - first)
+        y, x = gradient.y[near], gradient.x[near]
+        length, means = np.empty_like(y), np.empty((3, *y.shape), dtype=np.float32)
+        lengths(y, x, (0, len(y)), length)
+        for image, mean in zip((length, y, x), means, strict=True):
+            blur(image, weights, False, inner, mean)
+        lengths(means[1], means[2], inner, length)
+        usual, together = means[0, slice(*inner)], length[slice(*inner)]
+        sure = usual**2 > SURE**2 * gradient.variance[own]
+        out[own] = (together < COHERENCE * usual) & sure
+
+    finish(by_rows(mark, n, most=BLOCK_ROWS))
     return out

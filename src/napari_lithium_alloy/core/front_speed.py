@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,9 @@ from napari_lithium_alloy.core.front_gradient import (
     share_of_window,
 )
 from napari_lithium_alloy.core.onset import OnsetMap
+from napari_lithium_alloy.core.order_statistics import quantiles_within
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.recording import BoolArray
 from napari_lithium_alloy.core.smoothing import SAMPLED_ROWS, some_of
 from napari_lithium_alloy.core.stages import Stage
@@ -142,18 +145,17 @@ class FrontMap:
 
     def reasons(self) -> dict[str, int]:
         """Number of pixels for each reason, by its words."""
-        return {r.text: int((self.reason == r).sum()) for r in FrontReason}
+        return {r.text: int(np.count_nonzero(self.reason == r)) for r in FrontReason}
 
     def summary(self) -> dict[str, float]:
         """Median and quartiles in um/s, and the resolved share of the pixels with an onset."""
-        known = self.speed_um_s[self.resolved]
-        with_onset = int((self.reason != FrontReason.NO_ONSET).sum())
-        p25, median, p75 = np.percentile(known, [25, 50, 75]) if known.size else (np.nan,) * 3
+        n_known, (p25, median, p75) = quantiles_within(self.speed_um_s, [0.25, 0.5, 0.75])
+        with_onset = int(np.count_nonzero(self.reason != FrontReason.NO_ONSET))
         return {
-            "front_speed_median_um_s": float(median),
-            "front_speed_p25_um_s": float(p25),
-            "front_speed_p75_um_s": float(p75),
-            "front_resolved_fraction": known.size / with_onset if with_onset else math.nan,
+            "front_speed_median_um_s": median,
+            "front_speed_p25_um_s": p25,
+            "front_speed_p75_um_s": p75,
+            "front_resolved_fraction": n_known / with_onset if with_onset else math.nan,
         }
 
 
@@ -189,36 +191,65 @@ def front_map(
     """
     parameters = parameters or FrontParameters()
     known = np.isfinite(onset.onset_s)
-    if not np.isfinite(onset.onset_sd_s).any() or min(known.shape) < LEAST_SIDE_PX:
+    sds = some_of(onset.onset_sd_s, np.isfinite(onset.onset_sd_s))
+    if not sds.size or min(known.shape) < LEAST_SIDE_PX:
         return _nothing(known, parameters)
+    # Of steps late in a recording, times would be much larger than their differences.
+    level = np.float32(quantiles_within(onset.onset_s, [0.5])[1][0])
     gradient_at = functools.partial(
         gradient_of,
-        filled(onset.onset_s - np.median(onset.onset_s[known])),
-        filled(onset.onset_sd_s) ** 2,
+        filled(pixelwise(np.subtract, onset.onset_s, level)),
+        pixelwise(np.square, filled(onset.onset_sd_s)),
         smoothing_px=onset.smoothing_px,
         psf_px=onset.parameters.psf_sigma_px or 0.0,
     )
     window = parameters.window_px
     if window is None:
-        typical = float(np.median(some_of(onset.onset_sd_s, np.isfinite(onset.onset_sd_s))))
-        window = _chosen_window(gradient_at, known, parameters, (typical, frame_interval_s))
+        typical = float(np.median(sds)), frame_interval_s
+        window = _chosen_window(gradient_at, known, parameters, typical)
     gradient = gradient_at(window)
-    sd = np.sqrt(gradient.variance + gradient.bias**2)
-    reason = np.full(known.shape, FrontReason.RESOLVED, dtype=np.uint8)
-    reason[~(gradient.square >= (parameters.min_snr * sd) ** 2)] = FrontReason.FLAT
-    reason[meeting(gradient, window)] = FrontReason.MEETING
-    reason[share_of_window(known, window) < KNOWN_SHARE] = FrontReason.WINDOW
-    reason[~known] = FrontReason.NO_ONSET
-    resolved = reason == FrontReason.RESOLVED
-    slope = np.sqrt(np.where(resolved, gradient.square, np.nan))
-    speed = np.float32(pixel_size_um) / slope
-    direction = np.where(resolved, np.arctan2(gradient.y, gradient.x), np.nan)
+    speed, sd, direction, reason = _speeds(
+        gradient, known, window, np.float32(pixel_size_um), np.float32(parameters.min_snr)
+    )
     return FrontMap(
-        speed_um_s=speed.astype(np.float32),
-        speed_sd_um_s=(speed * sd / slope).astype(np.float32),
-        direction_rad=direction.astype(np.float32),
+        speed_um_s=speed,
+        speed_sd_um_s=sd,
+        direction_rad=direction,
         reason=reason,
         parameters=replace(parameters, window_px=window),
+    )
+
+
+def _speeds(
+    gradient: Gradient, known: BoolArray, window: float, size_um: np.float32, min_snr: np.float32
+) -> tuple[NDArray[Any], ...]:
+    """Speed, its standard deviation, direction, and why there is one or none."""
+
+    def speeds(
+        y: Float32Array,
+        x: Float32Array,
+        bias: Float32Array,
+        variance: Float32Array,
+        meets: BoolArray,
+        share: Float32Array,
+        known: BoolArray,
+    ) -> tuple[NDArray[Any], ...]:
+        square = Gradient(y, x, bias, variance).square
+        sd = np.sqrt(variance + bias**2)
+        reason = np.where(square >= (min_snr * sd) ** 2, FrontReason.RESOLVED, FrontReason.FLAT)
+        reason[meets] = FrontReason.MEETING
+        reason[share < KNOWN_SHARE] = FrontReason.WINDOW
+        reason[~known] = FrontReason.NO_ONSET
+        resolved = reason == FrontReason.RESOLVED
+        slope = np.sqrt(np.where(resolved, square, np.nan))
+        speed = size_um / slope
+        return speed, speed * sd / slope, np.where(resolved, np.arctan2(y, x), np.nan), reason
+
+    return pixelwise_several(
+        speeds,
+        *(gradient.y, gradient.x, gradient.bias, gradient.variance),
+        *(meeting(gradient, window), share_of_window(known, window), known),
+        dtypes=(np.float32, np.float32, np.float32, np.uint8),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, thread_count
@@ -58,16 +59,18 @@ class _Spectra:
             kernel[:, own, own] = part
             self.each.append(np.conj(fft.rfft2(kernel, s=self.shape, workers=thread_count())))
 
-    def responses(self, picture: Float32Array) -> Iterator[Float32Array]:
-        """Those of each template to (J, y, x) of the shape of a block, one after the other."""
+    def responses(self, picture: Float32Array) -> Float32Array:
+        """(R, y, x) those of each template to (J, y, x) of the shape of a block."""
         from napari_lithium_alloy.core.kernels.matching import sum_of_products
 
         spectrum = fft.rfft2(picture)
         total = np.empty_like(spectrum[0])
-        for template in self.each:
+        out = np.empty((self.count, *self.size), dtype=np.float32)
+        for template, own in zip(self.each, out, strict=True):
             sum_of_products(spectrum, template, total)
             whole = fft.irfft2(total, s=self.shape, overwrite_x=True)
-            yield whole[: self.size[0], : self.size[1]]
+            own[:] = whole[: self.size[0], : self.size[1]]
+        return out
 
 
 class MatchedFilter:
@@ -114,7 +117,7 @@ class MatchedFilter:
         least, least_negative, large : float
             Sizes from which maxima, minima and anything are told.
         """
-        from napari_lithium_alloy.core.kernels.matching import extrema, sizes
+        from napari_lithium_alloy.core.kernels.responses import look_through
 
         height, width = self.film.shape
         rows, columns = self.step
@@ -123,12 +126,10 @@ class MatchedFilter:
         halves = self.halves(left)
 
         def answer(blocks: Rows) -> None:
-            most = np.empty((rows + 2, columns + 2), dtype=np.float32)
             for i in range(*blocks):
-                block = self.block(left, halves, corners[i])
-                own = extrema(block, self.film, corners[i], (least, least_negative), self.inner)
-                sizes(block, most)
-                found[i] = own, np.argwhere(most > large) + corners[i] - 1
+                parts = self.responses(left, halves, corners[i])
+                sizes = least, least_negative, large
+                found[i] = look_through(*parts, corners[i], self.film, sizes, self.inner)
 
         finish(by_rows(answer, len(corners), most=1))
         all_found, places = (np.concatenate(own) for own in zip(*found, strict=True))
@@ -149,35 +150,29 @@ class MatchedFilter:
         finish(by_rows(fill, size[0], most=32))
         return out
 
-    def block(self, left: Left, halves: Float32Array, corner: tuple[int, int]) -> Float32Array:
-        """(R, y + 2, x + 2) signal-to-noise of a disc of each radius in a block and around it.
+    def responses(
+        self, left: Left, halves: Float32Array, corner: tuple[int, int]
+    ) -> tuple[Float32Array, Float32Array]:
+        """Signal-to-noise of a disc of each radius in a block and around it.
 
-        Beside the picture it is 0.
+        (F, y + 2, x + 2) of the smallest radii, and (H, y // 2 + 6, x // 2 + 6) of the others in
+        a picture of half the size.
         """
-        from napari_lithium_alloy.core.kernels.matching import doubled, weighted_parts
+        from napari_lithium_alloy.core.kernels.matching import weighted_parts
 
         loss, free, full = left
-        size = [n + 2 for n in self.step]
-        n_fine = self.fine.count
-        out = np.empty((n_fine + self.halved.count, *size), dtype=np.float32)
-        if n_fine:
+        fine = np.empty((0, *self.fine.size), dtype=np.float32)
+        halved = np.empty((0, *self.halved.size), dtype=np.float32)
+        if self.fine.count:
             first = corner[0] - 1 - self.fine.room // 2, corner[1] - 1 - self.fine.room // 2
             picture = np.empty((len(self.basis), *self.fine.shape), dtype=np.float32)
             weighted_parts(loss, free, np.float32(full), self.weight, self.basis, first, picture)
-            for own, response in zip(out, self.fine.responses(picture), strict=False):
-                own[:] = response
+            fine = self.fine.responses(picture)
         if self.halved.count:
             before = self.halved.room // 2 + 2  # the picture's first value is that before the edge
             begin = corner[0] // 2 - before, corner[1] // 2 - before
-            picture = _window(halves, begin, self.halved.shape)
-            responses = self.halved.responses(picture)
-            for own, response in zip(out[n_fine:], responses, strict=True):
-                doubled(response, own)
-        for axis, (start, n) in enumerate(zip(corner, self.film.shape, strict=True), start=1):
-            beside = np.moveaxis(out, axis, 0)
-            beside[: max(1 - start, 0)] = 0
-            beside[n + 1 - start :] = 0
-        return out
+            halved = self.halved.responses(_window(halves, begin, self.halved.shape))
+        return fine, halved
 
     def at_places(self, places: IntArray, loss: Float32Array) -> Float32Array:
         """(R, N) responses to losses at some pixels only."""
@@ -244,4 +239,4 @@ def _even_steps(n: int, most: int) -> int:
 
 def _weight(variance: Float32Array, film: BoolArray) -> Float32Array:
     """One over the noise, 0 beside the film."""
-    return np.where(film, 1 / np.sqrt(variance), 0).astype(np.float32)
+    return pixelwise(lambda f, v: np.where(f, 1 / np.sqrt(v), 0), film, variance)

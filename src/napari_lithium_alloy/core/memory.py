@@ -27,10 +27,15 @@ BASE_BYTES = 250e6
 
 def default_memory() -> float:
     """Bytes that may be used where nothing else is said: a quarter of the machine's."""
-    return SHARE * min(float(psutil.virtual_memory().total), _allowed_bytes())
+    return SHARE * allowed_bytes()
 
 
-def _allowed_bytes() -> float:
+def allowed_bytes() -> float:
+    """Memory of the machine, or as much of it as a container or a scheduler allows; bytes."""
+    return min(float(psutil.virtual_memory().total), _limit())
+
+
+def _limit() -> float:
     """What a container or a cluster's scheduler lets this process use."""
     for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         limit = Path(place)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
+from napari_lithium_alloy.core.order_statistics import quantiles_within
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
@@ -105,13 +106,13 @@ class OnsetMap:
 
     def reasons(self) -> dict[str, int]:
         """Number of pixels for each reason, by its words."""
-        return {r.text: int((self.reason == r).sum()) for r in OnsetReason}
+        return {r.text: int(np.count_nonzero(self.reason == r)) for r in OnsetReason}
 
 
 def alloyed_fraction(onset: OnsetMap, times_s: FloatArray) -> FloatArray:
     """(T,) share of the field (all but what lies outside) alloyed at each time, 0 to 1."""
-    field = int((onset.reason != OnsetReason.OUTSIDE).sum())
-    before = int((onset.reason == OnsetReason.BEFORE).sum())
+    field = int(np.count_nonzero(onset.reason != OnsetReason.OUTSIDE))
+    before = int(np.count_nonzero(onset.reason == OnsetReason.BEFORE))
     if not field:
         return np.full(len(times_s), np.nan)
     return (before + _counts_until(onset, np.asarray(times_s, dtype=float))) / field
@@ -138,25 +139,21 @@ def onset_summary(maps: Mapping[Stage, OnsetMap]) -> pd.DataFrame:
     """The table `onset_summary`: a row a map."""
     rows: list[dict[str, Any]] = []
     for stage, onset in maps.items():
-        reached = onset.onset_s[onset.reached]
-        p05, median, p95 = (
-            np.percentile(reached, [5, 50, 95]) if reached.size else (np.nan, np.nan, np.nan)
-        )
-        sd = onset.onset_sd_s[np.isfinite(onset.onset_sd_s)]
-        rises = onset.rise_time_s[np.isfinite(onset.rise_time_s)]
-        count = {r: int((onset.reason == r).sum()) for r in OnsetReason}
+        n_reached, (p05, median, p95) = quantiles_within(onset.onset_s, [0.05, 0.5, 0.95])
+        sd, rise = (quantiles_within(i, [0.5])[1][0] for i in (onset.onset_sd_s, onset.rise_time_s))
+        count = {r: int(np.count_nonzero(onset.reason == r)) for r in OnsetReason}
         field = onset.reason.size - count[OnsetReason.OUTSIDE]
         rows.append(
             {
                 "cycle": stage.cycle,
                 "stage": stage.name,
                 "n_px": field,
-                "reached_fraction": reached.size / field if field else np.nan,
+                "reached_fraction": n_reached / field if field else np.nan,
                 "median_s": median,
                 "p05_s": p05,
                 "p95_s": p95,
-                "median_sd_s": float(np.median(sd)) if sd.size else np.nan,
-                "median_rise_time_s": float(np.median(rises)) if rises.size else np.nan,
+                "median_sd_s": sd,
+                "median_rise_time_s": rise,
                 "before": count[OnsetReason.BEFORE],
                 "never": count[OnsetReason.NEVER],
                 "within_noise": count[OnsetReason.WITHIN_NOISE],

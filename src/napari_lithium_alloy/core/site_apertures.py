@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import spatial
 
 from napari_lithium_alloy.core.kernels import COMPILED_FOR, compilable
-from napari_lithium_alloy.core.photometry import LEAST_SHARE
+from napari_lithium_alloy.core.photometry import LEAST_COUNTS, LEAST_SHARE
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows
@@ -21,6 +21,8 @@ LEAST_RING = 8
 """Pixels of film that tell the film's light; with fewer that of all rings counts."""
 BLUR_PX = 3.0
 """What the point spread adds to a disc's aperture."""
+AT_ONCE, FEW_READ = 16, 4
+"""Frames in which a site is looked at after the other: of a map, and of those that are read."""
 MEAN_OVER_MEDIAN = 1.183
 """Of the size of Gaussian noise."""
 
@@ -150,7 +152,7 @@ class SiteLight:
         dark: float | FloatArray,
         first: IntArray,
     ) -> None:
-        from napari_lithium_alloy.core.kernels.site_light import changes_at
+        from napari_lithium_alloy.core.kernels.site_light import least_light
 
         self.recording, self.apertures = recording, apertures
         mapped = recording.light(dark)
@@ -158,19 +160,34 @@ class SiteLight:
         whole = np.asarray(self.mapped.dark if self.mapped else dark, dtype=float)
         self.dark = np.broadcast_to(whole, recording.field_shape).ravel()[apertures.at]
         self.share = 0.0 if recording.frames.dtype.kind in "ui" else LEAST_SHARE
-        self.start = np.ones(len(apertures.at))
         total = sum(self._light(int(t)) for t in first)
         start = np.asarray(total / len(first), dtype=float)
-        out = np.empty(len(start))
-        at = np.arange(len(start))
-        changes_at(start, at, np.zeros(len(start)), 1.0, self.start, self.share, out)
-        self.start = out
+        self.start = np.empty(len(start))
+        least_light(start, self.share, self.start)
 
     def _frame(self, t: int) -> tuple[NDArray[Any], float]:
         """Counts of one frame, pixel after pixel, and the factor that makes light of them."""
         if self.mapped is not None:
             return self.mapped.counts[t].ravel(), float(self.mapped.factor[t])
         return compilable(self.recording.read(t)).ravel(), 1.0
+
+    def _several(self, frames: IntArray) -> tuple[NDArray[Any], IntArray, FloatArray]:
+        """Counts of frames (T, pixels), where in them these are, and their factors."""
+        if self.mapped is not None:
+            counts = self.mapped.counts
+            factor = self.mapped.factor[frames].astype(float)
+            return counts.reshape(len(counts), -1), np.asarray(frames, dtype=np.int64), factor
+        read = np.stack([self._frame(int(t))[0] for t in frames])
+        return read, np.arange(len(frames)), np.ones(len(frames))
+
+    def _clear_light(self, dtype: np.dtype[Any], factor: FloatArray) -> FloatArray:
+        """(n,) light in some frames that is surely more than the least."""
+        if not self.share:
+            return np.full(len(factor), LEAST_COUNTS)
+        if dtype.kind not in "ui":
+            return np.full(len(factor), np.inf)
+        most = float(np.iinfo(dtype).max) + float(np.abs(self.dark).max(initial=0))
+        return np.asarray(self.share * most * np.abs(factor))
 
     def _light(self, t: int) -> FloatArray:
         counts, factor = self._frame(t)
@@ -185,16 +202,17 @@ class SiteLight:
         from napari_lithium_alloy.core.kernels.site_light import site_losses
 
         a = self.apertures
-        pixels, few = (a.at, self.dark, self.start), a.free.sum(axis=1) < LEAST_RING
+        pixels, few = (a.at, self.dark, 1 / self.start), a.free.sum(axis=1) < LEAST_RING
+        sites = np.argsort(a.at[a.begin[:, 1]]), a.begin, a.free, few
         out = np.empty((len(frames), len(a.begin), 4))
         shares = self.share, MEAN_OVER_MEDIAN if polarity == "either" else 0.0
 
         def look(some: Rows) -> None:
-            for i in range(*some):
-                counts, factor = self._frame(int(frames[i]))
-                site_losses(counts, factor, pixels, a.begin, a.free, shares, few, out[i])
+            counts, at, factor = self._several(frames[slice(*some)])
+            clear = self._clear_light(counts.dtype, factor)
+            site_losses(counts, at, factor, pixels, sites, shares, clear, out[slice(*some)])
 
-        yield from by_rows(look, len(frames), most=4)
+        yield from by_rows(look, len(frames), most=AT_ONCE if self.mapped else FEW_READ)
         if polarity == "brightens":
             out[..., :3] *= -1
         return np.moveaxis(out, 2, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy import spatial
@@ -19,6 +18,7 @@ from napari_lithium_alloy.core.disc_columns import (
 )
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows
@@ -42,6 +42,8 @@ SETTLED_PX = 0.02
 """Move of a disc in a sweep, from which it and its neighbours are fitted on."""
 AT_ONCE = 64
 """Discs up to which one thread does them sooner than it tells others to."""
+LEVEL_ROWS = 32
+"""Of an image, that stay in the cache."""
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
@@ -74,11 +76,11 @@ class DiscFit:
     ) -> None:
         self.templates = templates
         self.film = film
-        self.weight = np.where(film, 1 / images.variance, 0).astype(np.float32)
+        self.weight = pixelwise(lambda f, v: np.where(f, 1 / v, 0), film, images.variance)
         self.loss = images.loss
         finish(by_rows(self._level_images, len(self.loss), most=1))
         self.free = np.empty_like(self.loss) if room is None else room
-        self.free[:] = 1
+        self._empty_free()
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)
         self.unsettled = np.empty(0, dtype=bool)
@@ -88,9 +90,14 @@ class DiscFit:
         """Places of discs that were tried in two and are one."""
 
     def _level_images(self, which: Rows) -> None:
-        for own in self.loss[slice(*which)]:
-            own -= np.median(some_of(own, self.film))
-            own *= self.film
+        rows, everywhere = len(self.film), bool(self.film.all())
+        for image in self.loss[slice(*which)]:
+            level = np.median(some_of(image, self.film))
+            for first in range(0, rows, LEVEL_ROWS):
+                own = image[first : first + LEVEL_ROWS]
+                own -= level
+                if not everywhere:
+                    own *= self.film[first : first + LEVEL_ROWS]
 
     @property
     def radii(self) -> FloatArray:
@@ -124,15 +131,17 @@ class DiscFit:
 
         finish(by_rows(add, len(known), most=8))
         near = blurred(known, wide / cell)
-        for image, own in zip(self.loss, sums, strict=True):
+        around = np.empty_like(sums)
+        for own, cells in zip(sums, around, strict=True):
             level = own.sum() / max(known.sum(), 1)
             with np.errstate(divide="ignore", invalid="ignore"):
-                around = np.where(near > 0, blurred(own, wide / cell) / near, level)
+                cells[:] = np.where(near > 0, blurred(own, wide / cell) / near, level)
 
-            def take_off(rows: Rows, image: Float32Array = image, cells: Any = around) -> None:
-                take_off_cells(image, self.film, cells, cell, rows)
+        def take_off(which: Rows) -> None:
+            for k in range(*which):
+                take_off_cells(self.loss[k], self.film, around[k], cell, (0, len(self.film)))
 
-            finish(by_rows(take_off, len(image)))
+        finish(by_rows(take_off, len(self.loss), most=2))
 
     def add(self, new: FloatArray) -> None:
         """Take in discs (y, x, radius) and fit all that they reach together."""
@@ -170,8 +179,16 @@ class DiscFit:
 
         self._in_strips(which, put)
 
+    def _empty_free(self) -> None:
+        """All is free of lithium."""
+
+        def fill(which: Rows) -> None:
+            self.free[slice(*which)] = 1
+
+        finish(by_rows(fill, len(self.free), most=2))
+
     def _free_anew(self) -> None:
-        self.free[:] = 1
+        self._empty_free()
         self._multiply(np.arange(len(self.discs)), into=True)
 
     def _beside(self, chosen: BoolArray) -> BoolArray:

@@ -10,8 +10,9 @@ import numpy as np
 from napari_lithium_alloy.core.deposition_sums import DepositionSums
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.smoothing import blurred
 
 MOST_IMAGES = 6
@@ -69,8 +70,13 @@ class SiteImages:
         weights /= weights.sum(axis=1, keepdims=True)
         pairs = self.loss.reshape(-1, 2, *self.variance.shape)
         shares = [np.concatenate(self.shares[i : i + 2]) for i in range(0, len(self.shares), 2)]
-        loss = np.einsum("kp,kpyx->kyx", weights, pairs, out=room)
-        return dataclasses.replace(self, loss=loss, shares=tuple(shares))
+
+        def mean(which: Rows) -> None:
+            for k in range(*which):
+                np.einsum("p,pyx->yx", weights[k], pairs[k], out=room[k])
+
+        finish(by_rows(mean, len(room), most=1))
+        return dataclasses.replace(self, loss=room, shares=tuple(shares))
 
 
 def site_images(

@@ -11,8 +11,10 @@ from napari_lithium_alloy.core.disc_columns import LOG_RADIUS, LOSS, ONSET
 from napari_lithium_alloy.core.matched_filter import Answers, MatchedFilter
 from napari_lithium_alloy.core.near_pairs import near_pairs, taken_in_turn
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import Work
+from napari_lithium_alloy.core.pixelwise import pixelwise
+from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
 from napari_lithium_alloy.core.site_fit import DiscFit
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.site_pairs import FAINT, NEAREST
@@ -154,16 +156,13 @@ def _seeds(
     templates: Templates,
 ) -> FloatArray:
     """(N, 3) rows, columns and first radii of the clear peaks of darkening."""
-    from napari_lithium_alloy.core.kernels.depositions import high_peaks
-
     # Mirrored at the film's edge would be right; film's median hardly differs for peaks inside.
-    level = float(np.median(some_of(images.darkening, film)))
-    smooth = blurred(np.where(film, images.darkening, level), SEED_SIGMA_PX)
-    noise = noise_left(SEED_SIGMA_PX) * np.sqrt(images.variance / images.darkening_frames)
-    clear = (smooth / noise).astype(np.float32)
-    marks = np.zeros(film.shape, dtype=bool)
-    high_peaks(clear, SEED_SD, marks)
-    at = np.argwhere(marks & film)
+    level = np.float32(np.median(some_of(images.darkening, film)))
+    inside = pixelwise(lambda d, f: np.where(f, d, level), images.darkening, film)
+    smooth = blurred(inside, SEED_SIGMA_PX)
+    share = np.float32(noise_left(SEED_SIGMA_PX) / np.sqrt(images.darkening_frames))
+    clear = pixelwise(lambda s, v: s / (share * np.sqrt(v)), smooth, images.variance)
+    at = np.argwhere(_high_peaks(clear) & film)
     if not len(at):
         return np.empty((0, 3))
     places = at.astype(float)
@@ -174,6 +173,20 @@ def _seeds(
         radii = np.minimum(radii, 0.6 * apart)
     radii = np.clip(radii, templates.radii_px[0], templates.radii_px[-1])
     return np.column_stack([places, radii])
+
+
+def _high_peaks(clear: Float32Array) -> BoolArray:
+    """(Y, X) True at the peaks that are seeds."""
+    from napari_lithium_alloy.core.kernels.depositions import high_peaks
+
+    marks, lowest = np.zeros(clear.shape, dtype=bool), float(clear.min())
+
+    def mark(rows: Rows) -> None:
+        seen = np.zeros(clear.size, dtype=np.int32)
+        high_peaks(clear, SEED_SD, lowest, rows, seen, marks)
+
+    finish(by_rows(mark, len(clear), most=512))
+    return marks
 
 
 @dataclass(frozen=True, eq=False)

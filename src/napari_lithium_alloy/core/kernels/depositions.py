@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
 _LARGEST = np.finfo(np.float32).max
+_NEAR = (2, 4, 8, 16)
+"""Pixels around a peak of noise in which mostly one is higher."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -144,25 +146,90 @@ def relative_losses(
             darkening[y, x] = loss if np.isfinite(loss) else zero
 
 
-@njit(nogil=True, cache=True)
-def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
-    """Mark peaks that rise so far above the highest saddle to a higher one.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _list_maxima(
+    three: tuple[Floats, Floats, Floats],
+    least: np.float32,
+    marks: NDArray[np.uint8],
+    out: NDArray[np.int64],
+) -> int:
+    """List where a row of three is high enough and no lower than beside it; how many.
+
+    All is compared first, as without a branch that loop is vectors.
+    """
+    above, row, below = three
+    last = len(row) - 1
+    for x in range(1, last):
+        value = row[x]
+        beside = (value >= row[x - 1]) & (value >= row[x + 1])
+        marks[x] = beside & (value >= above[x]) & (value >= below[x]) & (value >= least)
+    for x in (0, last):
+        value = row[x]
+        beside = value >= row[max(x - 1, 0)] and value >= row[min(x + 1, last)]
+        marks[x] = beside and value >= above[x] and value >= below[x] and value >= least
+    n = 0
+    for x in range(len(row)):
+        if marks[x]:
+            out[n] = x
+            n += 1
+    return n
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _is_lower_slope(image: Floats, y: int, x: int, level: np.float32) -> bool:
+    """Whether a square around a pixel, all of it over a level, holds a higher one."""
+    value = image[y, x]
+    for near in _NEAR:
+        lowest, highest = value, value
+        left, right = max(x - near, 0), min(x + near + 1, image.shape[1])
+        for b in range(max(y - near, 0), min(y + near + 1, image.shape[0])):
+            for v in image[b, left:right]:
+                lowest, highest = min(lowest, v), max(highest, v)
+        if lowest <= level:
+            return False
+        if highest > value:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def high_peaks(
+    image: Floats,
+    least: float,
+    lowest: float,
+    rows: tuple[int, int],
+    seen: NDArray[np.int32],
+    out: NDArray[np.bool_],
+) -> None:
+    """Mark peaks in some rows that rise so far above the highest saddle to a higher one.
 
     Of pixels of the same value the first is the higher. From each peak its surroundings are
     flooded down to so far below it, which soon ends at a higher pixel if there is one.
+
+    Parameters
+    ----------
+    image : (Y, X) float32 array
+    least : float
+    lowest : float
+        Of the image.
+    rows : (int, int)
+    seen : (Y X,) int32 array
+        Room, 0 at first.
+    out : (Y, X) bool array
     """
     height, width = image.shape
-    seen = np.full(height * width, -1, np.int32)
-    values, lowest = image.ravel(), image.min()
-    stack = np.empty(1024, np.int32)
-    for y in range(height):
-        for x in range(width):
-            start = y * width + x
-            if (image[y, x] - lowest < least and least > 0) or not _first_around(image, y, x):
-                continue
+    values, stack = image.ravel(), np.empty(1024, np.int32)
+    marks, listed = np.empty(width, np.uint8), np.empty(width, np.int64)
+    high_enough = np.float32(lowest + max(least, 0.0))
+    for y in range(rows[0], rows[1]):
+        three = image[max(y - 1, 0)], image[y], image[min(y + 1, height - 1)]
+        for x in listed[: _list_maxima(three, high_enough, marks, listed)]:
             level = image[y, x] - np.float32(least)
+            if _is_lower_slope(image, y, x, level) or not _first_around(image, y, x):
+                continue
+            start = y * width + x
             stack[0], n, alone = start, 1, True
-            seen[start] = start
+            seen[start] = start + 1
             while n and alone:
                 n -= 1
                 at = stack[n]
@@ -170,11 +237,11 @@ def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
                 for b in range(max(b0 - 1, 0), min(b0 + 2, height)):
                     for c in range(max(c0 - 1, 0), min(c0 + 2, width)):
                         j = b * width + c
-                        if seen[j] == start or values[j] <= level:
+                        if seen[j] == start + 1 or values[j] <= level:
                             continue
                         if values[j] > image[y, x] or (values[j] == image[y, x] and j < start):
                             alone = False
-                        seen[j] = start
+                        seen[j] = start + 1
                         if n == len(stack):
                             stack = np.concatenate((stack, np.empty_like(stack)))
                         stack[n] = j
@@ -182,16 +249,10 @@ def high_peaks(image: Floats, least: float, out: NDArray[np.bool_]) -> None:
             out[y, x] = alone
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _first_around(image: Floats, y: int, x: int) -> bool:
     """Whether no neighbour is higher, or as high and before it."""
     height, width = image.shape
-    value = image[y, x]
-    # Most are lower than one beside them in the same row or column.
-    if image[y, min(x + 1, width - 1)] > value or image[y, max(x - 1, 0)] > value:
-        return False
-    if image[min(y + 1, height - 1), x] > value or image[max(y - 1, 0), x] > value:
-        return False
     for b in range(max(y - 1, 0), min(y + 2, height)):
         for c in range(max(x - 1, 0), min(x + 2, width)):
             before = b < y or (b == y and c < x)

@@ -188,40 +188,82 @@ def find_ways(disc: Doubles, m: int, far: int, room: Room) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _look_up(line: Floats, at: Indices, beyond: Floats, n: int, out: Floats) -> None:
+    """Values of a line at pixels; apart from what is made of them, whose loops are vectors."""
+    for x in range(n):
+        a = line[at[x]]
+        out[x] = a + (line[at[x] + 1] - a) * beyond[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def multiply(disc: Doubles, full: float, n: int, into: bool, room: Room) -> None:
     """Put a disc into what is free of lithium at its pixels, or take it out again."""
-    at, beyond = room.at, room.way[0]
     share, most, one = np.float32(disc[LOSS] / full), np.float32(HARDLY), np.float32(1)
+    covered = room.slopes[LOSS]
     for k in range(len(room.free)):
-        line, free = room.lines[0, k], room.free[k]
+        free = room.free[k]
+        _look_up(room.lines[0, k], room.at, room.way[0], n, covered)
         if into:
             for x in range(n):
-                a = line[at[x]]
-                free[x] *= one - min(share * (a + (line[at[x] + 1] - a) * beyond[x]), most)
+                free[x] *= one - min(share * covered[x], most)
         else:
             for x in range(n):
-                a = line[at[x]]
-                free[x] /= one - min(share * (a + (line[at[x] + 1] - a) * beyond[x]), most)
+                free[x] /= one - min(share * covered[x], most)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _look_up_slopes(k: int, n: int, room: Room) -> None:
+    """Fill in, for a disc's slopes, its cover, the step of it, and those with radius and onset."""
+    cover, by_radius, by_onset = room.lines[0, k], room.lines[1, k], room.lines[2, k]
+    at, beyond, slope = room.at, room.way[0], room.slopes
+    step, covered, radius, onset = slope[Y], slope[LOSS], slope[LOG_RADIUS], slope[ONSET]
+    for x in range(n):
+        i, f = at[x], beyond[x]
+        rise = cover[i + 1] - cover[i]
+        step[x] = rise
+        covered[x] = cover[i] + rise * f
+        radius[x] = by_radius[i] + (by_radius[i + 1] - by_radius[i]) * f
+        onset[x] = by_onset[i] + (by_onset[i + 1] - by_onset[i]) * f
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _times_places(loss: np.float32, free: Floats, n: int, way: Floats, slope: Floats) -> None:
+    down, across, step, other = way[1], way[2], slope[Y], slope[X]
+    for x in range(n):
+        part = loss * free[x] * step[x]
+        step[x] = part * down[x]
+        other[x] = part * across[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _times_loss(loss: np.float32, free: Floats, n: int, slope: Floats) -> None:
+    for x in range(n):
+        slope[x] *= loss * free[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _leave(
+    light: Floats, free: Floats, share: np.float32, full: np.float32, n: int, covered: Floats,
+    left: Floats,
+) -> None:  # fmt: skip
+    """Fill in what is left of a loss; the disc's cover becomes that of what others leave free."""
+    most, one = np.float32(HARDLY), np.float32(1)
+    for x in range(n):
+        own, other = covered[x], free[x]
+        covered[x] = other * own
+        left[x] = light[x] - full * (one - other * (one - min(share * own, most)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def find_slopes(disc: Doubles, full: float, k: int, n: int, room: Room) -> None:
     """Slopes of a disc's loss in one image with each parameter, and what is left of it."""
-    loss, one, whole = np.float32(disc[LOSS]), np.float32(1), np.float32(full)
-    share, most = np.float32(disc[LOSS] / full), np.float32(HARDLY)
-    cover, by_radius, by_onset = room.lines[0, k], room.lines[1, k], room.lines[2, k]
-    light, free, at, way, slope = room.loss[k], room.free[k], room.at, room.way, room.slopes
-    for x in range(n):
-        i, f, other = at[x], way[0, x], free[x]
-        step = cover[i + 1] - cover[i]
-        covered = cover[i] + step * f
-        part = loss * other
-        slope[Y, x] = part * step * way[1, x]
-        slope[X, x] = part * step * way[2, x]
-        slope[LOG_RADIUS, x] = part * (by_radius[i] + (by_radius[i + 1] - by_radius[i]) * f)
-        slope[LOSS, x] = other * covered
-        slope[ONSET, x] = part * (by_onset[i] + (by_onset[i + 1] - by_onset[i]) * f)
-        slope[5, x] = light[x] - whole * (one - other * (one - min(share * covered, most)))
+    loss, free, slope = np.float32(disc[LOSS]), room.free[k], room.slopes
+    share = np.float32(disc[LOSS] / full)
+    _look_up_slopes(k, n, room)
+    _times_places(loss, free, n, room.way, slope)
+    _times_loss(loss, free, n, slope[LOG_RADIUS])
+    _times_loss(loss, free, n, slope[ONSET])
+    _leave(room.loss[k], free, share, np.float32(full), n, slope[LOSS], slope[5])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -276,27 +318,23 @@ def signal_of(
     disc: Doubles, full: float, frames: Doubles, n: int, room: Room
 ) -> tuple[float, float]:
     """Squared signal of a disc with a loss of 1, and what is left along it."""
-    one, whole = np.float32(1), np.float32(full)
-    share, most = np.float32(disc[LOSS] / full), np.float32(HARDLY)
-    at, beyond, weight = room.at, room.way[0], room.weight
+    whole, share = np.float32(full), np.float32(disc[LOSS] / full)
+    weight, slope, left = room.weight, room.slopes[LOSS], room.slopes[5]
     mean, mean_left = room.means[0], room.means[1]
     mean[:n] = 0
     mean_left[:n] = 0
     power = along = 0.0
     for k in range(len(frames)):
-        cover, light, free = room.lines[0, k], room.loss[k], room.free[k]
         own, per_frame = np.float32(frames[k]), np.float32(frames[k] / frames.sum())
+        _look_up(room.lines[0, k], room.at, room.way[0], n, slope)
+        _leave(room.loss[k], room.free[k], share, whole, n, slope, left)
         square = product = np.float32(0)
         for x in range(n):
-            a = cover[at[x]]
-            covered = a + (cover[at[x] + 1] - a) * beyond[x]
-            slope = free[x] * covered
-            left = light[x] - whole * (one - free[x] * (one - min(share * covered, most)))
-            weighted = weight[x] * own * slope
-            square += weighted * slope
-            product += weighted * left
-            mean[x] += per_frame * slope
-            mean_left[x] += per_frame * left
+            weighted = weight[x] * own * slope[x]
+            square += weighted * slope[x]
+            product += weighted * left[x]
+            mean[x] += per_frame * slope[x]
+            mean_left[x] += per_frame * left[x]
         power += float(square)
         along += float(product)
     square = product = np.float32(0)

@@ -68,9 +68,9 @@ def _middle_of_few(values: Doubles, n: int) -> float:
     k = n // 2
     lower = upper = -math.inf
     for i in range(n):
-        value, below = values[i], 0
+        value, below = values[i], np.int64(0)
         for j in range(n):
-            below += values[j] < value
+            below += np.int64(values[j] < value)
         upper = max(upper, value if below <= k else -math.inf)
         lower = max(lower, value if below < k else -math.inf)
     return float(upper if n % 2 else (lower + upper) / 2)
@@ -112,31 +112,28 @@ def _fill_changes(
     pixels: tuple[Indices, Doubles, Doubles],
     factor: float,
     least: float,
+    clear: float,
     out: Doubles,
-) -> None:
-    """Light of listed pixels over that at the start: their indices, dark counts and that light."""
-    at, dark, start = pixels
+) -> bool:
+    """Light of listed pixels: their indices, dark counts, and what it is multiplied by.
+
+    Whether any is less than `clear`, before it is made to be the least.
+    """
+    at, dark, share = pixels
+    n = np.int64(0)
     for i in range(len(at)):
         value = (counts[at[i]] - dark[i]) * factor
-        out[i] = (least if value < least else value) / start[i]
+        n += np.int64(value < clear)
+        out[i] = (least if value < least else value) * share[i]
+    return bool(n > 0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def changes_at(
-    counts: NDArray[Any],
-    at: Indices,
-    dark: Doubles,
-    factor: float,
-    start: Doubles,
-    share: float,
-    out: Doubles,
-) -> None:
-    """Light of listed pixels, counts less dark times a factor, over that at the start.
-
-    The least light is half a count or, if `share` is above 0, that share of the pixels' mean.
-    """
-    least = _least_light(counts, at, dark, factor, share)
-    _fill_changes(counts, (at, dark, start), factor, least, out)
+def least_light(light: Doubles, share: float, out: Doubles) -> None:
+    """Light of pixels, at least half a count or, if `share` is above 0, that share of its mean."""
+    at, dark = np.arange(len(light)), np.zeros(len(light))
+    least = _least_light(light, at, dark, 1.0, share)
+    _fill_changes(light, (at, dark, np.ones(len(light))), 1.0, least, least, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -169,7 +166,8 @@ def _usual_film(
     """Median change of all rings' free pixels in one frame."""
     every, room, n = np.empty(free.size), np.empty(free.shape[1]), 0
     for i in range(len(begin)):
-        _fill_changes(counts, _part_of(pixels, begin[i, RING], begin[i, CORE]), factor, least, room)
+        ring = _part_of(pixels, begin[i, RING], begin[i, CORE])
+        _fill_changes(counts, ring, factor, least, least, room)
         n += _known_film(room, free[i], every[n:])
     return float(middle_of(every, n))
 
@@ -220,47 +218,61 @@ def _losses_of(
 @njit(nogil=True, cache=True, error_model="numpy")
 def site_losses(
     counts: NDArray[Any],
-    factor: float,
+    frames: Indices,
+    factor: Doubles,
     pixels: tuple[Indices, Doubles, Doubles],
-    begin: Indices,
-    free: NDArray[np.bool_],
+    sites: tuple[Indices, Indices, NDArray[np.bool_], NDArray[np.bool_]],
     shares: tuple[float, float],
-    few: NDArray[np.bool_],
+    clear: Doubles,
     out: Doubles,
 ) -> None:
     """Mean loss of light in each site's apertures against its film, and its own change.
 
+    One site after the other is looked at in all frames, so that its pixels stay in the cache.
+
     Parameters
     ----------
-    counts : (pixels,) array
-        A frame.
-    factor : float
+    counts : (T, pixels) array
+    frames : (n,) int array
+        Those looked at.
+    factor : (n,) array
         Light is counts less dark times it.
     pixels : three (M,) arrays
-        Of the apertures' pixels, site after site: index, dark counts, and light at the start.
-    begin : (N, 5) int array
-        Bounds of each site's ring, core, inner half and disc in them.
-    free : (N, P) bool array
-        True where a pixel of a ring is film.
+        Of the apertures' pixels, site after site: index, dark counts, and one over the light at
+        the start.
+    sites : (N,), (N, 5), (N, P) and (N,) arrays
+        In what order sites are looked at; bounds of each one's ring, core, inner half and disc in
+        the pixels; True where a pixel of a ring is film; and where a ring holds hardly any, and
+        the light of all rings' counts.
     shares : (float, float)
         The least light, if above 0, as a share of the pixels' mean, else it is half a count; and,
         if above 0, sizes of losses count, less so many times their median in the ring.
-    few : (N,) bool array
-        True where a ring holds hardly any film, and the light of all rings' counts.
-    out : (N, 4) array
+    clear : (n,) array
+        Light that is surely more than the least: only where some is less, that is found out.
+    out : (n, N, 4) array
         Out: losses of core, inner half and disc, and the core's change.
     """
-    least = _least_light(counts, pixels[0], pixels[1], factor, shares[0])
+    order, begin, free, few = sites
     ring, room = np.empty(free.shape[1]), np.empty(free.shape[1])
     change = np.empty((begin[:, -1] - begin[:, CORE]).max())
-    usual = math.nan
-    if few.any():
-        usual = _usual_film(counts, pixels, begin, free, factor, least)
-    for i in range(len(begin)):
+    least, usual = np.full(len(frames), -math.inf), np.full(len(frames), math.nan)
+    for k in range(len(frames)):
+        light = counts[frames[k]]
+        if few.any() or clear[k] == math.inf:
+            least[k] = _least_light(light, pixels[0], pixels[1], factor[k], shares[0])
+        if few.any():
+            usual[k] = _usual_film(light, pixels, begin, free, factor[k], least[k])
+    for i in order:
         around = _part_of(pixels, begin[i, RING], begin[i, CORE])
-        _fill_changes(counts, around, factor, least, ring)
-        film = usual if few[i] else middle_of(room, _known_film(ring, free[i], room))
-        floor = _floor_of(ring, 1 / film, shares[1], room) if shares[1] > 0 else 0.0
         own = _part_of(pixels, begin[i, CORE], begin[i, -1])
-        _fill_changes(counts, own, factor, least, change)
-        _losses_of(change, begin[i], film, floor, shares[1] <= 0, out[i])
+        for k in range(len(frames)):
+            light = counts[frames[k]]
+            low = _fill_changes(light, around, factor[k], least[k], clear[k], ring)
+            low |= _fill_changes(light, own, factor[k], least[k], clear[k], change)
+            if low and least[k] == -math.inf:
+                least[k] = _least_light(light, pixels[0], pixels[1], factor[k], shares[0])
+                _fill_changes(light, around, factor[k], least[k], clear[k], ring)
+                _fill_changes(light, own, factor[k], least[k], clear[k], change)
+            film = usual[k] if few[i] else middle_of(room, _known_film(ring, free[i], room))
+            floor = _floor_of(ring, 1 / film, shares[1], room) if shares[1] > 0 else 0.0
+            _losses_of(change, begin[i], film, floor, shares[1] <= 0, out[k, i])
