@@ -16,7 +16,6 @@ _A1, _A2, _A3, _A4 = (
     for k, a in ((1, 0.278393), (2, 0.230389), (3, 0.000972), (4, 0.078108))
 )
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
-_FLATTEST = np.float32(1 / math.sqrt(2 * math.pi))
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
