@@ -70,8 +70,8 @@ class PixelGraph:
         """(N,) numbers 1, 2, ... of connected parts of some of the pixels, 0 elsewhere."""
         from napari_lithium_alloy.core.kernels.pixel_graph import number_parts
 
-        found = np.empty(len(self.at), dtype=np.int32)
-        number_parts(inside, self.neighbours, ways, found)
+        found = np.zeros(len(self.at), dtype=np.int32)
+        number_parts(inside, self.neighbours, ways, found, np.empty_like(found))
         return found
 
     def enclosed(self, labels: NDArray[np.int32]) -> IntArray:

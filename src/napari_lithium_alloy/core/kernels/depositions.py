@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.marks import list_marked
+
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
 _LARGEST = np.finfo(np.float32).max
@@ -167,11 +169,7 @@ def _list_maxima(
         value = row[x]
         beside = value >= row[max(x - 1, 0)] and value >= row[min(x + 1, last)]
         marks[x] = beside and value >= above[x] and value >= below[x] and value >= least
-    n = 0
-    for x in range(len(row)):
-        if marks[x]:
-            out[n] = x
-            n += 1
+    n: int = list_marked(marks, out)
     return n
 
 

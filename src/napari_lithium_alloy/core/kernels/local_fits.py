@@ -249,7 +249,7 @@ def _guesses_of_row(
     cells: NDArray[np.float32],
     place: tuple[int, int],
     y: int,
-    middles: tuple[NDArray[np.float64], tuple[NDArray[np.int32], NDArray[np.int32]]],
+    middles: tuple[NDArray[np.float64], Own],
     looked: NDArray[np.bool_],
     out: NDArray[np.float64],
 ) -> None:
@@ -277,9 +277,7 @@ def _guesses_of_row(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _middle(
-    times: NDArray[np.float64], own: tuple[NDArray[np.int32], NDArray[np.int32]], y: int, x: int
-) -> float:
+def _middle(times: NDArray[np.float64], own: Own, y: int, x: int) -> float:
     """Of a pixel's own frames."""
     return float(times[own[0][y, x]] + times[own[1][y, x] - 1]) / 2
 

@@ -46,10 +46,13 @@ def fill_neighbours(at: Indices, place: Indices, shape: tuple[int, int], out: In
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def number_parts(inside: Flags, neighbours: Indices, ways: int, out: Indices) -> int:
-    """Number the connected parts of the pixels inside in the order of their first; how many."""
-    waiting = np.empty(inside.shape[0], dtype=np.int32)
-    out[:] = 0
+def number_parts(
+    inside: Flags, neighbours: Indices, ways: int, out: Indices, waiting: Indices
+) -> int:
+    """Number the connected parts of the pixels inside in the order of their first; how many.
+
+    `out` are zeros at first; `waiting` is as long, and overwritten.
+    """
     n = 0
     for first in range(inside.shape[0]):
         if not inside[first] or out[first] != 0:

@@ -6,36 +6,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.kernels.pixel_graph import flood_part, part_of
+from napari_lithium_alloy.core.kernels.pixel_graph import flood_part, number_parts, part_of
 
 Indices = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Doubles = NDArray[np.float64]
 _SIGN = np.uint32(2**31)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _number_peaks(peaks: Flags, neighbours: Indices, out: Indices, waiting: Indices) -> int:
-    """Number the connected parts of peaks in the order of their first; how many."""
-    n = 0
-    for first in range(peaks.shape[0]):
-        if not peaks[first] or out[first] != 0:
-            continue
-        n += 1
-        out[first] = n
-        waiting[0] = first
-        left = 1
-        while left > 0:
-            left -= 1
-            i = waiting[left]
-            for k in range(8):
-                j = neighbours[i, k]
-                if j >= 0 and peaks[j] and out[j] == 0:
-                    out[j] = n
-                    waiting[left] = j
-                    left += 1
-    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -88,7 +65,7 @@ def basins_around(
     `out` are zeros at first; the basins' pixels are listed in `at`.
     """
     n_pixels = image.shape[0]
-    n = _number_peaks(peaks, neighbours, out, at)
+    n = number_parts(peaks, neighbours, 8, out, at)
     if n == 0:
         return 0, 0
     inside = np.empty(n_pixels, dtype=np.bool_)

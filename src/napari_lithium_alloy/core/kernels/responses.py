@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.marks import list_marked
+
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 _FAST = {"reassoc", "contract", "nsz"}
@@ -175,11 +177,7 @@ def _list_row(
         highest = (v >= high) & (v >= a) & (v >= b) & (v >= c) & (v >= d)
         lowest = (v <= low) & (v <= a) & (v <= b) & (v <= c) & (v <= d)
         marks[x] = film[x] & (highest | lowest)
-    n = 0
-    for x in range(len(marks)):
-        if marks[x]:
-            out[n] = x
-            n += 1
+    n: int = list_marked(marks, out)
     return n
 
 
