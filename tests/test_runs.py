@@ -209,14 +209,21 @@ def test_a_file_for_the_copy_must_fit_on_the_disk(tmp_path):
     kept = Unfinished(tmp_path / "out", {"a": 1})
     with pytest.raises(AlloyError, match="make room"):
         kept.array("light", (10**6, 10**5, 10**5), np.dtype(np.uint16))
-    array, done = kept.array("light", (3, 4), np.dtype(np.uint16))
-    assert not done
-    array[:] = 7
-    kept.finished("light")
-    again, done = Unfinished(tmp_path / "out", {"a": 1}).array("light", (3, 4), array.dtype)
+    shape, dtype = (3, 4, 5), np.dtype(np.uint16)
+    frames = np.arange(60, dtype=dtype).reshape(shape)
+    room, done = kept.array("light", shape, dtype)
+    with room:
+        assert not done
+        for t, first in ((2, 0), (0, 2), (1, 0), (0, 0)):
+            room.put(frames[t, first:], t, first)
+        kept.finished("light")
+    np.testing.assert_array_equal(room.values, frames)
+    again, done = Unfinished(tmp_path / "out", {"a": 1}).array("light", shape, dtype)
     assert done
-    assert (again == 7).all()
-    assert not Unfinished(tmp_path / "out", {"a": 2}).array("light", (3, 4), array.dtype)[1]
+    np.testing.assert_array_equal(again.values, frames)
+    other, done = Unfinished(tmp_path / "out", {"a": 2}).array("light", shape, dtype)
+    with other:
+        assert not done
 
 
 def test_plain_values_come_back_as_they_were():

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from planted import recording_of
 
+from napari_lithium_alloy.core import scratch
+from napari_lithium_alloy.core import steady_copy as steady_copies
 from napari_lithium_alloy.core.correction import CorrectionParameters, corrected
 from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.illumination import LampGain
@@ -41,7 +43,9 @@ def correction_of(recording, **changes):
     return replace(finish(measure_correction(recording, OFF)), **changes)
 
 
-def test_frames_to_be_decoded_are_copied_as_they_are():
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_frames_to_be_decoded_are_copied_as_they_are(in_memory, monkeypatch):
+    monkeypatch.setattr(scratch, "IN_MEMORY_BYTES", 2**30 if in_memory else 0)
     frames = film()
     cell = Counted(frames)
     nothing = correction_of(cell.recording)
@@ -66,7 +70,12 @@ def test_a_lamps_gain_is_no_reason_to_copy_mapped_frames():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_the_light_of_resampled_frames_is_that_of_corrected_ones(dtype):
+@pytest.mark.parametrize(("at_once_px", "in_memory"), [(2**19, True), (40 * 7, False)])
+def test_the_light_of_resampled_frames_is_that_of_corrected_ones(
+    dtype, at_once_px, in_memory, monkeypatch
+):
+    monkeypatch.setattr(steady_copies, "AT_ONCE_PX", at_once_px)
+    monkeypatch.setattr(scratch, "IN_MEMORY_BYTES", 2**30 if in_memory else 0)
     frames = film(dtype, 255 if dtype == np.uint8 else 4095)
     cell = Counted(frames, saturation_counts=250.0 if dtype == np.uint8 else 4000.0)
     shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6]

@@ -64,7 +64,8 @@ def binned(
     reading = window_light(recording, frames, dark=dark, falls=True, valid=valid)
     light = yield from part(reading, 0, 1, 2)
     rows, columns = (max(n // side, 1) for n in recording.field_shape)
-    counts = scratch((len(frames), rows, columns), np.dtype(np.float32))
+    with scratch((len(frames), rows, columns), np.dtype(np.float32)) as room:
+        counts = room.values
 
     def average(block: tuple[int, int]) -> None:
         for row in range(*block):

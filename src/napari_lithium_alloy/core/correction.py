@@ -6,6 +6,7 @@ the flat field and the lamp's gain belong to the sensor; the drift of the sample
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -173,9 +174,17 @@ class SteadyFrames:
         least = max(flat * float(self.correction.lamp.gain.min()), 1e-3)
         return float((limit - self.sensor.dark.min()) / least)
 
-    def write(self, t: int, out: Float32Array) -> None:
-        """Write the whole of one corrected frame into a (Y, X) array."""
-        self._write(self.recording.read(t), (0, 0), t, self.correction.shift_px[t], out)
+    def in_rows(self, t: int, most: int) -> Iterator[tuple[int, Float32Array]]:
+        """The corrected frame, at most so many rows at a time, and the first of them.
+
+        The array is written again for the next ones.
+        """
+        counts, (height, width) = self.recording.read(t), self.recording.field_shape
+        light = np.empty((min(most, height), width), np.float32)
+        for first in range(0, height, most):
+            rows = light[: height - first]
+            self._write(counts, (0, 0), t, self.correction.shift_px[t] + (first, 0), rows)
+            yield first, rows
 
     def block(self, counts: NDArray[Any], block_info: Any = None) -> Float32Array:
         """Corrected frames of one chunk."""

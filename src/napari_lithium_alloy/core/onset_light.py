@@ -180,14 +180,15 @@ def window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
         return recording.mapped[window]
     dtype = recording.frames.dtype
     dtype = dtype if dtype in COMPILED_FOR else np.dtype(np.float32)
-    counts = scratch((len(frames), *recording.field_shape), dtype)
+    room = scratch((len(frames), *recording.field_shape), dtype)
 
     def copy(block: tuple[int, int]) -> None:
         for i in range(*block):
-            counts[i] = recording.read(int(frames[i]))
+            room.put(recording.read(int(frames[i])), i)
 
-    yield from by_rows(copy, len(frames), most=4)
-    return counts
+    with room:
+        yield from by_rows(copy, len(frames), most=4)
+    return room.values
 
 
 def measured_levels(

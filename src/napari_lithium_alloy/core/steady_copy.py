@@ -16,7 +16,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import MappedLight, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows, in_order
-from napari_lithium_alloy.core.scratch import scratch
+from napari_lithium_alloy.core.scratch import Room, scratch
 from napari_lithium_alloy.core.smoothing import noise_of_second
 
 LOWER, ROOM = 2.0, 64
@@ -26,6 +26,8 @@ FINE = 0.25
 HIGHEST = 2**16 - 1
 """Whole number that stands for a clipped pixel."""
 
+AT_ONCE_PX = 2**19
+"""Corrected at once, so that they are kept while they are near."""
 NOISE_ROWS = 64
 MOST_BRIGHTER = 4.0
 """Times the brightest of some frames that light is told apart up to, where nothing limits it."""
@@ -34,10 +36,8 @@ MOST_BRIGHTER = 4.0
 class Arrays(Protocol):
     """Where large arrays lie."""
 
-    def array(
-        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[NDArray[Any], bool]:
-        """An array to be written and read, and whether it was finished before."""
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Room, bool]:
+        """Room for an array, and whether it was finished before."""
 
     def finished(self, name: str) -> None:
         """Say that an array is written."""
@@ -46,10 +46,8 @@ class Arrays(Protocol):
 class Scratch:
     """Arrays in memory or, if they are large, in files that vanish with them."""
 
-    def array(
-        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[NDArray[Any], bool]:
-        """A new array; none was finished before."""
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Room, bool]:
+        """A new one; none was finished before."""
         del name
         return scratch(shape, dtype), False
 
@@ -88,21 +86,20 @@ def steady_copy(
     steady = corrected(recording, correction)
     code = _code_of(recording, steady)
     dtype = np.dtype(np.float32 if code is None else np.uint16)
-    counts, done = arrays.array("light", recording.frames.shape, dtype)
+    room, done = arrays.array("light", recording.frames.shape, dtype)
     frames_of, ceiling = SteadyFrames(recording, correction), steady.saturation_counts
+    rows = max(1, AT_ONCE_PX // recording.field_shape[1])
 
     def keep(frames: tuple[int, int]) -> None:
-        light = np.empty(recording.field_shape, np.float32)
         for t in range(*frames):
-            frames_of.write(t, light)
-            if code is None:
-                counts[t] = light
-            else:
-                code.keep(light, ceiling, counts[t])
+            for first, light in frames_of.in_rows(t, rows):
+                room.put(light if code is None else code.of(light, ceiling), t, first)
 
-    if not done:
-        yield from by_rows(keep, len(counts), most=4)
-        arrays.finished("light")
+    with room:
+        if not done:
+            yield from by_rows(keep, recording.n_frames, most=4)
+            arrays.finished("light")
+    counts = room.values
     zero, scale = (0, np.float32(1)) if code is None else (code.zero, code.scale)
     limit = ceiling
     if ceiling is not None and code is not None:
@@ -126,13 +123,15 @@ class _Code:
     scale: np.float32
     zero: int
 
-    def keep(self, light: Float32Array, ceiling: float | None, out: NDArray[np.uint16]) -> None:
-        """Keep light as whole numbers; the highest for what is clipped."""
+    def of(self, light: Float32Array, ceiling: float | None) -> NDArray[np.uint16]:
+        """Whole numbers of light; the highest for what is clipped."""
         from napari_lithium_alloy.core.kernels.steadying import whole_numbers
 
         ends = np.float32(self.zero), np.float32(HIGHEST)
         clipped = np.float32(np.nan if ceiling is None else ceiling)
-        whole_numbers(light, self.scale, ends, clipped, out)
+        numbers = np.empty(light.shape, np.uint16)
+        whole_numbers(light, self.scale, ends, clipped, numbers)
+        return numbers
 
 
 def _code_of(recording: Recording, steady: Recording) -> _Code | None:
@@ -184,13 +183,15 @@ def _coded(recording: Recording) -> np.dtype[Any]:
 
 def _copied(recording: Recording, arrays: Arrays) -> Work[Recording]:
     """The same counts, mapped."""
-    counts, done = arrays.array("counts", recording.frames.shape, _native(recording))
+    room, done = arrays.array("counts", recording.frames.shape, _native(recording))
 
     def keep(frames: tuple[int, int]) -> None:
         for t in range(*frames):
-            counts[t] = recording.read(t)
+            room.put(recording.read(t), t)
 
-    if not done:
-        yield from by_rows(keep, len(counts), most=2)
-        arrays.finished("counts")
+    with room:
+        if not done:
+            yield from by_rows(keep, recording.n_frames, most=2)
+            arrays.finished("counts")
+    counts = room.values
     return recording.replace(window=lambda t, y, x: counts[t, y, x], mapped=counts)

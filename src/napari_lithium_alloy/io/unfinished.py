@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import to_plain
-from napari_lithium_alloy.core.scratch import reserve
+from napari_lithium_alloy.core.scratch import Room, reserve
 from napari_lithium_alloy.io.plain_pickle import from_bytes, to_bytes
 from napari_lithium_alloy.io.tables import whole_file
 
@@ -94,10 +93,8 @@ class Unfinished:
         """Whether something is kept under a name."""
         return self._path(name).is_file()
 
-    def array(
-        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> tuple[NDArray[Any], bool]:
-        """A large array in a file of its own, and whether it was finished before.
+    def array(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Room, bool]:
+        """Room for a large array in a file of its own, and whether it was finished before.
 
         Raises
         ------
@@ -109,19 +106,18 @@ class Unfinished:
         before = self.load(name)
         usable = before in ([*what, _this_start()], [*what, ON_DISK])
         if usable and path.is_file() and path.stat().st_size == size:
-            return np.memmap(path, dtype=dtype, mode="r", shape=shape), True
+            return Room(np.memmap(path, dtype=dtype, mode="r", shape=shape)), True
         path.unlink(missing_ok=True)
+        file = path.open("x+b", buffering=0)
         try:
-            with path.open("wb") as file:
-                reserve(file.fileno(), size, self.folder)
-        except AlloyError:
+            reserve(file.fileno(), size, self.folder)
+            array = np.memmap(file, dtype=dtype, mode="r+", shape=shape)
+        except BaseException:
+            file.close()
             path.unlink(missing_ok=True)
             raise
-        array = np.memmap(
-            path, dtype=dtype, mode="r+" if path.stat().st_size else "w+", shape=shape
-        )
         self._arrays[name] = what, array
-        return array, False
+        return Room(array, file), False
 
     def finished(self, name: str) -> None:
         """Say that an array is written.

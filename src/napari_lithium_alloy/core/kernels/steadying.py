@@ -12,6 +12,8 @@ from napari_lithium_alloy.core.steadying import REACH_PX
 
 _TAPS = 2 * REACH_PX
 _FAST = {"reassoc", "contract", "nsz"}
+_TILE = 32
+"""Rows moved one after the other; an even number."""
 _LARGEST = np.finfo(np.float32).max
 CLIPPED, UNKNOWN = 1, 2
 LEAST_SHARE = 0.01
@@ -126,28 +128,20 @@ def light_of_rows(
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _add(
-    four: tuple[NDArray[np.float32], ...],
-    weights: NDArray[np.float32],
-    out: NDArray[np.float32],
+def _two_down(
+    rows: NDArray[np.float32], first: int, weights: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """Add four weighted rows at once, since each time the sum so far is read and written."""
-    a, b, c, d = four
-    s, t, u, v = weights[0], weights[1], weights[2], weights[3]
-    for x in range(out.shape[0]):
-        out[x] += s * a[x] + t * b[x] + u * c[x] + v * d[x]
+    """Weighted sums of `_TAPS` rows from `first` on, and of those from the next one on.
 
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _rows(ring: NDArray[np.float32], first: int, last: int) -> tuple[NDArray[np.float32], ...]:
-    """Four rows from `first` on; beyond the border those of the border."""
-    n = ring.shape[0]
-    return (
-        ring[min(max(first, 0), last) % n],
-        ring[min(max(first + 1, 0), last) % n],
-        ring[min(max(first + 2, 0), last) % n],
-        ring[min(max(first + 3, 0), last) % n],
-    )
+    Two at once, since it is reading the rows that takes time. Weights have a 0 at either end.
+    """
+    for x in range(out.shape[1]):
+        one = other = np.float32(0)
+        for k in range(_TAPS + 1):
+            light = rows[first + k, x]
+            one += weights[k + 1] * light
+            other += weights[k] * light
+        out[0, x], out[1, x] = one, other
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -217,34 +211,39 @@ def moved_rows(
     out : (Y, X) float32 array
     """
     height, width = counts.shape
-    n = down[2].shape[0]
-    ring = np.empty((n, width), dtype=np.float32)
-    marks = np.zeros((n, width), dtype=np.uint8)
-    marked = np.zeros(n, dtype=np.bool_)
-    line = np.empty(width, dtype=np.float32)
-    padded = np.empty(out.shape[1] + n - 1, dtype=np.float32)
-    last, near = height - 1, n // 2 - 1
-    ready = min(max(down[0], 0), last) - 1
-    for y in range(out.shape[0]):
-        first = down[0] + y
-        while ready < min(max(first + n - 1, 0), last):
-            ready += 1
-            at = ready % n
-            _light_of_row(counts, ready, origin, maps, levels[0], ring[at])
-            marked[at] = _marks_of_row(counts, ready, origin, maps, levels[1], ring[at], marks[at])
-        line[:] = 0
-        for k in range(0, n, 4):
-            _add(_rows(ring, first + k, last), down[2][k:], line)
-        left = min(max(-along[0], 0), padded.shape[0])
-        right = max(min(width - along[0], padded.shape[0]), left)
-        padded[:left], padded[right:] = line[0], line[width - 1]
-        padded[left:right] = line[left + along[0] : right + along[0]]
-        _along(padded, along[2], out[y])
-        upper = min(max(first + near, 0), last) % n
-        lower = min(max(first + near + 1, 0), last) % n
-        if marked[upper] or marked[lower]:
-            parts = down[1], along[1]
-            _mark_touched(marks[upper], marks[lower], parts, along[0] + near, levels[2], out[y])
+    again = _TAPS - 1
+    rows = np.empty((_TILE + again, out.shape[1] + again), dtype=np.float32)
+    marks = np.empty((len(rows), width), dtype=np.uint8)
+    marked = np.empty(len(rows), dtype=np.bool_)
+    light = np.empty(width, dtype=np.float32)
+    two = np.empty((2, rows.shape[1]), dtype=np.float32)
+    weights = np.zeros(_TAPS + 2, dtype=np.float32)
+    weights[1:-1] = down[2]
+    near = _TAPS // 2 - 1
+    left = min(max(-along[0], 0), rows.shape[1])
+    right = max(min(width - along[0], rows.shape[1]), left)
+    for tile in range(0, out.shape[0], _TILE):
+        known = again if tile else 0
+        if tile:
+            rows[:again], marks[:again], marked[:again] = (
+                rows[-again:],
+                marks[-again:],
+                marked[-again:],
+            )
+        for i in range(known, min(_TILE, out.shape[0] - tile) + again):
+            y = min(max(down[0] + tile + i, 0), height - 1)
+            _light_of_row(counts, y, origin, maps, levels[0], light)
+            marked[i] = _marks_of_row(counts, y, origin, maps, levels[1], light, marks[i])
+            rows[i, :left], rows[i, right:] = light[0], light[width - 1]
+            rows[i, left:right] = light[left + along[0] : right + along[0]]
+        for first in range(0, min(_TILE, out.shape[0] - tile), 2):
+            _two_down(rows, first, weights, two)
+            for i in range(first, min(first + 2, out.shape[0] - tile)):
+                own = out[tile + i]
+                _along(two[i - first], along[2], own)
+                if marked[i + near] or marked[i + near + 1]:
+                    parts, step = (down[1], along[1]), along[0] + near
+                    _mark_touched(marks[i + near], marks[i + near + 1], parts, step, levels[2], own)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
