@@ -18,6 +18,7 @@ from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.tables import read_csv
+from napari_lithium_alloy.io.unfinished import FOLDER
 from napari_lithium_alloy.runs import analyze_into
 
 KILLS = 10
@@ -71,9 +72,11 @@ def main() -> None:
     for k in range(KILLS):
         out = folder / f"killed{k}"
         killed += killed_after(rng.uniform(0.02, 0.98) * needed, recording, out)
-        kept.append(len(list((out / ".unfinished").glob("*.piece"))))
+        kept.append(len(list((out / FOLDER).glob("*.piece"))))
         problems += half_written(out)
-        analyse(recording, out)
+        # A process may be killed on its way out, when all is written.
+        if (out / FOLDER).exists() or not out.exists():
+            analyse(recording, out)
         if contents(out) != contents(folder / "whole"):
             problems.append(f"the analysis killed {k}. is not the whole one")
     sys.stdout.write(json.dumps({"killed": killed, "kept": kept, "problems": problems}))

@@ -30,7 +30,7 @@ from napari_lithium_alloy.core.placements import Placements, site_placements
 from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import Region
+from napari_lithium_alloy.core.recording import Recording, Region
 from napari_lithium_alloy.core.row_blocks import both
 from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve
 from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
@@ -46,6 +46,7 @@ from napari_lithium_alloy.core.stages import (
     stages_of,
     stages_table,
 )
+from napari_lithium_alloy.core.steady_copy import SteadyCopy
 from napari_lithium_alloy.core.step_onsets import STEPS, neighbours, onset_maps
 from napari_lithium_alloy.core.tables import conform, empty
 from napari_lithium_alloy.result import AnalysisResult, alloying_maps
@@ -56,28 +57,58 @@ APPENDED = ("sites", "site_growth", "site_thresholds", "boundary_shifts", *PORE_
 """Tables that may stay without rows."""
 
 
-def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[AnalysisResult]]:
+def pieces_of(
+    result: AnalysisResult, make_labels: LabelMaker, copy: SteadyCopy | None = None
+) -> list[Piece[AnalysisResult]]:
     """What is left to do once a recording is steadied and its stages are known.
 
-    Onset maps, sites and pores need nothing of each other; all else needs those.
+    Onset maps, sites and pores need nothing of each other; all else needs those. While the frames
+    are still copied, onset maps are made of those that are there.
     """
     result.tables |= {name: empty(name) for name in APPENDED}
-    onsets = [
-        Piece(
-            name=f"onsets_{group[0].key}",
-            make=partial(_group_onsets, stages=group),
-            take=_take_onsets,
-            weight=2 + len(group),
-            planes=42,
+    n = result.recording.n_frames
+    copying: list[Piece[AnalysisResult]] = []
+    if copy is not None and copy.n_there < n:
+        copying = [
+            Piece(
+                name="copy",
+                make=lambda _: copy.make(),
+                take=lambda _, __: None,
+                beside=True,
+                weight=6,
+                planes=6,
+                keep=False,
+            )
+        ]
+
+    def are_there(frames: int) -> bool:
+        return copy is None or copy.n_there >= frames
+
+    whole = partial(are_there, n)
+    onsets = []
+    for group in _onset_groups(result):
+        seen = _frames_of(result, group)
+        onsets.append(
+            Piece(
+                name=f"onsets_{group[0].key}",
+                make=partial(
+                    _group_onsets,
+                    stages=group,
+                    recording=result.recording if copy is None else copy.up_to(seen),
+                ),
+                take=_take_onsets,
+                ready=partial(are_there, seen),
+                weight=2 + len(group),
+                planes=42,
+            )
         )
-        for group in _onset_groups(result)
-    ]
     depositions = _depositions(result)
     sites = [
         Piece(
             name=f"sites_{stage.key}",
             make=partial(_stage_sites, stage=stage),
             take=partial(_take_sites, stage=stage),
+            ready=whole,
             weight=9,
             planes=39,
         )
@@ -87,12 +118,14 @@ def pieces_of(result: AnalysisResult, make_labels: LabelMaker) -> list[Piece[Ana
     spots = tuple(p.name for p in sites)
     cycles = cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
     return [
+        *copying,
         *sites,
         *onsets,
         Piece(
             name="pores",
             make=partial(_pores, make_labels=make_labels),
             take=_take_pores,
+            ready=whole,
             weight=8,
             planes=24,
         ),
@@ -160,9 +193,18 @@ def _onset_groups(result: AnalysisResult) -> list[list[Stage]]:
     return neighbours([s for s in mapped if not _too_short(result, s)])
 
 
-def _group_onsets(result: AnalysisResult, *, stages: list[Stage]) -> Work[dict[str, OnsetMap]]:
+def _frames_of(result: AnalysisResult, stages: list[Stage]) -> int:
+    """First frames of a recording that onset maps of stages are made from."""
+    recording, more = result.recording, result.config.onset.level_frames
+    last = recording.frames_between(stages[0].start_s, max(s.end_s for s in stages))[-1:]
+    return min(int(last.max(initial=0)) + more + 1, recording.n_frames)
+
+
+def _group_onsets(
+    result: AnalysisResult, *, stages: list[Stage], recording: Recording
+) -> Work[dict[str, OnsetMap]]:
     maps = yield from onset_maps(
-        result.recording,
+        recording,
         stages,
         result.config.onset,
         dark=result.reference.dark,

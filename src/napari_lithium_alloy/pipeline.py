@@ -27,7 +27,7 @@ from napari_lithium_alloy.core.recording import BoolArray, Recording
 from napari_lithium_alloy.core.row_blocks import thread_count
 from napari_lithium_alloy.core.stage_detection import detect_stages
 from napari_lithium_alloy.core.stages import Stage, StageKind
-from napari_lithium_alloy.core.steady_copy import Arrays, steady_copy
+from napari_lithium_alloy.core.steady_copy import Arrays, SteadyCopy
 from napari_lithium_alloy.measured import as_measured, measured_correction
 from napari_lithium_alloy.parts import pieces_of
 from napari_lithium_alloy.result import AnalysisResult, KeepSites
@@ -78,14 +78,14 @@ def analyze(
     AlloyError
         If something needed is not known (mode, pixel size) or the stages do not fit the frames.
     """
-    begin = begun(experiment, config, recording_name=recording_name, kept=kept)
-    result = yield from part(begin, 0, BEGINNING, WHOLE)
+    begin = _begun(experiment, config, recording_name, kept)
+    result, copy = yield from part(begin, 0, BEGINNING, WHOLE)
     result.pore_edits = tuple(pore_edits)
     result.keep_sites = keep_sites
     lazy = corrected(result.as_read, result.correction)
     work = run_pieces(
         result,
-        pieces_of(result, make_labels),
+        pieces_of(result, make_labels, copy),
         kept,
         at_once=thread_count(),
         room=room_planes(result.recording, memory_bytes),
@@ -109,6 +109,19 @@ def begun(
     AlloyError
         As `analyze` does.
     """
+    begin = _begun(experiment, config, recording_name, kept)
+    result, copy = yield from part(begin, 0, 1, 2)
+    yield from part(copy.make(), 1, 2, 2)
+    return result
+
+
+def _begun(
+    experiment: Experiment,
+    config: AnalysisConfig | None,
+    recording_name: str | None,
+    kept: KeptAnalysis | None,
+) -> Work[tuple[AnalysisResult, SteadyCopy]]:
+    """The same, but for the copy of the frames, unless stages are looked for in it."""
     recording = experiment.recording(recording_name)
     config = config_of(experiment, recording) if config is None else config
     _check_known(experiment, recording)
@@ -119,21 +132,23 @@ def begun(
         make=lambda _: measured_correction(experiment, as_read, config),
         take=lambda _, __: None,
     )
-    correction: Correction = yield from part(made(measuring, None, kept), 5, 50, 100)
-    recording = yield from part(steady_copy(as_read, correction, kept), 50, 80, 100)
+    correction: Correction = yield from part(made(measuring, None, kept), 5, 60, 100)
+    steady = corrected(as_read, correction)
     reference = reference_frame(
-        recording,
+        steady,
         config.normalization,
         current_starts_s=experiment.current_starts_s(),
     )
+    film = film_of(steady, reference)
+    copy = SteadyCopy(as_read, correction, kept)
     result = AnalysisResult(
         experiment=experiment,
-        recording=recording,
+        recording=copy.recording,
         config=config,
         as_read=as_read,
         correction=correction,
         reference=reference,
-        film=film_of(recording, reference),
+        film=film,
         notes=[*recording.notes, *clipping, *correction.notes, reference.note],
     )
     if experiment.potential is not None:
@@ -143,10 +158,11 @@ def begun(
         "reference_frame", config.normalization, recording=recording.name, note=reference.note
     )
     if not experiment.stages:
+        yield from part(copy.make(), 60, 80, 100)
         detecting: Piece[AnalysisResult] = Piece(name="stages", make=_detected, take=_take_detected)
         stages = yield from part(made(detecting, result, kept), 80, 100, 100)
         _take_detected(result, stages)
-    return result
+    return result, copy
 
 
 def found_stages(

@@ -43,6 +43,10 @@ class Piece(Generic[State]):
         Puts that into the state; quick. Pieces are taken in their order, one at a time.
     needs : tuple of str
         Pieces, before it in order, that must be taken before it is made.
+    ready : callable
+        Whether what else it needs is there, which a piece that runs may see to.
+    beside : bool
+        Whether it is begun whatever else runs, as one that waits for the disk most of the time.
     weight : float
         About its share of the time.
     planes : float
@@ -55,6 +59,8 @@ class Piece(Generic[State]):
     make: Callable[[State], Work[Any]]
     take: Callable[[State, Any], None]
     needs: tuple[str, ...] = ()
+    ready: Callable[[], bool] = lambda: True
+    beside: bool = False
     weight: float = 1.0
     planes: float = 0.0
     keep: bool = True
@@ -99,7 +105,8 @@ def run_pieces(
         for piece in pieces:
             yield from run.alone(piece)
         return
-    threads = ThreadPoolExecutor(at_once, thread_name_prefix="piece")
+    beside = sum(p.beside for p in pieces)
+    threads = ThreadPoolExecutor(at_once + beside, thread_name_prefix="piece")
     try:
         while run.left:
             for piece in run.ready(at_once, room):
@@ -150,7 +157,8 @@ class _Run(Generic[State]):
             now = [*busy, *found]
             fits = not now or sum(p.planes for p in now) + piece.planes <= room
             free = piece.name not in self.running and self.taken.issuperset(piece.needs)
-            if free and fits and len(now) < at_once:
+            few = piece.beside or sum(not p.beside for p in now) < at_once
+            if free and fits and few and piece.ready():
                 found.append(piece)
         return found
 

@@ -46,7 +46,15 @@ class MappedLight:
     limit: float | None = None
 
     def frames(self, first: int, stop: int) -> MappedLight:
-        """Of successive frames."""
+        """Of successive frames.
+
+        Raises
+        ------
+        IndexError
+            If one of them is not there, as in a copy that is being made.
+        """
+        if stop > len(self.counts):
+            raise IndexError(f"frame {stop - 1} of {len(self.counts)} is not there")
         window = slice(first, stop)
         return dataclasses.replace(self, counts=self.counts[window], factor=self.factor[window])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -23,18 +24,19 @@ class Room:
     Attributes
     ----------
     values : numpy.ndarray
-        It outlives the room, which is closed when it is left.
+        It outlives the room, whose file is closed when it is left.
     """
 
     def __init__(self, values: NDArray[Any], file: BinaryIO | None = None) -> None:
         self.values, self._file = values, file
+        self._close = None if file is None else weakref.finalize(self, file.close)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._close is not None:
+            self._close()
 
     def put(self, rows: NDArray[Any], frame: int, first: int = 0) -> None:
         """Write rows of a frame, from the row `first` on; many threads may.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import MappedLight, Recording
-from napari_lithium_alloy.core.row_blocks import by_rows, in_order
+from napari_lithium_alloy.core.row_blocks import in_order
 from napari_lithium_alloy.core.scratch import Room, scratch
 from napari_lithium_alloy.core.smoothing import noise_of_second
 
@@ -61,13 +62,13 @@ def copied_bytes(recording: Recording) -> int:
     return int(math.prod(recording.frames.shape)) * dtype.itemsize
 
 
-def steady_copy(
-    recording: Recording, correction: Correction, arrays: Arrays | None = None
-) -> Work[Recording]:
-    """The corrected recording, its light as a memory map: each frame is read and corrected once.
+class SteadyCopy:
+    """A corrected recording, its light as a memory map: each frame is read and corrected once.
 
-    Frames that are mapped and at most scaled are not copied. Whole counts that are resampled are
-    kept as whole numbers of 16 bits, finer than a count where the camera has fewer bits.
+    Frames are copied one after the other, so that what needs the first ones can begin before the
+    last one is there. Frames that are mapped and at most scaled are not copied. Whole counts that
+    are resampled are kept as whole numbers of 16 bits, finer than a count where the camera has
+    fewer bits.
 
     Parameters
     ----------
@@ -76,44 +77,119 @@ def steady_copy(
     correction : Correction
     arrays : Arrays, optional
         Where the copy lies; None: in memory or in a temporary file.
+
+    Attributes
+    ----------
+    recording : Recording
+        The corrected one, of use once all frames are there.
+    n_there : int
+        Frames that are.
     """
-    arrays = arrays or Scratch()
-    if not _is_resampled(correction):
-        plain = recording
-        if not _is_mapped(recording):
-            plain = yield from _copied(recording, arrays)
-        return corrected(plain, correction)
-    steady = corrected(recording, correction)
-    code = _code_of(recording, steady)
-    dtype = np.dtype(np.float32 if code is None else np.uint16)
-    room, done = arrays.array("light", recording.frames.shape, dtype)
-    frames_of, ceiling = SteadyFrames(recording, correction), steady.saturation_counts
-    rows = max(1, AT_ONCE_PX // recording.field_shape[1])
 
-    def keep(frames: tuple[int, int]) -> None:
-        for t in range(*frames):
-            for first, light in frames_of.in_rows(t, rows):
-                room.put(light if code is None else code.of(light, ceiling), t, first)
+    def __init__(
+        self, recording: Recording, correction: Correction, arrays: Arrays | None = None
+    ) -> None:
+        self._arrays = arrays or Scratch()
+        self._room: Room | None = None
+        self.n_there = recording.n_frames
+        if _is_resampled(correction):
+            self.recording = self._of_light(recording, correction)
+        else:
+            plain = recording if _is_mapped(recording) else self._of_counts(recording)
+            self.recording = corrected(plain, correction)
 
-    with room:
+    def _of_light(self, recording: Recording, correction: Correction) -> Recording:
+        """Corrected light, resampled."""
+        steady = corrected(recording, correction)
+        code = _code_of(recording, steady)
+        frames, ceiling = SteadyFrames(recording, correction), steady.saturation_counts
+        at_once = max(1, AT_ONCE_PX // recording.field_shape[1])
+        dtype = np.dtype(np.float32 if code is None else np.uint16)
+
+        def frame(t: int) -> NDArray[Any]:
+            kept = np.empty(recording.field_shape, dtype)
+            for first, light in frames.in_rows(t, at_once):
+                rows = kept[first : first + len(light)]
+                if code is None:
+                    rows[:] = light
+                else:
+                    code.keep(light, ceiling, rows)
+            return kept
+
+        counts = self._begin("light", dtype, recording, frame)
+        zero, scale = (0, np.float32(1)) if code is None else (code.zero, code.scale)
+        limit, highest = ceiling, ceiling
+        if ceiling is not None and code is not None:
+            limit, highest = float(HIGHEST), float(np.float32(HIGHEST - zero) * scale)
+        return steady.replace(
+            window=lambda t, y, x: (counts[t, y, x].astype(np.float32) - zero) * scale,
+            steadied=MappedLight(
+                counts=counts,
+                dark=float(zero),
+                factor=np.full(len(counts), scale, np.float32),
+                limit=limit,
+            ),
+            saturation_counts=highest,
+        )
+
+    def _of_counts(self, recording: Recording) -> Recording:
+        """The same counts, mapped."""
+        counts = self._begin("counts", _native(recording), recording, recording.read)
+        return recording.replace(window=lambda t, y, x: counts[t, y, x], mapped=counts)
+
+    def _begin(
+        self,
+        name: str,
+        dtype: np.dtype[Any],
+        recording: Recording,
+        frame: Callable[[int], NDArray[Any]],
+    ) -> NDArray[Any]:
+        """An array for the copy, and what its frames are."""
+        room, done = self._arrays.array(name, recording.frames.shape, dtype)
         if not done:
-            yield from by_rows(keep, recording.n_frames, most=4)
-            arrays.finished("light")
-    counts = room.values
-    zero, scale = (0, np.float32(1)) if code is None else (code.zero, code.scale)
-    limit = ceiling
-    if ceiling is not None and code is not None:
-        limit, ceiling = float(HIGHEST), float(np.float32(HIGHEST - zero) * scale)
-    return steady.replace(
-        window=lambda t, y, x: (counts[t, y, x].astype(np.float32) - zero) * scale,
-        steadied=MappedLight(
-            counts=counts,
-            dark=float(zero),
-            factor=np.full(len(counts), scale, np.float32),
-            limit=limit,
-        ),
-        saturation_counts=ceiling,
-    )
+            self._room, self._name, self._frame, self.n_there = room, name, frame, 0
+        return room.values
+
+    def make(self) -> Work[None]:
+        """Copy the frames, in their order."""
+        if self._room is None:
+            return
+        n = len(self._room.values)
+        with self._room:
+            for frame in in_order(self._frame, range(n)):
+                self._room.put(frame, self.n_there)
+                self.n_there += 1
+                yield self.n_there, n
+        self._room = None
+        self._arrays.finished(self._name)
+
+    def up_to(self, n: int) -> Recording:
+        """The recording before all frames are there: reading beyond the first n is an error."""
+        whole = self.recording
+        if n >= whole.n_frames:
+            return whole
+        window, light = whole.window, whole.steadied
+        assert window is not None, "a copy can be read in parts"
+
+        def read(t: int, y: slice, x: slice) -> NDArray[Any]:
+            if t >= n:
+                raise IndexError(f"frame {t} is not copied yet")
+            return window(t, y, x)
+
+        return whole.replace(
+            window=read,
+            mapped=None if whole.mapped is None else whole.mapped[:n],
+            steadied=None if light is None else light.frames(0, n),
+        )
+
+
+def steady_copy(
+    recording: Recording, correction: Correction, arrays: Arrays | None = None
+) -> Work[Recording]:
+    """The whole of a `SteadyCopy`."""
+    copy = SteadyCopy(recording, correction, arrays)
+    yield from copy.make()
+    return copy.recording
 
 
 @dataclass(frozen=True)
@@ -123,15 +199,13 @@ class _Code:
     scale: np.float32
     zero: int
 
-    def of(self, light: Float32Array, ceiling: float | None) -> NDArray[np.uint16]:
-        """Whole numbers of light; the highest for what is clipped."""
+    def keep(self, light: Float32Array, ceiling: float | None, out: NDArray[np.uint16]) -> None:
+        """Keep light as whole numbers; the highest for what is clipped."""
         from napari_lithium_alloy.core.kernels.steadying import whole_numbers
 
         ends = np.float32(self.zero), np.float32(HIGHEST)
         clipped = np.float32(np.nan if ceiling is None else ceiling)
-        numbers = np.empty(light.shape, np.uint16)
-        whole_numbers(light, self.scale, ends, clipped, numbers)
-        return numbers
+        whole_numbers(light, self.scale, ends, clipped, out)
 
 
 def _code_of(recording: Recording, steady: Recording) -> _Code | None:
@@ -179,19 +253,3 @@ def _coded(recording: Recording) -> np.dtype[Any]:
     dtype = recording.frames.dtype
     small = dtype.kind in "ui" and dtype.itemsize <= 2
     return np.dtype(np.uint16 if small else np.float32)
-
-
-def _copied(recording: Recording, arrays: Arrays) -> Work[Recording]:
-    """The same counts, mapped."""
-    room, done = arrays.array("counts", recording.frames.shape, _native(recording))
-
-    def keep(frames: tuple[int, int]) -> None:
-        for t in range(*frames):
-            room.put(recording.read(t), t)
-
-    with room:
-        if not done:
-            yield from by_rows(keep, recording.n_frames, most=2)
-            arrays.finished("counts")
-    counts = room.values
-    return recording.replace(window=lambda t, y, x: counts[t, y, x], mapped=counts)

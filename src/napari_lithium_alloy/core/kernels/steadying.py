@@ -212,7 +212,8 @@ def moved_rows(
     """
     height, width = counts.shape
     again = _TAPS - 1
-    rows = np.empty((_TILE + again, out.shape[1] + again), dtype=np.float32)
+    # The row after the last is added with the weight 0.
+    rows = np.zeros((_TILE + again, out.shape[1] + again), dtype=np.float32)
     marks = np.empty((len(rows), width), dtype=np.uint8)
     marked = np.empty(len(rows), dtype=np.bool_)
     light = np.empty(width, dtype=np.float32)
