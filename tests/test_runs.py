@@ -77,8 +77,9 @@ def test_what_was_kept_is_not_made_again(cell, whole, tmp_path, monkeypatch):
         patched.setattr(runs, "write_result", stopped)
         with pytest.raises(KeyboardInterrupt):
             finish(analyze_into(open_experiment(cell), out))
-    for name in ("find_candidates", "track_pores", "onset_maps", "colocalization"):
-        monkeypatch.setattr(f"napari_lithium_alloy.parts.{name}", stopped)
+    for name in ("find_candidates", "measure_sites", "track_pores", "onset_maps"):
+        monkeypatch.setattr(f"napari_lithium_alloy.frame_parts.{name}", stopped)
+    monkeypatch.setattr("napari_lithium_alloy.parts.colocalization", stopped)
     monkeypatch.setattr("napari_lithium_alloy.measured.measure_correction", stopped)
     finish(analyze_into(open_experiment(cell), out))
     assert contents(out) == contents(whole)
@@ -92,12 +93,12 @@ def test_pieces_made_elsewhere_are_used(cell, whole, tmp_path, monkeypatch):
     out, experiment = tmp_path / "results", open_experiment(cell)
     names = finish(begin_run(experiment, out))
     assert "onsets_cycle1_step1" in names
-    assert "sites_cycle1_deposition" in names
+    assert "candidates_cycle1_deposition" in names
     assert "pores" in names
     for name in names:
         finish(make_piece(experiment, out, name))
     assert finish(begin_run(experiment, out)) == []
-    monkeypatch.setattr("napari_lithium_alloy.parts.track_pores", stopped)
+    monkeypatch.setattr("napari_lithium_alloy.frame_parts.track_pores", stopped)
     finish(analyze_into(experiment, out))
     assert contents(out) == contents(whole)
 

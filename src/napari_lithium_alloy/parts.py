@@ -14,26 +14,23 @@ from napari_lithium_alloy.core.alloyed_area import alloyed_fraction_table
 from napari_lithium_alloy.core.alloyed_images import is_uniform
 from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
-from napari_lithium_alloy.core.cycles import LEAVING, cycles_table
+from napari_lithium_alloy.core.cycles import cycles_table
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.frame_quality import FrameSums, frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.label_stack import LabelMaker
 from napari_lithium_alloy.core.memory import LEAST_PLANES
-from napari_lithium_alloy.core.onset import LEAST_FRAMES, OnsetMap, onset_summary
+from napari_lithium_alloy.core.onset import OnsetMap, onset_summary
 from napari_lithium_alloy.core.pair_images import pair_images
 from napari_lithium_alloy.core.pair_table import colocalization
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pieces import Piece
 from napari_lithium_alloy.core.placements import Placements, site_placements
 from napari_lithium_alloy.core.pore_results import PORE_TABLES, pore_tables
-from napari_lithium_alloy.core.pore_tracking import PoreTracks, PoreWindow, track_pores
 from napari_lithium_alloy.core.progress import Work, part
-from napari_lithium_alloy.core.recording import Recording, Region
+from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.core.row_blocks import both
-from napari_lithium_alloy.core.site_detection import find_candidates, threshold_curve
-from napari_lithium_alloy.core.site_growth import SiteTimes, measure_sites
 from napari_lithium_alloy.core.site_places import sites_and_steps
 from napari_lithium_alloy.core.site_statistics import site_tables
 from napari_lithium_alloy.core.site_study import site_charge
@@ -47,11 +44,11 @@ from napari_lithium_alloy.core.stages import (
     stages_table,
 )
 from napari_lithium_alloy.core.steady_copy import SteadyCopy
-from napari_lithium_alloy.core.step_onsets import STEPS, neighbours, onset_maps
-from napari_lithium_alloy.core.tables import conform, empty
-from napari_lithium_alloy.result import AnalysisResult, alloying_maps
+from napari_lithium_alloy.core.step_onsets import STEPS
+from napari_lithium_alloy.core.tables import empty
+from napari_lithium_alloy.frame_parts import ONSETS, SITES, frame_pieces, pore_windows
+from napari_lithium_alloy.result import AnalysisResult, Tables, alloying_maps
 
-Tables = dict[str, pd.DataFrame]
 HUNDRED = 100
 APPENDED = ("sites", "site_growth", "site_thresholds", "boundary_shifts", *PORE_TABLES)
 """Tables that may stay without rows."""
@@ -62,73 +59,21 @@ def pieces_of(
 ) -> list[Piece[AnalysisResult]]:
     """What is left to do once a recording is steadied and its stages are known.
 
-    Onset maps, sites and pores need nothing of each other; all else needs those. While the frames
-    are still copied, onset maps are made of those that are there.
+    Parameters
+    ----------
+    result : AnalysisResult
+    make_labels : callable
+    copy : SteadyCopy, optional
+        Of the frames; None: it is whole.
     """
     result.tables |= {name: empty(name) for name in APPENDED}
-    n = result.recording.n_frames
-    copying: list[Piece[AnalysisResult]] = []
-    if copy is not None and copy.n_there < n:
-        copying = [
-            Piece(
-                name="copy",
-                make=lambda _: copy.make(),
-                take=lambda _, __: None,
-                beside=True,
-                weight=6,
-                planes=6,
-                keep=False,
-            )
-        ]
-
-    def are_there(frames: int) -> bool:
-        return copy is None or copy.n_there >= frames
-
-    whole = partial(are_there, n)
-    onsets = []
-    for group in _onset_groups(result):
-        seen = _frames_of(result, group)
-        onsets.append(
-            Piece(
-                name=f"onsets_{group[0].key}",
-                make=partial(
-                    _group_onsets,
-                    stages=group,
-                    recording=result.recording if copy is None else copy.up_to(seen),
-                ),
-                take=_take_onsets,
-                ready=partial(are_there, seen),
-                weight=2 + len(group),
-                planes=42,
-            )
-        )
-    depositions = _depositions(result)
-    sites = [
-        Piece(
-            name=f"sites_{stage.key}",
-            make=partial(_stage_sites, stage=stage),
-            take=partial(_take_sites, stage=stage),
-            ready=whole,
-            weight=9,
-            planes=39,
-        )
-        for stage in depositions
-    ]
-    maps = tuple(p.name for p in onsets)
-    spots = tuple(p.name for p in sites)
+    frames = frame_pieces(result, make_labels, copy)
+    maps, spots = (
+        tuple(p.name for p in frames if p.name.startswith(kind)) for kind in (ONSETS, SITES)
+    )
     cycles = cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
     return [
-        *copying,
-        *sites,
-        *onsets,
-        Piece(
-            name="pores",
-            make=partial(_pores, make_labels=make_labels),
-            take=_take_pores,
-            ready=whole,
-            weight=8,
-            planes=24,
-        ),
+        *frames,
         Piece(name="fronts", make=_fronts, take=_take_fronts, needs=maps, planes=21, keep=False),
         Piece(
             name="curves", make=_curves, take=_take_curves, needs=("fronts",), weight=2, planes=11
@@ -182,43 +127,6 @@ def _take(result: AnalysisResult, tables: Tables) -> None:
     result.tables |= tables
 
 
-def _append(result: AnalysisResult, name: str, table: pd.DataFrame) -> None:
-    """Put a table's rows after those that are there."""
-    result.tables[name] = _joined(name, [result.tables.get(name, empty(name)), table])
-
-
-def _onset_groups(result: AnalysisResult) -> list[list[Stage]]:
-    """Stages with onset maps; those told apart from each other together."""
-    mapped = stages_of(result.experiment.stages, *STEPS, StageKind.DISSOLUTION)
-    return neighbours([s for s in mapped if not _too_short(result, s)])
-
-
-def _frames_of(result: AnalysisResult, stages: list[Stage]) -> int:
-    """First frames of a recording that onset maps of stages are made from."""
-    recording, more = result.recording, result.config.onset.level_frames
-    last = recording.frames_between(stages[0].start_s, max(s.end_s for s in stages))[-1:]
-    return min(int(last.max(initial=0)) + more + 1, recording.n_frames)
-
-
-def _group_onsets(
-    result: AnalysisResult, *, stages: list[Stage], recording: Recording
-) -> Work[dict[str, OnsetMap]]:
-    maps = yield from onset_maps(
-        recording,
-        stages,
-        result.config.onset,
-        dark=result.reference.dark,
-        valid=result.film,
-    )
-    return {stage.key: onset for stage, onset in maps.items()}
-
-
-def _take_onsets(result: AnalysisResult, maps: dict[str, OnsetMap]) -> None:
-    for key, onset in maps.items():
-        result.onset_maps[key] = onset
-        result.did("onset_map", onset.parameters, stage=key)
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Fronts:
     """Onset maps in the order of their stages, what follows from them, and its tables."""
@@ -264,17 +172,6 @@ def _take_fronts(result: AnalysisResult, found: _Fronts) -> None:
     result.tables |= found.tables
     for key, front in found.fronts.items():
         result.did("front_map", front.parameters, stage=key)
-
-
-def _too_short(
-    result: AnalysisResult, stage: Stage, least: int = LEAST_FRAMES, what: str = "an onset map"
-) -> bool:
-    """Whether a stage that was found, not given, holds too few frames for something; noted."""
-    n = len(result.recording.frames_between(stage.start_s, stage.end_s))
-    if stage.source == "given" or n >= least:
-        return False
-    result.notes.append(f"{stage.label} of cycle {stage.cycle} is too short for {what}.")
-    return True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -331,91 +228,6 @@ def _suggested(result: AnalysisResult) -> tuple[str, list[Region]]:
         return "", []
     key, onset = next((m for m in maps if not is_uniform(m[1])), maps[0])
     return key, suggest_regions(onset)
-
-
-def _depositions(result: AnalysisResult) -> list[Stage]:
-    """Those in which sites are looked for."""
-    stages = stages_of(result.experiment.stages, StageKind.DEPOSITION)
-    long = [s for s in stages if not _too_short(result, s, 2, "sites")]
-    return [] if result.recording.pixel_size_um is None else long
-
-
-def _stage_sites(result: AnalysisResult, *, stage: Stage) -> Work[Tables]:
-    recording, parameters = result.recording, result.config.nucleation
-    search = find_candidates(
-        recording,
-        stage.start_s,
-        stage.end_s,
-        parameters,
-        valid=result.film,
-        cycle=stage.cycle,
-        dark=result.reference.dark,
-    )
-    candidates = yield from part(search, 0, HUNDRED, 2 * HUNDRED)
-    accepted = candidates.accepted(parameters)
-    if result.keep_sites is not None:
-        accepted = result.keep_sites(stage.cycle, accepted)
-    work = measure_sites(
-        recording,
-        accepted,
-        stage.start_s,
-        stage.end_s,
-        result.reference,
-        parameters,
-        times=SiteTimes.of(stage, result.experiment.stages),
-    )
-    sites, growth = yield from part(work, HUNDRED, 2 * HUNDRED, 2 * HUNDRED)
-    return {
-        "sites": sites,
-        "site_growth": growth,
-        "site_thresholds": threshold_curve(candidates),
-    }
-
-
-def _take_sites(result: AnalysisResult, tables: Tables, *, stage: Stage) -> None:
-    for name, table in tables.items():
-        _append(result, name, table)
-    result.did("detect_sites", result.config.nucleation, stage=stage.key)
-
-
-def _joined(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    filled = [t for t in tables if len(t)]
-    return conform(name, pd.concat(filled, ignore_index=True)) if filled else empty(name)
-
-
-def pore_windows(stages: Sequence[Stage]) -> list[PoreWindow]:
-    """From the start of each cycle's dissolution to the end of its dealloying."""
-    windows = []
-    for cycle in cycles_of(stages):
-        own = stages_of(stages, *LEAVING, cycle=cycle)
-        if own:
-            end = max(s.end_s for s in own)
-            windows.append(PoreWindow(cycle=cycle, start_s=own[0].start_s, end_s=end))
-    return windows
-
-
-def _pores(result: AnalysisResult, *, make_labels: LabelMaker) -> Work[PoreTracks | None]:
-    recording, optics = result.recording, result.experiment.optics
-    windows = pore_windows(result.experiment.stages)
-    if recording.pixel_size_um is None or not windows:
-        return None
-    return (
-        yield from track_pores(
-            recording,
-            windows,
-            result.reference,
-            result.config.pores,
-            film=result.film,
-            psf_sigma_px=optics.sigma_px(recording.pixel_size_um),
-            substrate=optics.substrate_transmittance if recording.mode == "trans" else None,
-            edits=result.pore_edits,
-            make_labels=make_labels,
-        )
-    )
-
-
-def _take_pores(result: AnalysisResult, tracks: PoreTracks | None) -> None:
-    result.pore_tracks = tracks
 
 
 def _spot_tables(result: AnalysisResult) -> Work[Tables]:
@@ -514,7 +326,7 @@ def _boundaries(result: AnalysisResult, *, cycle: int) -> Work[pd.DataFrame]:
 
 
 def _take_boundaries(result: AnalysisResult, table: pd.DataFrame) -> None:
-    _append(result, "boundary_shifts", table)
+    result.append("boundary_shifts", table)
 
 
 def _spots(result: AnalysisResult) -> dict[str, Float32Array]:

@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
 from napari_lithium_alloy.core.stages import Stage, cycles_of, stages_of
 from napari_lithium_alloy.core.state_montage import film_reference, state_montage
+from napari_lithium_alloy.frame_parts import pore_windows
 from napari_lithium_alloy.io.figures.cycles import pore_cycles_figure, states_figure
 from napari_lithium_alloy.io.figures.lineage import lineage_figure, pore_lines
 from napari_lithium_alloy.io.figures.pores import (
@@ -23,7 +24,6 @@ from napari_lithium_alloy.io.figures.pores import (
     sizes_figure,
 )
 from napari_lithium_alloy.pair_drawings import Drawing
-from napari_lithium_alloy.parts import pore_windows
 from napari_lithium_alloy.result import AnalysisResult
 
 

@@ -19,11 +19,15 @@ from napari_lithium_alloy.core.pore_edits import PoreEdit
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
 from napari_lithium_alloy.core.provenance import Step
 from napari_lithium_alloy.core.recording import BoolArray, Recording, Region
+from napari_lithium_alloy.core.site_detection import SiteCandidates
 from napari_lithium_alloy.core.stages import StageKind, stages_of
+from napari_lithium_alloy.core.tables import conform, empty
 from napari_lithium_alloy.io.recording_file import inputs_of
 from napari_lithium_alloy.io.results import write_results
 
 KeepSites = Callable[[int, pd.DataFrame], pd.DataFrame]
+Tables = dict[str, pd.DataFrame]
+"""By the names of `core.tables`."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -48,6 +52,8 @@ class AnalysisResult:
         By stage key, such as cycle1_step1.
     front_maps : dict of str to FrontMap
         Speed and direction of their fronts, by the same keys; none without a pixel size.
+    site_candidates : dict of str to SiteCandidates
+        What may be sites, by the key of the deposition.
     pore_tracks : PoreTracks or None
     pore_edits : tuple of PoreEdit
         Corrections of pores by hand that were made.
@@ -66,9 +72,10 @@ class AnalysisResult:
     reference: Reference
     film: BoolArray
     regions: list[Region] = field(default_factory=list)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
     onset_maps: dict[str, OnsetMap] = field(default_factory=dict)
     front_maps: dict[str, FrontMap] = field(default_factory=dict)
+    site_candidates: dict[str, SiteCandidates] = field(default_factory=dict)
     pore_tracks: PoreTracks | None = None
     pore_edits: tuple[PoreEdit, ...] = ()
     keep_sites: KeepSites | None = None
@@ -78,6 +85,12 @@ class AnalysisResult:
     def did(self, name: str, *parameters: Any, **more: Any) -> None:
         """Add a step to the provenance."""
         self.provenance.append(Step.of(name, *parameters, **more))
+
+    def append(self, name: str, table: pd.DataFrame) -> None:
+        """Put a table's rows after those that are there."""
+        filled = [t for t in (self.tables.get(name, empty(name)), table) if len(t)]
+        whole = pd.concat(filled, ignore_index=True) if filled else empty(name)
+        self.tables[name] = conform(name, whole)
 
 
 def alloying_maps(result: AnalysisResult) -> dict[str, OnsetMap]:

@@ -97,6 +97,33 @@ def test_pieces_share_the_room_there_is():
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
+def test_a_piece_waits_for_what_another_is_still_making(at_once):
+    made, before_last = [], threading.Event()
+
+    def frames(_):
+        for frame in range(5):
+            if frame == 4 and at_once > 1:
+                assert before_last.wait(10)  # what needs the first frames runs beside
+            made.append(frame)
+            yield frame + 1, 5
+
+    def begins_with(n):
+        seen = list(made)
+        before_last.set()
+        assert len(seen) >= n
+        return len(seen)
+
+    copy = Piece(name="copy", make=frames, take=lambda _, __: None, beside=True)
+    late = piece("late", ready=lambda: len(made) == 5, work=lambda _: begins_with(5))
+    early = piece("early", ready=lambda: len(made) >= 3, work=lambda _: begins_with(3))
+    state = {}
+    finish(run_pieces(state, [copy, late, early], at_once=at_once))
+    assert list(state) == ["late", "early"]
+    assert state["late"] == 5
+    assert state["early"] == (4 if at_once > 1 else 5)
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
 def test_what_was_kept_is_not_made_again(at_once):
     def never(_):
         raise AssertionError

@@ -13,7 +13,7 @@ from napari_lithium_alloy.core.correction import CorrectionParameters, corrected
 from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.illumination import LampGain
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.steady_copy import steady_copy
+from napari_lithium_alloy.core.steady_copy import SteadyCopy, steady_copy
 
 OFF = CorrectionParameters(drift=False, lamp="none", flat_field="none", bad_pixels=False)
 
@@ -126,3 +126,31 @@ def test_light_that_is_not_known_stays_unknown():
     for t in (0, 19):
         np.testing.assert_array_equal(np.isnan(steady.read(t)), np.isnan(lazy.read(t)))
     assert np.isnan(steady.read(0)).any()
+
+
+@pytest.mark.parametrize("resampled", [True, False])
+def test_frames_are_there_in_their_order_and_no_other_can_be_read(resampled):
+    cell = Counted(film()).recording
+    shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6] * resampled
+    correction = correction_of(cell, shift_px=shift)
+    whole = finish(steady_copy(cell, correction))
+    copy = SteadyCopy(cell, correction)
+    seen = copy.up_to(7)
+    work = copy.make()
+    while copy.n_there < 7:
+        next(work)
+    for t in range(7):
+        np.testing.assert_array_equal(seen.read(t), whole.read(t))
+    light, expected = (
+        seen.light(0.0 if resampled else 10.0),
+        whole.light(0.0 if resampled else 10.0),
+    )
+    np.testing.assert_array_equal(light.frames(2, 7).counts, expected.frames(2, 7).counts)
+    with pytest.raises(IndexError, match="frame 7"):
+        seen.read(7)
+    with pytest.raises(IndexError, match="frame 7"):
+        light.frames(2, 8)
+    assert seen.n_frames == 20
+    finish(work)
+    assert copy.n_there == 20
+    np.testing.assert_array_equal(copy.up_to(20).read(19), whole.read(19))

@@ -37,7 +37,7 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray, Recording
 from napari_lithium_alloy.core.spot_masks import spot_masks
 from napari_lithium_alloy.core.stages import StageKind, stages_of
 from napari_lithium_alloy.core.tables import empty
-from napari_lithium_alloy.parts import pore_windows
+from napari_lithium_alloy.frame_parts import pore_windows
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -18,7 +18,7 @@ from napari_lithium_alloy.core.pores import pore_optics
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import IntArray
 from napari_lithium_alloy.core.tables import empty
-from napari_lithium_alloy.parts import pore_windows
+from napari_lithium_alloy.frame_parts import pore_windows
 
 Tracked = tuple[PoreTracks, dict[str, pd.DataFrame]]
 
