@@ -179,7 +179,7 @@ class SteadyFrames:
 
         The array is written again for the next ones.
         """
-        counts, (height, width) = self.recording.read(t), self.recording.field_shape
+        counts, (height, width) = self.recording.frame(t), self.recording.field_shape
         light = np.empty((min(most, height), width), np.float32)
         for first in range(0, height, most):
             rows = light[: height - first]

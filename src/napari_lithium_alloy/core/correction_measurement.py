@@ -46,7 +46,7 @@ TILES, LEAST_TILES = 5, 6
 """Parts of the field along each side whose light is compared, and how many that takes."""
 KNOWN_SD_PX, LEAST_KNOWN = 0.5, 0.7
 LEAST_COMMON = 0.2
-ENOUGH_PX = 2**19
+ENOUGH_PX = 2**18
 """Pixels of a frame that tell the lamp's gain to a ten-thousandth."""
 TRIMMED = (0.1, 0.9)
 """Quantiles of a region's light between which it is averaged; a median would be whole counts."""
@@ -266,7 +266,7 @@ def _tile_logs(
 
     def look(frames: tuple[int, int]) -> None:
         for t in range(*frames):
-            counts = compilable(recording.read(t))
+            counts = compilable(recording.frame(t))
             shift = (int(whole[t, 0]), int(whole[t, 1]))
             where = (film, shift, _row_step(film), (edges[0], edges[1]))
             tile_logs(counts, dark, weight, *where, sums[t], pixels[t])
@@ -314,10 +314,10 @@ def _reference_region(
 def burned_in(recording: Recording) -> BoolArray:
     """(Y, X) True at pixels that never change, as a scale bar or time stamp in the picture."""
     first, *others = sampled_frames(recording)
-    counts = recording.read(first)
+    counts = recording.frame(first)
     same = np.full(recording.field_shape, bool(others))
     for t in others:
-        same &= recording.read(t) == counts
+        same &= recording.frame(t) == counts
     return same
 
 

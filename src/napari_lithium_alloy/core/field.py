@@ -72,7 +72,7 @@ def _is_surely_even(image: Float32Array, known: BoolArray) -> bool:
     every = min(image.shape) // SAMPLED_SIDE_PX
     if every < 2:
         return False
-    light = ndimage.median_filter(image[::every, ::every], 5)
+    light = ndimage.median_filter(image[::every, ::every], 3)
     positive = light[known[::every, ::every] & (light > 0)]
     if positive.size < 100:
         return False

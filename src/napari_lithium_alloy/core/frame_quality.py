@@ -68,12 +68,9 @@ class FrameSums:
         """Read all frames for them."""
         from napari_lithium_alloy.core.kernels.frame_sums import quality_sums
 
-        mapped = self.recording.mapped
-
         def look(frames: tuple[int, int]) -> None:
             for t in range(*frames):
-                frame = compilable(self.recording.read(t) if mapped is None else mapped[t])
-                counts = frame[np.newaxis]
+                counts = compilable(self.recording.frame(t))[np.newaxis]
                 quality_sums(counts, self.of(slice(t, t + 1), counts))
 
         yield from by_rows(look, self.recording.n_frames, most=4)

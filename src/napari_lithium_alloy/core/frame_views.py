@@ -78,7 +78,7 @@ class FrameViews:
         """View of one frame."""
         from napari_lithium_alloy.core.kernels.structure import light_and_cells
 
-        counts = compilable(self.recording.read(t))
+        counts = compilable(self.recording.frame(t))
         scale = min(-(-max(counts.shape) // COARSE_PX), *counts.shape)
         light = self.light[t % len(self.light)]
         cells = np.empty([n // scale for n in counts.shape], np.float32)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from itertools import product
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ from napari_lithium_alloy.core.row_blocks import by_rows, in_order
 from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
 
 SAMPLED_FRAMES = 16
+ODD_FRAMES = 0.9
+"""Of the frames looked at, in which a bad pixel differs at least."""
 BAD_SHARE, BAD_SIGMAS = 0.2, 8.0
 """A bad pixel differs from its neighbours' median by both: share of the light, and noise."""
 FAST_FRAMES = (7, 9, 11)
@@ -36,6 +40,8 @@ TILE_PX, MOST_TILES = 16, 64
 """Side of a tile, and how many along a side of the field tell its illumination."""
 NOISE_ROWS = 64
 
+Places = tuple[IntArray, ...]
+"""Rows and columns of pixels."""
 GainSource = Literal["reference", "rest", "flicker", "none"]
 
 
@@ -49,7 +55,8 @@ def sampled_frames(recording: Recording) -> list[int]:
 def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     """(Y, X) True at pixels that differ from their neighbours by more than optics can make it.
 
-    In nearly all frames, and brighter or darker.
+    In nearly all frames, and brighter or darker. So each of them is odd in one of the first
+    frames looked at; of the others, only those pixels are looked at.
 
     Parameters
     ----------
@@ -57,30 +64,62 @@ def bad_pixels(recording: Recording, dark: float | FloatArray) -> BoolArray:
     dark : float or numpy.ndarray
         Dark level, counts.
     """
-    frames = sampled_frames(recording)
+    frames, level = sampled_frames(recording), np.asarray(dark, dtype=np.float32)
+    least = math.ceil(ODD_FRAMES * len(frames))
+    first = len(frames) - least + 1
     odd = np.zeros(recording.field_shape, dtype=np.uint8)
-    for found in in_order(partial(_odd_pixels, recording, dark), frames):
-        odd += found
-    return np.asarray(odd >= 0.9 * len(frames))
+    for t in frames[:first]:
+        odd += _odd_pixels(recording.frame(t), level)
+    places = np.nonzero(odd)
+    for found in in_order(lambda t: _odd_at(recording.frame(t), level, places), frames[first:]):
+        odd[places] += found
+    return np.asarray(odd >= least)
 
 
-def _odd_pixels(recording: Recording, dark: float | FloatArray, t: int) -> NDArray[np.uint8]:
+def _odd_pixels(counts: NDArray[Any], dark: Float32Array) -> NDArray[np.uint8]:
     """(Y, X) 1 at pixels of a frame that differ from their neighbours, 0 elsewhere."""
-    from napari_lithium_alloy.core.kernels.neighbours import add_odd, away_in_rows
+    from napari_lithium_alloy.core.kernels.neighbours import add_odd
 
-    level = np.asarray(dark, dtype=np.float32)
-    light = pixelwise(lambda c, d: c.astype(np.float32) - d, recording.read(t), level)
+    light = pixelwise(lambda c, d: c.astype(np.float32) - d, counts, dark)
     known = np.isfinite(light)
     whole = bool(known.all())
     if not whole:
         light[~known] = 0
-    some = np.arange(0, len(light), max(1, len(light) // NOISE_ROWS))
-    away = np.empty((len(some), light.shape[1]), dtype=np.float32)
-    away_in_rows(light, some, away)
-    least = (BAD_SIGMAS * robust_sd(away[known[some]]), BAD_SHARE)
     found = np.zeros(light.shape, dtype=np.uint8)
+    least = _least_size(counts, dark), BAD_SHARE
     finish(by_rows(partial(add_odd, light, least, odd=found), len(found)))
     return found if whole else found * known
+
+
+def _odd_at(counts: NDArray[Any], dark: Float32Array, places: Places) -> BoolArray:
+    """(N,) True where the pixel at a place of a frame differs from its neighbours."""
+    steps = np.array([*product((-1, 0, 1), (-1, 0, 1))])
+    y, x = (
+        np.clip(own[:, np.newaxis] + steps[:, axis], 0, counts.shape[axis] - 1)
+        for axis, own in enumerate(places)
+    )
+    level = np.broadcast_to(dark, counts.shape)
+    light = counts[y, x].astype(np.float32) - level[y, x]
+    known = np.isfinite(light)
+    light[~known] = 0
+    own = len(steps) // 2
+    median = np.partition(np.delete(light, own, axis=1), own, axis=1)[:, own]
+    least = np.maximum(np.float32(_least_size(counts, dark)), BAD_SHARE * np.abs(median))
+    return np.asarray(known[:, own] & (np.abs(light[:, own] - median) > least))
+
+
+def _least_size(counts: NDArray[Any], dark: Float32Array) -> float:
+    """Of a difference from the neighbours that is no noise, from some rows of a frame."""
+    from napari_lithium_alloy.core.kernels.neighbours import away_in_rows
+
+    some = np.arange(0, len(counts), max(1, len(counts) // NOISE_ROWS))
+    rows = np.clip(some[:, np.newaxis] + [-1, 0, 1], 0, len(counts) - 1).ravel()
+    light = counts[rows].astype(np.float32) - np.broadcast_to(dark, counts.shape)[rows]
+    known = np.isfinite(light)
+    light[~known] = 0
+    away = np.empty((len(some), light.shape[1]), dtype=np.float32)
+    away_in_rows(light, np.arange(1, len(light), 3), away)
+    return BAD_SIGMAS * robust_sd(away[known[1::3]])
 
 
 def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.kernels import compilable
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import FloatArray, IntArray, Mode, Recording
 from napari_lithium_alloy.core.row_blocks import by_rows, in_order
@@ -21,6 +23,8 @@ Float32Array = NDArray[np.float32]
 Quantity = Literal["transmittance", "absorbance", "relative_reflectance", "normalized_absorbance"]
 LEAST_COUNTS, LEAST_SHARE = 0.5, 1e-4
 """Light not told apart from none: counts, and a share of the mean where they are not whole."""
+ADDED_FRAMES = 4
+"""Of the reference, that are added at once."""
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
@@ -113,8 +117,9 @@ def reference_frame(
     frames, note = _reference_frames(recording, parameters, current_starts_s)
     dark = dark_level(recording, parameters.dark_counts)
     total = np.zeros(recording.field_shape)
-    for counts in in_order(lambda t: recording.read(int(t)), frames):
-        total += counts
+    for first in range(0, len(frames), ADDED_FRAMES):
+        some = in_order(lambda t: recording.frame(int(t)), frames[first : first + ADDED_FRAMES])
+        total = pixelwise(lambda *each: functools.reduce(np.add, each), total, *some, dtype=float)
     image = total / len(frames) - dark
     known = image[np.isfinite(image)]
     if not (known.size and np.median(known) > 0):

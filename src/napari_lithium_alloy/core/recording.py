@@ -184,6 +184,10 @@ class Recording:
             return self.window(t, y, x)
         return np.asarray(self.frames[t, y, x])
 
+    def frame(self, t: int) -> NDArray[Any]:
+        """Counts of frame `t`, of a map the map's own: they are not to be changed."""
+        return self.read(t) if self.mapped is None else np.asarray(self.mapped[t])
+
     def light(self, dark: float | FloatArray) -> MappedLight | None:
         """Counts less this dark level, mapped; None where they are not."""
         if self.mapped is not None:
