@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.drift import shifts_of
 from napari_lithium_alloy.core.feature_tracks import FeatureTracks, track_features
+from napari_lithium_alloy.core.frame_light import FrameLight
 from napari_lithium_alloy.core.frame_views import Structure
 from napari_lithium_alloy.core.patches import Looks, pixel_noise, sampled
 from napari_lithium_alloy.core.progress import finish
@@ -198,10 +199,12 @@ def test_lamp_and_an_evenly_darkening_film_do_not_move_it():
 )
 def test_a_patch_is_found_again_under_any_small_step_contrast_and_level(step, gain, level):
     scene = dots().astype(np.float32)
-    where = Structure.of(scene + 800, 1.0, (0, len(scene))).places(np.zeros((0, 2)), 5)
-    looks = Looks.at(scene, where)
+    where = Structure.of(FrameLight.of(scene + 800), 1.0, (0, len(scene))).places(
+        np.zeros((0, 2)), 5
+    )
+    looks = Looks.at(FrameLight.of(scene), where)
     again = (gain * ndimage.shift(scene, step, order=5) + level).astype(np.float32)
-    fit = looks.fit(again, where, 1e-3)
+    fit = looks.fit(FrameLight.of(again), where, 1e-3)
     assert fit.good.all()
     np.testing.assert_allclose(fit.position_px - where, np.tile(step, (len(where), 1)), atol=0.02)
     np.testing.assert_allclose(fit.contrast, gain, rtol=0.02)
@@ -210,14 +213,14 @@ def test_a_patch_is_found_again_under_any_small_step_contrast_and_level(step, ga
 def test_samples_between_pixels_are_those_of_the_smoothed_picture():
     scene = dots().astype(np.float32)
     smooth = ndimage.gaussian_filter(scene.astype(float), 1.0, truncate=4)
-    patch = sampled(scene, np.array([[40.0, 50.0]]), 3)[0]
+    patch = sampled(FrameLight.of(scene), np.array([[40.0, 50.0]]), 3)[0]
     np.testing.assert_allclose(patch, smooth[37:44, 47:54], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("sd", [3.0, 30.0])
 def test_noise_is_told_beside_structure(sd):
     noisy = dots() + 1000 + np.random.default_rng(1).normal(0, sd, (96, 96))
-    assert pixel_noise(noisy.astype(np.float32)) == pytest.approx(sd, rel=0.2)
+    assert pixel_noise(FrameLight.of(noisy.astype(np.float32))) == pytest.approx(sd, rel=0.2)
 
 
 def test_sums_and_information_of_groups_are_those_of_numpy():

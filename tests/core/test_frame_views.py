@@ -7,6 +7,7 @@ from scipy import ndimage
 from skimage.feature import match_template
 
 from napari_lithium_alloy.core.feature_tracks import track_features
+from napari_lithium_alloy.core.frame_light import FrameLight
 from napari_lithium_alloy.core.frame_views import CoarseView, FrameViews, Structure
 from napari_lithium_alloy.core.patches import (
     HALF_PX,
@@ -41,7 +42,7 @@ def test_places_with_most_structure_are_those_of_scipys_filters(shape):
     expected = np.argwhere(peaks & inner)
     expected = expected[np.argsort(-energy[tuple(expected.T)])]
     assert len(expected) > 1
-    structure = Structure.of(light, noise, (0, len(light)))
+    structure = Structure.of(FrameLight.of(light), noise, (0, len(light)))
     np.testing.assert_array_equal(structure.places_px, expected)
     taken = np.add(expected[:1], (9.4, -9.4))
     near = (np.abs(expected - np.rint(taken)) <= 9).all(axis=1)
@@ -51,7 +52,7 @@ def test_places_with_most_structure_are_those_of_scipys_filters(shape):
 
 @pytest.mark.parametrize("shape", [(1, 30), (18, 40)])
 def test_a_field_too_small_for_a_patch_has_no_places(shape):
-    assert Structure.of(np.ones(shape, np.float32), 1.0, (0, shape[0])).places(
+    assert Structure.of(FrameLight.of(np.ones(shape, np.float32)), 1.0, (0, shape[0])).places(
         np.zeros((0, 2)), 5
     ).shape == (0, 2)
 
@@ -71,18 +72,26 @@ def test_light_is_counts_less_dark_and_none_where_they_are_not_known(dtype):
     expected = counts - dark.astype(np.float32)
     if dtype is np.float64:
         counts[1, 5, 6], expected[1, 5, 6] = np.nan, 0
-    views = FrameViews(recording_of(counts, dark_counts=dark), 2)
-    first, second = views.of(0), views.of(1)
-    np.testing.assert_allclose(first.light, expected[0], rtol=1e-6)
-    np.testing.assert_allclose(second.light, expected[1], rtol=1e-6)
-    assert views.of(2).light is first.light
+    views = FrameViews(recording_of(counts, dark_counts=dark))
+    for t in range(3):
+        light = views.of(t).light
+        np.testing.assert_allclose(light.part(), expected[t], rtol=1e-6)
+        part = slice(3, 30, 2), slice(4, 9)
+        np.testing.assert_array_equal(light.part(*part), light.part()[part])
+        around = np.pad(light.part(), 5, mode="edge")
+        places = np.array([[0, 0], [5, 6], [39, 20], [17, 49]])
+        squares = light.squares(places, 5)
+        for (y, x), square in zip(places, squares, strict=True):
+            np.testing.assert_array_equal(square, around[y : y + 11, x : x + 11])
+        squares = expected[t][:39, :48].reshape(13, 3, 16, 3).mean(axis=(1, 3))
+        np.testing.assert_allclose(light.cells(3), squares, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("shape", "scale"), [((90, 120), 1), ((700, 1030), 3)])
 def test_jumps_are_found_in_a_frame_made_small(shape, scale):
     scene = dotted(shape, n=shape[0] * shape[1] // 150)
     moved = np.roll(scene, (9, -12), axis=(0, 1))
-    views = FrameViews(recording_of(np.stack([scene, moved])), 2)
+    views = FrameViews(recording_of(np.stack([scene, moved])))
     before, after = views.of(0).coarse, views.of(1).coarse
     assert after.scale == scale
     assert after.jump_from(before).tolist() == [9, -12]
@@ -94,7 +103,7 @@ def test_the_small_frame_is_squares_of_pixels_less_the_level_around_them():
     smooth = ndimage.uniform_filter(cells, 3, mode="nearest")
     band = smooth - ndimage.uniform_filter(smooth, 15, mode="nearest")
     expected = np.fft.rfft2(band * np.outer(np.hanning(233), np.hanning(343)))
-    spectrum = FrameViews(recording_of(scene[None]), 1).of(0).coarse.spectrum
+    spectrum = FrameViews(recording_of(scene[None])).of(0).coarse.spectrum
     np.testing.assert_allclose(spectrum, expected, atol=1e-4 * np.abs(expected).max())
     assert CoarseView.of(cells.astype(np.float32), 3).shape == (233, 343)
 
@@ -102,7 +111,7 @@ def test_the_small_frame_is_squares_of_pixels_less_the_level_around_them():
 def test_samples_between_pixels_are_weighted_as_a_gaussian_cut_at_its_reach():
     light = dotted((40, 50))
     places = np.array([[20.3, 30.8], [1.5, 47.25], [39.0, 0.0]])
-    got = sampled(light, places, HALF_PX)
+    got = sampled(FrameLight.of(light), places, HALF_PX)
     padded = np.pad(light.astype(float), 30, mode="edge")
     for (y, x), patch in zip(places, got, strict=True):
         taps = np.arange(-REACH_PX, REACH_PX + 1)
@@ -120,9 +129,9 @@ def test_samples_between_pixels_are_weighted_as_a_gaussian_cut_at_its_reach():
 def test_lost_patches_are_sought_where_they_are_most_alike(step):
     light = dotted((120, 150), n=200)
     places = np.array([[60.0, 70.0], [40.0, 90.0], [30.2, 50.0]])
-    looks = sampled(light, places, HALF_PX)
+    looks = sampled(FrameLight.of(light), places, HALF_PX)
     moved = np.roll(light, step, axis=(0, 1))
-    assert likeliest_step(moved, places, looks).tolist() == list(step)
+    assert likeliest_step(FrameLight.of(moved), places, looks).tolist() == list(step)
     smooth = ndimage.gaussian_filter(moved, SMOOTHING_PX)
     padded = np.pad(smooth, SEARCH_PX + HALF_PX, mode="reflect")
     side = 2 * (SEARCH_PX + HALF_PX) + 1
@@ -139,9 +148,9 @@ def test_what_is_as_much_alike_all_along_an_edge_is_sought_nearest():
     light = np.tile(edge, (120, 1)).astype(np.float32)
     light += np.random.default_rng(0).normal(0, 3, light.shape).astype(np.float32)
     places = np.array([[40.0, 70.0], [60.0, 69.0], [80.0, 71.0]])
-    looks = sampled(light, places, HALF_PX)
+    looks = sampled(FrameLight.of(light), places, HALF_PX)
     moved = np.roll(light, (0, 9), axis=(0, 1))
     moved += np.random.default_rng(1).normal(0, 3, light.shape).astype(np.float32)
-    along, across = likeliest_step(moved, places, looks)
+    along, across = likeliest_step(FrameLight.of(moved), places, looks)
     assert abs(along) <= 2
     assert across == 9

@@ -91,7 +91,7 @@ class _Tracker:
 
     def __init__(self, recording: Recording) -> None:
         self.n_frames = recording.n_frames
-        self.views = FrameViews(recording, AHEAD_FRAMES + 1)
+        self.views = FrameViews(recording)
         self.numbers = np.zeros(0, dtype=int)
         self.positions = np.zeros((0, 2))
         self.looks = Looks.none()
@@ -122,7 +122,7 @@ class _Tracker:
             self._follow(t, view)
         self.before = view
         if len(self.numbers) < LEAST_PATCHES:
-            self._find_new(t, view, (0, len(view.light)))
+            self._find_new(t, view, (0, view.light.shape[0]))
         elif t % BIRTH_EVERY == 0:
             self._find_new(t, view, self._searched(t))
 

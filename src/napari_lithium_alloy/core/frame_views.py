@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from napari_lithium_alloy.core.frame_light import FrameLight
 from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.patches import (
     BORDER_PX,
@@ -34,28 +35,23 @@ class FrameView:
 
     Attributes
     ----------
-    light : numpy.ndarray
-        (Y, X) counts less dark; 0 where there are none. Not their logarithm: an edge between film
-        and glass stays where it is when the film darkens only in the light itself, as the point
-        spread mixes light.
+    light : FrameLight
+        Not its logarithm: an edge between film and glass stays where it is when the film darkens
+        only in the light itself, as the point spread mixes light.
     noise : float
         Of one pixel.
-    cells : numpy.ndarray
-        Means of the light over squares.
-    scale : int
-        Side of those squares, pixels.
     """
 
-    light: Float32Array
+    light: FrameLight
     noise: float
-    cells: Float32Array
-    scale: int
     _structures: dict[Rows, Structure] = field(default_factory=dict)
 
     @functools.cached_property
     def coarse(self) -> CoarseView:
         """The frame made small."""
-        return CoarseView.of(self.cells, self.scale)
+        shape = self.light.shape
+        scale = min(-(-max(shape) // COARSE_PX), *shape)
+        return CoarseView.of(self.light.cells(scale), scale)
 
     def structure(self, rows: Rows) -> Structure:
         """Where some rows have something to hold on to, found when first asked for."""
@@ -65,25 +61,18 @@ class FrameView:
 
 
 class FrameViews:
-    """Views of a recording's frames, the light of the last `kept` of which is kept."""
+    """Views of a recording's frames."""
 
-    def __init__(self, recording: Recording, kept: int) -> None:
+    def __init__(self, recording: Recording) -> None:
         self.recording = recording
         dark = np.asarray(dark_level(recording), dtype=np.float32)
         width = recording.field_shape[1]
         self.dark = np.ascontiguousarray(dark if dark.ndim else np.full((1, width), dark))
-        self.light = [np.empty(recording.field_shape, np.float32) for _ in range(kept)]
 
     def of(self, t: int) -> FrameView:
         """View of one frame."""
-        from napari_lithium_alloy.core.kernels.structure import light_and_cells
-
-        counts = compilable(self.recording.frame(t))
-        scale = min(-(-max(counts.shape) // COARSE_PX), *counts.shape)
-        light = self.light[t % len(self.light)]
-        cells = np.empty([n // scale for n in counts.shape], np.float32)
-        light_and_cells(counts, self.dark, scale, light, cells)
-        return FrameView(light=light, noise=pixel_noise(light), cells=cells, scale=scale)
+        light = FrameLight(compilable(self.recording.frame(t)), self.dark)
+        return FrameView(light=light, noise=pixel_noise(light))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,7 +122,7 @@ class Structure:
     places_px: IntArray
 
     @staticmethod
-    def of(light: Float32Array, noise: float, rows: Rows) -> Structure:
+    def of(frame: FrameLight, noise: float, rows: Rows) -> Structure:
         """Where patches in rows of a picture with this noise can be held well enough."""
         from napari_lithium_alloy.core.kernels.structure import (
             box_mean,
@@ -142,7 +131,7 @@ class Structure:
         )
 
         border = HALF_PX + BORDER_PX
-        light = light[slice(*rows)]
+        light = frame.part(slice(*rows))
         if min(light.shape) < 2 * border + 1:
             return Structure(places_px=np.zeros((0, 2), dtype=int))
         smooth, energy = np.empty_like(light), np.empty_like(light)

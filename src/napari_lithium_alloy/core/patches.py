@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from napari_lithium_alloy.core.frame_light import FrameLight
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import MAD_TO_SD, SAMPLED_ROWS, noise_left
@@ -110,7 +111,7 @@ class Looks:
         return self.design, self.inverse, self.variances, self.directions
 
     @staticmethod
-    def at(light: Float32Array, positions: FloatArray) -> Looks:
+    def at(light: FrameLight, positions: FloatArray) -> Looks:
         """Of patches around (N, 2) positions."""
         wide = sampled(light, positions, HALF_PX + 1)
         gy = (wide[:, 2:, 1:-1] - wide[:, :-2, 1:-1]) / 2
@@ -142,7 +143,7 @@ class Looks:
             *(np.concatenate(both) for both in zip(self.columns, other.columns, strict=True))
         )
 
-    def fit(self, light: Float32Array, guess: FloatArray, noise: float) -> PatchFit:
+    def fit(self, light: FrameLight, guess: FloatArray, noise: float) -> PatchFit:
         """Find the patches near `guess`; `noise` is of one pixel."""
         from napari_lithium_alloy.core.kernels.patch_fits import fit_patches
 
@@ -150,10 +151,13 @@ class Looks:
         smooth = (noise * noise_left(SMOOTHING_PX)) ** 2
         told = self._told(NOISE_AREA_PX * smooth)
         held = self._along(told.astype(float))
-        position, found, step, variance = _room_for(guess)
+        # A step is at most a pixel.
+        squares, origin = _squares(light, guess, HALF_PX + FIT_STEPS)
+        position, found, step, variance = _room_for(guess - origin)
         looks = self.design, self.inverse, held
         blur = SMOOTHING_PX, REACH_PX
-        fit_patches(light, looks, window, blur, FIT_STEPS, position, found, step, variance)
+        fit_patches(squares, looks, window, blur, FIT_STEPS, position, found, step, variance)
+        position += origin
         contrast = found[:, 2]
         signal = contrast**2 * (self.design[:, 2] ** 2 @ window) / window.sum()
         clear = variance < np.maximum(9 * smooth, RESIDUAL_SHARE * signal)
@@ -194,10 +198,11 @@ def _room_for(guess: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, Fl
     return guess.copy(), np.zeros((n, 6)), np.zeros((n, 2)), np.zeros(n)
 
 
-def pixel_noise(light: Float32Array) -> float:
+def pixel_noise(light: FrameLight) -> float:
     """Noise of one pixel, from differences of neighbours in some of the rows."""
-    some = min(SAMPLED_ROWS, max(LEAST_ROWS, ENOUGH_PX // light.shape[1]))
-    rows = light[:: max(1, len(light) // some)]
+    height, width = light.shape
+    some = min(SAMPLED_ROWS, max(LEAST_ROWS, ENOUGH_PX // width))
+    rows = light.part(slice(None, None, max(1, height // some)))
     cells = np.diff(rows, n=2, axis=1).ravel()
     if not cells.size:
         return LEAST_NOISE
@@ -214,18 +219,26 @@ def _median(values: Float32Array) -> float:
     return float((sorted_to[:half].max() + sorted_to[half]) / 2)
 
 
-def sampled(light: Float32Array, positions: FloatArray, half_px: int) -> FloatArray:
+def _squares(light: FrameLight, places: FloatArray, half_px: int) -> tuple[Float32Array, IntArray]:
+    """Light around places, as far as samples half a patch away need it, and its first pixels."""
+    middle, reach = np.rint(places).astype(np.int64), half_px + REACH_PX + 1
+    middle += (middle - reach) % 2  # an even step leaves what is halfway as it is rounded
+    return light.squares(middle, reach), middle - reach
+
+
+def sampled(light: FrameLight, positions: FloatArray, half_px: int) -> FloatArray:
     """(N, P, P) Gaussian-smoothed patches around positions between pixels."""
     from napari_lithium_alloy.core.kernels.patch_fits import sample_patches
 
     side = 2 * half_px + 1
     patches = np.empty((len(positions), side, side))
-    sample_patches(light, positions, SMOOTHING_PX, REACH_PX, patches)
+    squares, origin = _squares(light, positions, half_px)
+    sample_patches(squares, positions - origin, SMOOTHING_PX, REACH_PX, patches)
     return patches
 
 
 def likeliest_step(
-    light: Float32Array, positions: FloatArray, looks: Sequence[FloatArray]
+    light: FrameLight, positions: FloatArray, looks: Sequence[FloatArray]
 ) -> FloatArray:
     """(2,) step at which looks at these positions together are most like what is seen."""
     from napari_lithium_alloy.core.kernels.patch_fits import add_likeness
@@ -238,7 +251,7 @@ def likeliest_step(
     return np.asarray(np.array(peak, dtype=float) - SEARCH_PX)
 
 
-def _seen_around(light: Float32Array, position: FloatArray) -> Float32Array:
+def _seen_around(light: FrameLight, position: FloatArray) -> Float32Array:
     """Smoothed picture as far around a position as patches are sought, mirrored at the edges."""
     reach, around = SEARCH_PX + HALF_PX, []
     for middle, size in zip(np.rint(position).astype(int), light.shape, strict=True):
@@ -249,7 +262,7 @@ def _seen_around(light: Float32Array, position: FloatArray) -> Float32Array:
         slice(start, int(places.max()) + REACH_PX + 1)
         for start, places in zip(first, around, strict=True)
     )
-    smooth = ndimage.gaussian_filter(light[window], SMOOTHING_PX)
+    smooth = ndimage.gaussian_filter(light.part(*window), SMOOTHING_PX)
     rows, columns = (places - start for start, places in zip(first, around, strict=True))
     return np.ascontiguousarray(smooth[np.ix_(rows, columns)])
 

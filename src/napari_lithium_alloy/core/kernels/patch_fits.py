@@ -32,26 +32,24 @@ def _sample(
     rows: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Gaussian-smoothed patch around a place; `taps` and `rows` are room to work in."""
-    height, width = light.shape
+    """Gaussian-smoothed patch around a place in a square of light.
+
+    `taps` and `rows` are room to work in.
+    """
     side, n = out.shape[0], taps.shape[0]
-    y, x = int(np.rint(place[0])), int(np.rint(place[1]))
-    top, left = y - side // 2 - n // 2, x - side // 2 - n // 2
     wide = side + n - 1
-    within = left >= 0 and left + wide <= width
+    most = light.shape[0] - wide
+    y, x = int(np.rint(place[0])), int(np.rint(place[1]))
+    top = min(max(y - side // 2 - n // 2, 0), most)
+    left = min(max(x - side // 2 - n // 2, 0), most)
     _gaussian(place[0] - y, sigma, taps)
     rows[:] = 0
     for i in range(wide):
-        line = light[min(max(top + i, 0), height - 1)]
+        part = light[top + i, left : left + wide]
         for k in range(max(i - side + 1, 0), min(i + 1, n)):
             weight, row = taps[k], rows[i - k]
-            if within:
-                part = line[left : left + wide]
-                for j in range(wide):
-                    row[j] += weight * part[j]
-            else:
-                for j in range(wide):
-                    row[j] += weight * line[min(max(left + j, 0), width - 1)]
+            for j in range(wide):
+                row[j] += weight * part[j]
     _gaussian(place[1] - x, sigma, taps)
     out[:] = 0
     for i in range(side):
@@ -69,11 +67,14 @@ def sample_patches(
     reach: int,
     out: NDArray[np.float64],
 ) -> None:
-    """(N, P, P) smoothed patches around (N, 2) places; the Gaussian ends at `reach` pixels."""
+    """(N, P, P) smoothed patches around (N, 2) places, each in its square of light (N, S, S).
+
+    The Gaussian ends at `reach` pixels.
+    """
     taps = np.empty(2 * reach + 1)
     rows = np.empty((out.shape[1], out.shape[1] + 2 * reach))
     for n in range(places.shape[0]):
-        _sample(light, (places[n, 0], places[n, 1]), sigma, taps, rows, out[n])
+        _sample(light[n], (places[n, 0], places[n, 1]), sigma, taps, rows, out[n])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
@@ -130,7 +131,8 @@ def fit_patches(
 
     Parameters
     ----------
-    light : (Y, X) float32 array
+    light : (N, S, S) float32 array
+        Squares around the patches, as large as they may move.
     looks : tuple of arrays
         Designs (N, 6, P), inverses (N, 6, 6) of their normal matrices, and projections
         (N, 2, 2) onto the directions in which a shift can be told.
@@ -141,6 +143,7 @@ def fit_patches(
     n_steps : int
         At most.
     places : (N, 2) array
+        Each in its square.
     found : (N, 6) array
         Shift times contrast (2), contrast, level and slope (2) of the last step.
     steps : (N, 2) array
@@ -158,7 +161,7 @@ def fit_patches(
     right = np.empty(designs.shape[1])
     for n in range(places.shape[0]):
         for _ in range(n_steps):
-            _sample(light, (places[n, 0], places[n, 1]), blur[0], taps, rows, patch)
+            _sample(light[n], (places[n, 0], places[n, 1]), blur[0], taps, rows, patch)
             weighted[:] = window * seen
             for i in range(right.shape[0]):
                 right[i] = _dot(designs[n, i], weighted)

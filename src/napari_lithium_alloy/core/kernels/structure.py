@@ -13,29 +13,41 @@ _LARGEST = np.finfo(np.float32).max
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def light_and_cells(
+def light_in_squares(
     counts: NDArray[Any],
     dark: NDArray[np.float32],
-    side: int,
-    light: NDArray[np.float32],
-    cells: NDArray[np.float32],
+    places: NDArray[np.int64],
+    out: NDArray[np.float32],
 ) -> None:
-    """Counts less dark, 0 where not known, and means of that over squares.
+    """(N, S, S) counts less dark, 0 where not known, around (N, 2) pixels.
 
-    `dark` is of each pixel or, with one row, of each column.
+    Beyond an edge of the picture it goes on. `dark` is of each pixel or, with one row, of each
+    column.
     """
-    height, width = counts.shape
-    strip = np.zeros(width, dtype=np.float32)
-    for y in range(height):
-        line, darks, out = counts[y], dark[min(y, dark.shape[0] - 1)], light[y]
-        for x in range(width):
+    (height, width), half = counts.shape, out.shape[1] // 2
+    for n in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            y = min(max(places[n, 0] - half + i, 0), height - 1)
+            line, darks, own = counts[y], dark[min(y, dark.shape[0] - 1)], out[n, i]
+            for j in range(out.shape[2]):
+                x = min(max(places[n, 1] - half + j, 0), width - 1)
+                value = np.float32(line[x]) - darks[x]
+                own[j] = value if abs(value) <= _LARGEST else np.float32(0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def light_of_squares(
+    counts: NDArray[Any], dark: NDArray[np.float32], side: int, out: NDArray[np.float32]
+) -> None:
+    """Means of counts less dark, 0 where not known, over squares of `side` pixels."""
+    strip = np.zeros(counts.shape[1], dtype=np.float32)
+    for y in range(out.shape[0] * side):
+        line, darks = counts[y], dark[min(y, dark.shape[0] - 1)]
+        for x in range(line.shape[0]):
             value = np.float32(line[x]) - darks[x]
-            out[x] = value if abs(value) <= _LARGEST else np.float32(0)
-        for x in range(width):
-            strip[x] += out[x]
+            strip[x] += value if abs(value) <= _LARGEST else np.float32(0)
         if y % side == side - 1:
-            if y // side < cells.shape[0]:
-                _cells_of_strip(strip, side, cells[y // side])
+            _cells_of_strip(strip, side, out[y // side])
             strip[:] = 0
 
 
