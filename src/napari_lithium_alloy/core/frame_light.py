@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pixelwise import pixelwise
+from napari_lithium_alloy.core.pixelwise import BLOCK_PX, pixelwise
 from napari_lithium_alloy.core.recording import EVERYTHING, IntArray
 
 
@@ -42,6 +42,8 @@ class FrameLight:
         """Light of some rows and columns."""
         counts = self.counts[rows, columns]
         dark = self.dark[rows if len(self.dark) > 1 else EVERYTHING, columns]
+        if counts.size <= BLOCK_PX:
+            return _light(counts, dark)
         return pixelwise(_light, counts, np.broadcast_to(dark, counts.shape))
 
     def squares(self, places: IntArray, reach: int) -> Float32Array:

@@ -24,15 +24,20 @@ def light_in_squares(
     Beyond an edge of the picture it goes on. `dark` is of each pixel or, with one row, of each
     column.
     """
-    (height, width), half = counts.shape, out.shape[1] // 2
+    (height, width), side = counts.shape, out.shape[1]
     for n in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            y = min(max(places[n, 0] - half + i, 0), height - 1)
-            line, darks, own = counts[y], dark[min(y, dark.shape[0] - 1)], out[n, i]
-            for j in range(out.shape[2]):
-                x = min(max(places[n, 1] - half + j, 0), width - 1)
-                value = np.float32(line[x]) - darks[x]
+        top, left = places[n, 0] - side // 2, places[n, 1] - side // 2
+        first = min(max(-left, 0), side)
+        stop = max(min(width - left, side), first)
+        for i in range(side):
+            y = min(max(top + i, 0), height - 1)
+            line, darks = counts[y, left + first :], dark[min(y, dark.shape[0] - 1), left + first :]
+            own = out[n, i, first:stop]
+            for j in range(own.shape[0]):
+                value = np.float32(line[j]) - darks[j]
                 own[j] = value if abs(value) <= _LARGEST else np.float32(0)
+            if first or stop < side:
+                out[n, i, :first], out[n, i, stop:] = own[0], own[-1]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
