@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from planted import QUICK
 
 from napari_lithium_alloy import runs
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.label_stack import SparseLabels
 from napari_lithium_alloy.core.onset_result import OnsetReason
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
@@ -23,6 +25,8 @@ from napari_lithium_alloy.io.plain_pickle import Refused, from_bytes, to_bytes
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.tables import read_steps
 from napari_lithium_alloy.io.unfinished import Unfinished
+from napari_lithium_alloy.parts import pieces_of
+from napari_lithium_alloy.pipeline import begun
 from napari_lithium_alloy.runs import analyze_into, begin_run, make_piece
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
 
@@ -101,6 +105,19 @@ def test_pieces_made_elsewhere_are_used(cell, whole, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_lithium_alloy.frame_parts.track_pores", stopped)
     finish(analyze_into(experiment, out))
     assert contents(out) == contents(whole)
+
+
+def test_only_what_needs_the_first_frames_begins_before_all_are_copied(cell):
+    result = finish(begun(open_experiment(cell)))
+    copy = SimpleNamespace(n_there=0, up_to=lambda n: result.recording, make=None)
+    waiting, early = {"copy"}, set()
+    for piece in pieces_of(result, SparseLabels, copy)[1:]:
+        copy.n_there = result.recording.n_frames - 1
+        waits = bool(waiting & set(piece.needs)) or not piece.ready()
+        copy.n_there += 1
+        assert piece.ready()
+        (waiting if waits else early).add(piece.name)
+    assert {name.split("_")[0] for name in early} == {"candidates", "onsets"}
 
 
 def test_of_another_recording_or_settings_nothing_is_used(cell, whole, tmp_path):

@@ -24,7 +24,7 @@ from napari_lithium_alloy.core.steady_copy import SteadyCopy
 from napari_lithium_alloy.core.step_onsets import STEPS, neighbours, onset_maps
 from napari_lithium_alloy.result import AnalysisResult, Tables
 
-ONSETS, CANDIDATES, SITES = "onsets_", "candidates_", "sites_"
+COPY, ONSETS, CANDIDATES, SITES = "copy", "onsets_", "candidates_", "sites_"
 """What names of pieces begin with."""
 
 
@@ -70,7 +70,7 @@ class _Frames:
             return []
         return [
             Piece(
-                name="copy",
+                name=COPY,
                 make=lambda _: copy.make(),
                 take=lambda _, __: None,
                 beside=True,

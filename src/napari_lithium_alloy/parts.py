@@ -16,7 +16,7 @@ from napari_lithium_alloy.core.boundary_shifts import boundary_shifts
 from napari_lithium_alloy.core.curves import complete_curves, region_curves, suggest_regions
 from napari_lithium_alloy.core.cycles import cycles_table
 from napari_lithium_alloy.core.experiment import Experiment
-from napari_lithium_alloy.core.frame_quality import FrameSums, frame_quality
+from napari_lithium_alloy.core.frame_quality import frame_quality
 from napari_lithium_alloy.core.front_speed import FrontMap, front_map, with_fronts
 from napari_lithium_alloy.core.galvanostatic import li_content
 from napari_lithium_alloy.core.label_stack import LabelMaker
@@ -46,7 +46,7 @@ from napari_lithium_alloy.core.stages import (
 from napari_lithium_alloy.core.steady_copy import SteadyCopy
 from napari_lithium_alloy.core.step_onsets import STEPS
 from napari_lithium_alloy.core.tables import empty
-from napari_lithium_alloy.frame_parts import ONSETS, SITES, frame_pieces, pore_windows
+from napari_lithium_alloy.frame_parts import COPY, ONSETS, SITES, frame_pieces, pore_windows
 from napari_lithium_alloy.result import AnalysisResult, Tables, alloying_maps
 
 HUNDRED = 100
@@ -68,13 +68,21 @@ def pieces_of(
     """
     result.tables |= {name: empty(name) for name in APPENDED}
     frames = frame_pieces(result, make_labels, copy)
-    maps, spots = (
-        tuple(p.name for p in frames if p.name.startswith(kind)) for kind in (ONSETS, SITES)
+    maps, spots, copying = (
+        tuple(p.name for p in frames if p.name.startswith(kind)) for kind in (ONSETS, SITES, COPY)
     )
     cycles = cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
     return [
         *frames,
-        Piece(name="fronts", make=_fronts, take=_take_fronts, needs=maps, planes=21, keep=False),
+        # What follows may read all frames.
+        Piece(
+            name="fronts",
+            make=_fronts,
+            take=_take_fronts,
+            needs=(*copying, *maps),
+            planes=21,
+            keep=False,
+        ),
         Piece(
             name="curves", make=_curves, take=_take_curves, needs=("fronts",), weight=2, planes=11
         ),
@@ -189,7 +197,7 @@ def _curves(result: AnalysisResult) -> Work[_Curves]:
     drawn = [r for r in experiment.regions if r not in lamps]
     key, suggested = ("", []) if drawn else _suggested(result)
     regions = [*(drawn or suggested), *lamps]
-    sums = FrameSums(result.as_read)
+    sums = result.frame_sums
     work = region_curves(recording, result.reference, regions, valid=result.film, sums=sums)
     curves = yield from part(work, 0, HUNDRED, 2 * HUNDRED)
     table = complete_curves(

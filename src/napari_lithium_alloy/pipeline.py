@@ -16,6 +16,7 @@ from napari_lithium_alloy.core.cycles import LEAVING
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.field import film_of
+from napari_lithium_alloy.core.frame_quality import FrameSums
 from napari_lithium_alloy.core.label_stack import LabelMaker, SparseLabels
 from napari_lithium_alloy.core.mapped_pages import know_pages
 from napari_lithium_alloy.core.memory import room_planes
@@ -140,12 +141,14 @@ def _begun(
         current_starts_s=experiment.current_starts_s(),
     )
     film = film_of(steady, reference)
-    copy = SteadyCopy(as_read, correction, kept)
+    sums = FrameSums(as_read)
+    copy = SteadyCopy(as_read, correction, kept, sums)
     result = AnalysisResult(
         experiment=experiment,
         recording=copy.recording,
         config=config,
         as_read=as_read,
+        frame_sums=sums,
         correction=correction,
         reference=reference,
         film=film,

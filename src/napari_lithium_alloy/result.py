@@ -12,6 +12,7 @@ import pandas as pd
 from napari_lithium_alloy.config import AnalysisConfig
 from napari_lithium_alloy.core.correction import Correction
 from napari_lithium_alloy.core.experiment import Experiment
+from napari_lithium_alloy.core.frame_quality import FrameSums
 from napari_lithium_alloy.core.front_speed import FrontMap
 from napari_lithium_alloy.core.onset import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array, Reference
@@ -41,6 +42,8 @@ class AnalysisResult:
         recording with its corrections taken out.
     as_read : Recording
         The recording as it was read.
+    frame_sums : FrameSums
+        Of its frames; made with the first work that reads all of them.
     correction : Correction
     film : numpy.ndarray
         (Y, X) True where there is film that every frame shows.
@@ -68,6 +71,7 @@ class AnalysisResult:
     recording: Recording
     config: AnalysisConfig
     as_read: Recording
+    frame_sums: FrameSums
     correction: Correction
     reference: Reference
     film: BoolArray

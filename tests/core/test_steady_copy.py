@@ -11,6 +11,7 @@ from napari_lithium_alloy.core import scratch
 from napari_lithium_alloy.core import steady_copy as steady_copies
 from napari_lithium_alloy.core.correction import CorrectionParameters, corrected
 from napari_lithium_alloy.core.correction_measurement import measure_correction
+from napari_lithium_alloy.core.frame_quality import FrameSums
 from napari_lithium_alloy.core.illumination import LampGain
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.steady_copy import SteadyCopy, steady_copy
@@ -154,3 +155,19 @@ def test_frames_are_there_in_their_order_and_no_other_can_be_read(resampled):
     finish(work)
     assert copy.n_there == 20
     np.testing.assert_array_equal(copy.up_to(20).read(19), whole.read(19))
+
+
+@pytest.mark.parametrize("resampled", [True, False])
+def test_sums_over_the_frames_are_made_while_they_are_copied(resampled):
+    cell = Counted(film(), saturation_counts=4000.0)
+    shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6] * resampled
+    correction = correction_of(cell.recording, shift_px=shift)
+    by_the_way, alone = FrameSums(cell.recording), FrameSums(cell.recording)
+    copy = SteadyCopy(cell.recording, correction, sums=by_the_way)
+    cell.reads[:] = 0
+    finish(copy.make())
+    assert (cell.reads == 1).all()
+    assert by_the_way.made
+    finish(alone.make())
+    np.testing.assert_array_equal(by_the_way.sharpness, alone.sharpness)
+    np.testing.assert_array_equal(by_the_way.saturated, alone.saturated)

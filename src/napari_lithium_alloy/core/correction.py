@@ -174,12 +174,14 @@ class SteadyFrames:
         least = max(flat * float(self.correction.lamp.gain.min()), 1e-3)
         return float((limit - self.sensor.dark.min()) / least)
 
-    def in_rows(self, t: int, most: int) -> Iterator[tuple[int, Float32Array]]:
-        """The corrected frame, at most so many rows at a time, and the first of them.
+    def in_rows(
+        self, t: int, counts: NDArray[Any], most: int
+    ) -> Iterator[tuple[int, Float32Array]]:
+        """Light of frame `t`, given its counts: at most so many rows, and the first of them.
 
         The array is written again for the next ones.
         """
-        counts, (height, width) = self.recording.frame(t), self.recording.field_shape
+        height, width = counts.shape
         light = np.empty((min(most, height), width), np.float32)
         for first in range(0, height, most):
             rows = light[: height - first]

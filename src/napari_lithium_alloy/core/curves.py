@@ -128,9 +128,11 @@ def region_curves(
 
 
 def _same_counts(recording: Recording, reference: Reference, sums: FrameSums | None) -> bool:
-    """Whether a recording's light is mapped from the counts that the sums are told of."""
+    """Whether a recording's light is mapped from the counts of which the sums are still made."""
     light = recording.light(reference.dark)
-    return light is not None and sums is not None and light.counts is sums.recording.mapped
+    if light is None or sums is None or sums.made:
+        return False
+    return light.counts is sums.recording.mapped
 
 
 def _source(

@@ -64,14 +64,19 @@ class FrameSums:
         """What a kernel is asked of these counts of some frames, and where it puts it."""
         return _under(self._limit, counts.dtype), self._every, self._sums[frames]
 
+    def add(self, t: int, frame: NDArray[Any]) -> None:
+        """Make those of a frame, given its counts."""
+        from napari_lithium_alloy.core.kernels.frame_sums import quality_sums
+
+        counts = compilable(frame)[np.newaxis]
+        quality_sums(counts, self.of(slice(t, t + 1), counts))
+
     def make(self) -> Work[None]:
         """Read all frames for them."""
-        from napari_lithium_alloy.core.kernels.frame_sums import quality_sums
 
         def look(frames: tuple[int, int]) -> None:
             for t in range(*frames):
-                counts = compilable(self.recording.frame(t))[np.newaxis]
-                quality_sums(counts, self.of(slice(t, t + 1), counts))
+                self.add(t, self.recording.frame(t))
 
         yield from by_rows(look, self.recording.n_frames, most=4)
         self.made = True

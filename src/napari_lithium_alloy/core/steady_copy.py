@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.correction import Correction, SteadyFrames, corrected
+from napari_lithium_alloy.core.frame_quality import FrameSums
 from napari_lithium_alloy.core.illumination import sampled_frames
 from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array
@@ -77,6 +78,8 @@ class SteadyCopy:
     correction : Correction
     arrays : Arrays, optional
         Where the copy lies; None: in memory or in a temporary file.
+    sums : FrameSums, optional
+        Of the frames as they were read, made by the way.
 
     Attributes
     ----------
@@ -87,8 +90,13 @@ class SteadyCopy:
     """
 
     def __init__(
-        self, recording: Recording, correction: Correction, arrays: Arrays | None = None
+        self,
+        recording: Recording,
+        correction: Correction,
+        arrays: Arrays | None = None,
+        sums: FrameSums | None = None,
     ) -> None:
+        self._as_read, self._sums = recording, sums
         self._arrays = arrays or Scratch()
         self._room: Room | None = None
         self.n_there = recording.n_frames
@@ -106,9 +114,9 @@ class SteadyCopy:
         at_once = max(1, AT_ONCE_PX // recording.field_shape[1])
         dtype = np.dtype(np.float32 if code is None else np.uint16)
 
-        def frame(t: int) -> NDArray[Any]:
+        def frame(t: int, counts: NDArray[Any]) -> NDArray[Any]:
             kept = np.empty(recording.field_shape, dtype)
-            for first, light in frames.in_rows(t, at_once):
+            for first, light in frames.in_rows(t, counts, at_once):
                 rows = kept[first : first + len(light)]
                 if code is None:
                     rows[:] = light
@@ -116,7 +124,7 @@ class SteadyCopy:
                     code.keep(light, ceiling, rows)
             return kept
 
-        counts = self._begin("light", dtype, recording, frame)
+        counts = self._begin("light", dtype, frame)
         zero, scale = (0, np.float32(1)) if code is None else (code.zero, code.scale)
         limit, highest = ceiling, ceiling
         if ceiling is not None and code is not None:
@@ -134,20 +142,19 @@ class SteadyCopy:
 
     def _of_counts(self, recording: Recording) -> Recording:
         """The same counts, mapped."""
-        counts = self._begin("counts", _native(recording), recording, recording.read)
+        counts = self._begin("counts", _native(recording), lambda _, counts: counts)
         return recording.replace(window=lambda t, y, x: counts[t, y, x], mapped=counts)
 
     def _begin(
         self,
         name: str,
         dtype: np.dtype[Any],
-        recording: Recording,
-        frame: Callable[[int], NDArray[Any]],
+        kept: Callable[[int, NDArray[Any]], NDArray[Any]],
     ) -> NDArray[Any]:
-        """An array for the copy, and what its frames are."""
-        room, done = self._arrays.array(name, recording.frames.shape, dtype)
+        """An array for the copy, and what of a frame's number and counts is kept in it."""
+        room, done = self._arrays.array(name, self._as_read.frames.shape, dtype)
         if not done:
-            self._room, self._name, self._frame, self.n_there = room, name, frame, 0
+            self._room, self._name, self._kept, self.n_there = room, name, kept, 0
         return room.values
 
     def make(self) -> Work[None]:
@@ -156,12 +163,20 @@ class SteadyCopy:
             return
         n = len(self._room.values)
         with self._room:
-            for frame in in_order(self._frame, range(n)):
+            for frame in in_order(self._copied, range(n)):
                 self._room.put(frame, self.n_there)
                 self.n_there += 1
                 yield self.n_there, n
         self._room = None
+        if self._sums is not None:
+            self._sums.made = True
         self._arrays.finished(self._name)
+
+    def _copied(self, t: int) -> NDArray[Any]:
+        counts = self._as_read.frame(t)
+        if self._sums is not None:
+            self._sums.add(t, counts)
+        return self._kept(t, counts)
 
     def up_to(self, n: int) -> Recording:
         """The recording before all frames are there: reading beyond the first n is an error."""
