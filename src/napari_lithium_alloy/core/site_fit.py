@@ -38,8 +38,9 @@ CELLS = 6
 """Of the background, to its standard deviation."""
 MODEL_SD = 0.0015
 """Of an onset that no noise blurs, as a share of the stage (measured on synthetic recordings)."""
-SETTLED_PX = 0.02
-"""Move of a disc in a sweep, from which it and its neighbours are fitted on."""
+SETTLED_PX, SETTLED_SD = 0.02, 0.4
+"""Move of a disc in a sweep, from which it and its neighbours are fitted on; that of faint ones
+over their signal-to-noise: a fraction of what noise moves them by."""
 AT_ONCE = 64
 """Discs up to which one thread does them sooner than it tells others to."""
 LEVEL_ROWS = 32
@@ -83,6 +84,8 @@ class DiscFit:
         self._empty_free()
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)
+        self.normals: FloatArray = np.empty((0, 5, 5))
+        """Normal equations of each disc's last fit."""
         self.unsettled = np.empty(0, dtype=bool)
         """(N,) True where the fit goes on."""
         self.full = FULLEST
@@ -151,7 +154,7 @@ class DiscFit:
         rows[:, LOSS] = START_LOSS
         rows[:, ONSET] = SEARCH_ONSET
         self._change(np.ones(len(self.discs), dtype=bool), rows)
-        self.measure(self.sweep(SWEEPS))
+        self.sweep(SWEEPS)
         self._level()
         moved = self.sweep(SWEEPS)
         if len(new) > FEW * len(self.discs):
@@ -163,6 +166,7 @@ class DiscFit:
         self._multiply(np.flatnonzero(~kept), into=False)
         self.discs = discs_of(np.vstack([self.discs[kept], new]))
         self.snr = np.concatenate([self.snr[kept], np.zeros(len(new))])
+        self.normals = np.concatenate([self.normals[kept], np.zeros((len(new), 5, 5))])
         fresh = np.arange(len(self.discs)) >= len(self.discs) - len(new)
         self._multiply(np.flatnonzero(fresh), into=True)
         self.unsettled = fresh | self._beside(fresh)
@@ -230,7 +234,7 @@ class DiscFit:
             seen |= self.unsettled
             moved[:] = 0
             self._fit(self.unsettled, STEPS, moved)
-            moving = moved > SETTLED_PX
+            moving = moved > np.maximum(SETTLED_PX, SETTLED_SD / np.maximum(self.snr, 1))
             self.unsettled = moving | self._beside(moving)
         return seen | self.unsettled
 
@@ -246,7 +250,7 @@ class DiscFit:
         def fit(which: IntArray) -> None:
             fit_discs(
                 self.loss, self.free, self.weight, t.frames, self.full, self.discs, which,
-                t.table, t.grid, t.margin_px, steps, self.snr, moved,
+                t.table, t.grid, t.margin_px, steps, self.snr, moved, self.normals,
             )  # fmt: skip
 
         self._in_strips(np.flatnonzero(chosen), fit)
@@ -263,15 +267,10 @@ class DiscFit:
         fit = DiscFit(images, self.film, templates, room)
         fit.full = self.full
         if len(self.discs):
-            fit._take(self)
+            fit._change(np.zeros(0, dtype=bool), self.discs)
+            fit._take_background()
+            fit.sweep(SWEEPS)
         return fit
-
-    def _take(self, other: DiscFit) -> None:
-        self.discs, self.snr = discs_of(other.discs.copy()), other.snr.copy()
-        self.unsettled = np.ones(len(self.discs), dtype=bool)
-        self._free_anew()
-        self._take_background()
-        self.measure(self.sweep(SWEEPS))
 
     def prune(self, least_snr: float, blur_px: float) -> None:
         """Drop faint discs, those upon others, and remnants beside stronger ones."""
@@ -294,18 +293,7 @@ class DiscFit:
 
     def onset_sd(self) -> FloatArray:
         """(N,) standard deviation of each onset, as a share of the stage, all else fitted too."""
-        from napari_lithium_alloy.core.kernels.disc_fits import normals_of
-
-        t = self.templates
-        normals = np.empty((len(self.discs), 5, 5))
-
-        def measure(which: IntArray) -> None:
-            normals[which] = normals_of(
-                self.loss, self.free, self.weight, t.frames, self.full, self.discs[which],
-                t.table, t.grid, t.margin_px,
-            )  # fmt: skip
-
-        self._in_strips(np.arange(len(self.discs)), measure)
+        normals = self.normals.copy()
         normals[:, LOSS, LOSS] += 1 / (ALIKE * self.full) ** 2
         sd = np.full(len(self.discs), np.nan)
         known = np.linalg.matrix_rank(normals) == normals.shape[1]
