@@ -34,7 +34,7 @@ BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
 BACKGROUND_RADII = 2.0
 """Smoothing of the background in units of the largest radius."""
-CELLS = 6
+CELLS = 4
 """Of the background, to its standard deviation."""
 MODEL_SD = 0.0015
 """Of an onset that no noise blurs, as a share of the stage (measured on synthetic recordings)."""
@@ -48,8 +48,8 @@ LEVEL_ROWS = 32
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
-FEW = 0.01
-"""Share of new discs that leaves the background as it is."""
+LITTLE = 0.1
+"""Share of new discs in the light that all take, which leaves the background as it is."""
 ROOM_PX = 6
 """That a disc moves in a sweep, and rounding."""
 
@@ -157,7 +157,8 @@ class DiscFit:
         self.sweep(SWEEPS)
         self._level()
         moved = self.sweep(SWEEPS)
-        if len(new) > FEW * len(self.discs):
+        light = np.pi * self.radii**2 * self.discs[:, LOSS]
+        if light[len(light) - len(new) :].sum() > LITTLE * light.sum():
             self._take_background()
         self.measure(moved | self.sweep(1))
 
@@ -222,10 +223,11 @@ class DiscFit:
         highest = max(
             ABOVE_USUAL * float(np.median(strong)), 1.03 * float(np.quantile(strong, 0.95))
         )
-        before, self.full = self.full, float(np.clip(highest, 0.02, FULLEST))
-        if abs(self.full - before) > LEVEL_CHANGE * before:
+        full = float(np.clip(highest, 0.02, FULLEST))
+        if abs(full - self.full) > LEVEL_CHANGE * self.full:
+            self.full = full
             self.unsettled[:] = True
-        self._free_anew()
+            self._free_anew()
 
     def sweep(self, n: int) -> BoolArray:
         """Fit the unsettled discs and those beside them in turn; which were, (N,) bool."""

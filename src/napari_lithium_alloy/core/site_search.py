@@ -116,11 +116,11 @@ def search_discs(
         elif not halved:
             break
         fit.prune(0.9 * least_snr, blur)
-        answer = look()
         yield i + 2, ROUNDS + 1
         lasting = len(fit.discs) - before
         if not halved and lasting <= HARDLY_ANY * before and _are_faint(fit, new, least_snr):
             break
+        answer = look()
     fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
