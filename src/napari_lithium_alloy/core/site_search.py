@@ -166,11 +166,10 @@ def _seeds(
     if not len(at):
         return np.empty((0, 3))
     places = at.astype(float)
-    answer = matched.at_places(at, loss)
-    radii = templates.radii_px[answer.argmax(axis=0)]
+    most = np.full(len(at), np.inf)
     if len(at) > 1:
-        apart = spatial.KDTree(places).query(places, k=2)[0][:, 1]
-        radii = np.minimum(radii, 0.6 * apart)
+        most = 0.6 * spatial.KDTree(places).query(places, k=2)[0][:, 1]
+    radii = np.minimum(templates.radii_px[matched.best_at(at, loss, most)], most)
     radii = np.clip(radii, templates.radii_px[0], templates.radii_px[-1])
     return np.column_stack([places, radii])
 

@@ -249,6 +249,6 @@ def _likeness(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
         room = half - patch.shape[1] // 2
         whole = np.pad(patch, ((0, 0), (room, room), (room, room)))
         vector = (whole * np.sqrt(frames)[:, None, None]).ravel()
-        vectors.append(vector / np.linalg.norm(vector))
+        vectors.append(vector / np.sqrt((vector**2).sum()))
     stacked = np.array(vectors)
     return np.asarray(np.einsum("in,jn->ij", stacked, stacked))
