@@ -24,7 +24,7 @@ BLOCK_PX = 384
 """Side of a block's spectrum, if that of the templates is under half of it."""
 FALLEN = 0.8
 """Share of the highest answer at a place, under which those of larger radii are lower still."""
-KEPT = 0.9995
+KEPT = 0.995
 """Of each template's signal, by the few courses in time that all of them are made of."""
 
 
