@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted import recording_of
 
-from napari_lithium_alloy.core.kernels.site_light import middle_of
+from napari_lithium_alloy.core.kernels.lane_medians import middle_of
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import MappedLight
 from napari_lithium_alloy.core.site_apertures import (

@@ -184,7 +184,7 @@ class SiteLight:
     @property
     def _at_once(self) -> int:
         """Frames to be looked at together: what is taken of them is no more than a few are."""
-        from napari_lithium_alloy.core.kernels.site_light import LANES
+        from napari_lithium_alloy.core.kernels.lane_medians import LANES
 
         whole = int(np.prod(self.recording.field_shape))
         fit = FEW * whole // max(len(self.apertures.at), 1)

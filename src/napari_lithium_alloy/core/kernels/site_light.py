@@ -13,14 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.lane_medians import LANES, Lanes, middle_of, middles_of
+
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 RING, CORE, INNER, DISC = range(4)
 """Order of a site's pixels."""
-LANES = 32
-"""Frames that are looked at together."""
-Lanes = NDArray[np.float32]
-"""(N, LANES), or (LANES,) array."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -46,37 +44,6 @@ def list_discs(
                         out[n] = at
                     n += 1
     begin[len(centres)] = n
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _part_at(values: Doubles, n: int, k: int) -> None:
-    """Put the first n values into such an order that none before the k-th is above it."""
-    low, high = 0, n - 1
-    while low < high:
-        pivot, i, j = values[k], low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while pivot < values[j]:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        low = i if j < k else low
-        high = j if k < i else high
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def middle_of(values: Doubles, n: int) -> float:
-    """Median of the first n values, which may be put into another order; NaN of none."""
-    if n == 0:
-        return math.nan
-    k = n // 2
-    _part_at(values, n, k)
-    if n % 2:
-        return float(values[k])
-    return float((values[:k].max() + values[k]) / 2)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -173,39 +140,47 @@ def _changes_of(
             row[k] = (least[k] if value < least[k] else value) * part
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"nsz"})
-def _sort(values: Lanes, pairs: NDArray[np.int32]) -> None:
-    """Sort each column of values of which none is unknown."""
-    for p in range(len(pairs)):
-        one, other = values[pairs[p, 0]], values[pairs[p, 1]]
-        for k in range(LANES):
-            a, b = one[k], other[k]
-            one[k] = a if a < b else b
-            other[k] = b if a < b else a
+@njit(nogil=True, cache=True, error_model="numpy")
+def _of_whole_frames(
+    counts: NDArray[Any],
+    lanes: tuple[Indices, Lanes, Lanes],
+    pixels: tuple[Indices, Doubles, Doubles],
+    sites: tuple[Indices, Indices, NDArray[np.bool_], NDArray[np.bool_]],
+    share: float,
+) -> tuple[Lanes, Lanes]:
+    """Least light and usual change of the film in frames, as far as they are sure to be asked."""
+    (which, factor, clear), (_, begin, free, few) = lanes, sites
+    least = np.full(LANES, np.float32(-math.inf))
+    usual = np.full(LANES, np.float32(math.nan))
+    for k in range(LANES):
+        light = counts[which[k]]
+        if few.any() or clear[k] == math.inf:
+            least[k] = _least_light(light, pixels[0], pixels[1], factor[k], share)
+        if few.any():
+            usual[k] = _usual_film(light, pixels, begin, free, factor[k], least[k])
+    return least, usual
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _middles_of(values: Lanes, n: int, pairs: NDArray[np.int32], out: Lanes) -> None:
-    """Medians of the first n values of each column, which are sorted; of those known, if any is."""
-    unknown = np.zeros(LANES, np.int32)
-    for i in range(n):
-        for k in range(LANES):
-            unknown[k] += np.int32(math.isnan(values[i, k]))
-    if unknown.any():
-        room = np.empty(n)
-        for k in range(LANES):
-            known = 0
-            for i in range(n):
-                if not math.isnan(values[i, k]):
-                    room[known] = values[i, k]
-                    known += 1
-            out[k] = middle_of(room, known)
+def _fill_changes_of(
+    counts: NDArray[Any],
+    lanes: tuple[Indices, Lanes, Lanes],
+    pixels: tuple[Indices, Doubles, Doubles],
+    some: slice,
+    share: float,
+    least: Lanes,
+    room: tuple[NDArray[Any], NDArray[np.int32], Lanes],
+) -> None:
+    """Changes of some of the pixels; the least light of frames becomes known where it counts."""
+    (which, factor, clear), (at, dark, part), (taken, low, change) = lanes, pixels, room
+    _take(counts, which, at[some], taken)
+    _changes_of(taken, dark[some], part[some], factor, least, clear, low, change)
+    if not (low > 0).any():
         return
-    values[n:] = np.float32(math.inf)
-    _sort(values, pairs)
-    half = np.float32(0.5)
     for k in range(LANES):
-        out[k] = half * (values[(n - 1) // 2, k] + values[n // 2, k])
+        if low[k] > 0 and least[k] == -math.inf:
+            least[k] = _least_light(counts[which[k]], at, dark, factor[k], share)
+    _changes_of(taken, dark[some], part[some], factor, least, clear, low, change)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -218,7 +193,7 @@ def _film_of(
         if free[j]:
             room[n] = ring[j]
             n += 1
-    _middles_of(room, n, pairs, out)
+    middles_of(room, n, pairs, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -236,7 +211,7 @@ def _floors_of(
         for k in range(LANES):
             room[j, k] = abs(one - ring[j, k] / film[k])
             total[k] += room[j, k]
-    _middles_of(room, len(ring), pairs, out)
+    middles_of(room, len(ring), pairs, out)
     for k in range(LANES):
         out[k] = share * out[k] if total[k] == total[k] else np.float32(math.nan)
 
@@ -307,18 +282,12 @@ def site_losses(
         Out: losses of core, inner half and disc, and the core's change.
     """
     order, begin, free, few = sites
-    at, dark, part = pixels
-    n, last, minus = len(frames), len(frames) - 1, np.float32(-math.inf)
+    n, last = len(frames), len(frames) - 1
     which = np.array([frames[min(k, last)] for k in range(LANES)])
     per = np.array([np.float32(factor[min(k, last)]) for k in range(LANES)])
     enough = np.array([np.float32(clear[min(k, last)]) for k in range(LANES)])
-    least, usual = np.full(LANES, minus), np.full(LANES, np.float32(math.nan))
-    for k in range(LANES):
-        light = counts[which[k]]
-        if few.any() or enough[k] == math.inf:
-            least[k] = _least_light(light, at, dark, per[k], shares[0])
-        if few.any():
-            usual[k] = _usual_film(light, pixels, begin, free, per[k], least[k])
+    lanes = which, per, enough
+    least, usual = _of_whole_frames(counts, lanes, pixels, sites, shares[0])
     most, ring = (begin[:, -1] - begin[:, RING]).max(), free.shape[1]
     taken, change = np.empty((most, LANES), counts.dtype), np.empty((most, LANES), np.float32)
     room, low = np.empty((ring, LANES), np.float32), np.empty(LANES, np.int32)
@@ -326,13 +295,7 @@ def site_losses(
     found = np.empty((4, LANES), np.float32)
     for i in order:
         some, bounds = slice(begin[i, RING], begin[i, -1]), begin[i] - begin[i, RING]
-        _take(counts, which, at[some], taken)
-        _changes_of(taken, dark[some], part[some], per, least, enough, low, change)
-        if (low > 0).any():
-            for k in range(LANES):
-                if low[k] > 0 and least[k] == minus:
-                    least[k] = _least_light(counts[which[k]], at, dark, per[k], shares[0])
-            _changes_of(taken, dark[some], part[some], per, least, enough, low, change)
+        _fill_changes_of(counts, lanes, pixels, some, shares[0], least, (taken, low, change))
         if few[i]:
             film[:] = usual
         else:
