@@ -37,7 +37,7 @@ SEED_SD = 6.0
 """Depth of the saddle between two peaks of darkening, in units of its noise."""
 
 
-HARDLY_ANY, BARELY = 0.005, 1.3
+HARDLY_ANY, BARELY = 0.03, 1.3
 """Share of the discs that, added in a round and lasting, is the last, if they are all faint: of
 so many times the least signal-to-noise."""
 
