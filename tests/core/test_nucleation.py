@@ -6,6 +6,7 @@ import pytest
 from planted import planted, recording_of, site_score
 from scipy import ndimage
 
+from napari_lithium_alloy.core import nucleation
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.nucleation import (
     SAME_SITE_UM,
@@ -175,3 +176,19 @@ def test_the_same_site_is_one_within_a_distance():
     detected = hand([(1.0, 1.0 + 0.9 * SAME_SITE_UM, "x"), (1.0, 1.0 - 1.1 * SAME_SITE_UM, "x")])
     kept = keep_edits(detected.drop(columns="source"), hand([(1.0, 1.0, "added")]), NOTHING)
     assert kept["source"].tolist() == ["added", "detected"]
+
+
+def test_wide_gaussians_in_a_picture_of_half_the_size_answer_alike():
+    image = 0.05 * np.random.default_rng(1).standard_normal((300, 331)).astype(np.float32)
+    y, x = np.mgrid[:300, :331]
+    for row, column, radius in ((60.3, 100.6, 6), (150.0, 200.25, 8), (230.7, 80.1, 11)):
+        image += 0.3 * (np.hypot(y - row, x - column) < radius).astype(np.float32)
+    whole, halved = np.empty_like(image), np.empty_like(image)
+    for sigma in (nucleation.WIDE_SIGMA_PX, 6.0, 8.7):
+        nucleation._respond(image, sigma, whole)
+        nucleation._respond_in_halves(nucleation._halved(image), sigma, halved)
+        noise = whole[20:-20, 240:-20].std()
+        assert halved[20:-20, 240:-20].std() == pytest.approx(noise, rel=0.01)
+        away = np.abs(halved - whole)
+        assert away[20:-20, 20:-20].max() < 0.01 * whole.max()
+        assert away.max() < 0.06 * whole.max()

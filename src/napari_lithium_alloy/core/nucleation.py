@@ -17,7 +17,7 @@ from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, in_order
-from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
+from napari_lithium_alloy.core.smoothing import LARGE_SIDE_PX, MAD_TO_SD, robust_sd
 from napari_lithium_alloy.core.tables import conform, empty
 
 SCALE_STEP = 1.25
@@ -27,6 +27,9 @@ PROFILE_SMOOTHING = 0.5
 """Of a site's profile, in units of the Gaussian that answers most to it."""
 ENOUGH_PX, ENOUGH_ROWS = 2**16, 256
 """Pixels and rows of a field that are enough to measure noise, and a mean."""
+WIDE_SIGMA_PX, HALVING_VARIANCE = 4.0, 1.5
+"""Of a Gaussian, from which on a large picture is made half as large before; what that, and going
+straight between its pixels, add to the Gaussian's variance, square pixels."""
 MOST_SD, CLIPPINGS = 4.0, 5
 """Of outliers, which are not noise, and how often they are looked for."""
 HAND_SOURCES = ("added", "moved")
@@ -212,8 +215,12 @@ def _responses(
     some_film = film[some]
     white = robust_sd(_laplace(image, some[0])[:, some[1]][some_film]) / np.sqrt(20)
     responses = np.empty((len(sigmas), *image.shape), dtype=np.float32)
+    half = _halved(image) if min(image.shape) >= LARGE_SIDE_PX else None
     for sigma, response in zip(sigmas, responses, strict=True):
-        _respond(image, sigma, response)
+        if half is None or sigma < WIDE_SIGMA_PX:
+            _respond(image, sigma, response)
+        else:
+            _respond_in_halves(half, sigma, response)
 
     def noise(k: int) -> float:
         inside = responses[k][some][some_film]
@@ -230,6 +237,30 @@ def _respond(image: Float32Array, sigma: float, out: Float32Array) -> None:
 
     weights = _laplacian_weights(sigma)
     finish(by_rows(lambda rows: laplacian(image, weights, rows, out), len(image)))
+
+
+def _halved(image: Float32Array) -> Float32Array:
+    """A picture of half the size, of means over four pixels to a side with weights of a hat."""
+
+    def mean(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> FloatArray:
+        return np.float32(0.375) * (b + c) + np.float32(0.125) * (a + d)
+
+    height, width = (-(-n // 2) for n in image.shape)
+    padded = np.pad(image, [(1, 1 + n % 2) for n in image.shape], mode="symmetric")
+    rows = pixelwise(mean, *(padded[i : i + 2 * height : 2] for i in range(4)))
+    return pixelwise(mean, *(rows[:, i : i + 2 * width : 2] for i in range(4)))
+
+
+def _respond_in_halves(half: Float32Array, sigma: float, out: Float32Array) -> None:
+    """The same from a picture of half the size; between its pixels it goes straight."""
+    from napari_lithium_alloy.core.kernels.disc_detection import laplacian
+    from napari_lithium_alloy.core.kernels.images import between_cells
+
+    own = float(np.sqrt(sigma**2 - HALVING_VARIANCE)) / 2
+    weights, coarse = _laplacian_weights(own), np.empty_like(half)
+    weights[1] *= (sigma / (2 * own)) ** 2
+    finish(by_rows(lambda rows: laplacian(half, weights, rows, coarse), len(half)))
+    finish(by_rows(lambda rows: between_cells(coarse, 2, rows, out), len(out)))
 
 
 def _laplace(image: Float32Array, some: slice) -> Float32Array:
