@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 
 from benchmarks.null import SIDE_PX, field
 from napari_lithium_alloy.core.site_ranks import ranks_against_chance
+from napari_lithium_alloy.core.spaced_placements import SharedPlacements
 
 LENGTHS_PX = (5.0, 10.0, 20.0)
 COUNTS = (50, 200)
@@ -65,7 +66,7 @@ def _tried(job: Job) -> tuple[float, float]:
     image = field(rng, SIDE_PX, length_px)
     ranks = ((rankdata(image) - 0.5) / image.size).reshape(image.shape).astype(np.float32)
     sites = avoiding(rng, n, ranks) if pattern == "avoiding" else PATTERNS[pattern](rng, n)
-    found = ranks_against_chance(ranks, sites, np.ones_like(ranks), seed=seed)
+    found = ranks_against_chance(ranks, sites, np.ones_like(ranks), SharedPlacements(seed=seed))
     return found.p_value, found.p_outer
 
 

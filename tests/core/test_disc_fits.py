@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_lithium_alloy.core.disc_columns import LOSS, X, Y
-from napari_lithium_alloy.core.kernels.disc_fits import fit_discs, multiply_all, normals_of
+from napari_lithium_alloy.core.kernels.disc_fits import fit_discs, multiply_all
 from napari_lithium_alloy.core.kernels.powers import fit_power
 from napari_lithium_alloy.core.site_images import SiteImages
 from napari_lithium_alloy.core.site_templates import growing_disc, hat_norm, templates_of
@@ -73,11 +73,19 @@ def test_signals_and_normal_equations_are_numpys(templates):
     free = np.ones_like(loss)
     multiply_all(free, DISCS, FULL, *args_of(templates), True)
     before = free.copy()
-    signal, moved, which = np.zeros(3), np.zeros(3), np.arange(3)
-    fit_discs(
-        loss, free, weight, frames, FULL, DISCS.copy(), which, *args_of(templates), 0, signal, moved
-    )
-    normals = normals_of(loss, free, weight, frames, FULL, DISCS, *args_of(templates))
+    signal, moved, normals = np.zeros(3), np.zeros(3), np.zeros((3, 5, 5))
+
+    def fit(steps, which):
+        fit_discs(
+            loss, free, weight, frames, FULL, DISCS.copy(), np.atleast_1d(which),
+            *args_of(templates), steps, signal, moved, normals,
+        )  # fmt: skip
+
+    for i in range(3):
+        free[:] = before
+        fit(1, i)
+    free[:] = before
+    fit(0, np.arange(3))
     assert np.array_equal(free, before)
     share = (frames / frames.sum())[:, None, None]
     for i, disc in enumerate(DISCS):

@@ -6,6 +6,7 @@ import pytest
 from planted import planted, recording_of, site_score
 from scipy import ndimage
 
+from napari_lithium_alloy.core import nucleation
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.nucleation import (
     SAME_SITE_UM,
@@ -89,7 +90,8 @@ def test_the_change_is_of_absorbance_over_the_stage():
     assert np.allclose(change_image(cell, 0, 5, NucleationParameters(averaged_frames=2)), 0.3)
     assert np.allclose(change_image(cell, 3, 4), 0.1, atol=1e-6)
     brighter = change_image(cell, 0, 5, NucleationParameters(polarity="brightens"))
-    assert np.allclose(brighter, -(0.3 + 0.3 + 0.2) / 3 + 0.1 / 3, atol=1e-5)
+    before, after = (np.log10(np.mean(10 ** -levels[k : k + 3, 0, 0])) for k in (0, 3))
+    assert np.allclose(brighter, after - before, atol=1e-5)
     with pytest.raises(AlloyError, match="fewer than two frames"):
         change_image(cell, 20, 30)
 
@@ -106,8 +108,9 @@ def test_rough_lithium_is_both_darker_and_brighter():
 
 
 def test_no_light_is_no_infinity():
-    cell = recording_of(np.array([[[100, 40, 300]]]), dark_counts=100.0)
-    assert np.isfinite(log_light(cell, 0, 100.0, darkens=True)).all()
+    for dtype in (np.uint16, np.float32):
+        light = np.array([[100, 40, 300]], np.float32)
+        assert np.isfinite(log_light(light, 100.0, np.dtype(dtype), darkens=True)).all()
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
@@ -173,3 +176,19 @@ def test_the_same_site_is_one_within_a_distance():
     detected = hand([(1.0, 1.0 + 0.9 * SAME_SITE_UM, "x"), (1.0, 1.0 - 1.1 * SAME_SITE_UM, "x")])
     kept = keep_edits(detected.drop(columns="source"), hand([(1.0, 1.0, "added")]), NOTHING)
     assert kept["source"].tolist() == ["added", "detected"]
+
+
+def test_wide_gaussians_in_a_picture_of_half_the_size_answer_alike():
+    image = 0.05 * np.random.default_rng(1).standard_normal((300, 331)).astype(np.float32)
+    y, x = np.mgrid[:300, :331]
+    for row, column, radius in ((60.3, 100.6, 6), (150.0, 200.25, 8), (230.7, 80.1, 11)):
+        image += 0.3 * (np.hypot(y - row, x - column) < radius).astype(np.float32)
+    whole, halved = np.empty_like(image), np.empty_like(image)
+    for sigma in (nucleation.WIDE_SIGMA_PX, 6.0, 8.7):
+        nucleation._respond(image, sigma, whole)
+        nucleation._respond_in_halves(nucleation._halved(image), sigma, halved)
+        noise = whole[20:-20, 240:-20].std()
+        assert halved[20:-20, 240:-20].std() == pytest.approx(noise, rel=0.01)
+        away = np.abs(halved - whole)
+        assert away[20:-20, 20:-20].max() < 0.01 * whole.max()
+        assert away.max() < 0.06 * whole.max()

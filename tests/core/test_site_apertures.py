@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from planted import recording_of
 
-from napari_lithium_alloy.core.kernels.site_light import middle_of
+from napari_lithium_alloy.core.kernels.lane_medians import middle_of
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import MappedLight
 from napari_lithium_alloy.core.site_apertures import (
@@ -14,6 +14,7 @@ from napari_lithium_alloy.core.site_apertures import (
     MEAN_OVER_MEDIAN,
     SiteLight,
     apertures_at,
+    sorting_pairs,
 )
 
 SHAPE = (60, 90)
@@ -80,7 +81,8 @@ def test_losses_are_numpys(polarity):
     apertures = apertures_at(CENTRES, RADII, SHAPE)
     light = SiteLight(cell, apertures, 30.0, first)
     found = finish(light.losses(frames, polarity))
-    assert found == pytest.approx(expected(cell, apertures, first, frames, polarity, 30.0))
+    wanted = expected(cell, apertures, first, frames, polarity, 30.0)
+    assert found == pytest.approx(wanted, rel=1e-6, abs=1e-6)
 
 
 def test_dim_light_of_steadied_counts_is_a_share_of_the_mean():
@@ -118,6 +120,15 @@ def test_pixels_without_light_make_their_sites_unknown_and_no_others():
     found = finish(SiteLight(recording_of(counts), apertures, 0.0, [0, 1]).losses([8], "auto"))
     assert np.isnan(found[:, 0, 4]).all()
     assert np.isfinite(found[:, 0, :4]).all()
+
+
+@pytest.mark.parametrize("n", [2, 7, 64])
+def test_pairs_put_in_order_sort(n):
+    values = np.random.default_rng(n).integers(0, 30, (200, n))
+    wanted = np.sort(values, axis=1)
+    for i, j in sorting_pairs(n):
+        values[:, i], values[:, j] = np.sort(values[:, [i, j]], axis=1).T
+    assert np.array_equal(values, wanted)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 64])

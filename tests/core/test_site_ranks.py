@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 from scipy.stats import rankdata
 
+from napari_lithium_alloy.core import detectability as detecting
 from napari_lithium_alloy.core.detectability import detectability
 from napari_lithium_alloy.core.envelopes import global_envelope, two_sided_p, upper_p
 from napari_lithium_alloy.core.site_ranks import (
@@ -18,7 +19,7 @@ from napari_lithium_alloy.core.site_ranks import (
     ranks_against_chance,
     site_ranks,
 )
-from napari_lithium_alloy.core.spaced_placements import NEAR, spaced_placements
+from napari_lithium_alloy.core.spaced_placements import NEAR, SharedPlacements, spaced_placements
 
 SIDE = 120
 ALL = np.ones((SIDE, SIDE), np.float32)
@@ -60,7 +61,7 @@ def p_of(seed, plant):
     rng = np.random.default_rng(seed)
     ranks = smooth_ranks(rng)
     sites = avoiding(rng, 50, ranks) if plant is avoiding else plant(rng, 50)
-    found = ranks_against_chance(ranks, sites, ALL, n=79, seed=seed)
+    found = ranks_against_chance(ranks, sites, ALL, SharedPlacements(79, seed))
     return found.p_value, found.p_outer
 
 
@@ -110,6 +111,10 @@ def test_draws_are_seeded_and_follow_the_weights():
     alone = spaced_placements(sites[:1], weight, n=2000)
     assert (alone[..., 1] < SIDE / 2 - 0.5).mean() == pytest.approx(0.8, abs=0.03)
     assert spaced_placements(np.empty((0, 2)), weight, n=3).shape == (3, 0, 2)
+    shared = SharedPlacements(20, 5)
+    assert shared.over(sites, weight) is shared.over(sites, weight.copy())
+    assert np.array_equal(shared.over(sites, weight), one)
+    assert not np.array_equal(shared.over(sites, weight / 2), shared.over(sites, 1 - weight))
 
 
 def test_ranks_are_by_area_with_ties_shared():
@@ -203,3 +208,30 @@ def test_detectability_is_what_the_detection_finds():
     mixed, sites = with_sites([0.3, 0.02, 0.3, 0.02, 0.3, 0.02])  # half under min_contrast
     assert detectability(mixed, sites, film, 0.1)[20:].mean() == pytest.approx(0.5, abs=0.12)
     assert np.array_equal(detectability(strong, sites.iloc[:0], film, 0.1), film)
+
+
+def test_some_of_many_sites_tell_how_sure_the_detection_is(monkeypatch):
+    rng = np.random.default_rng(2)
+    change = 0.01 * rng.standard_normal((300, 340)).astype(np.float32)
+    centres = np.stack(np.meshgrid(np.arange(15, 300, 30), np.arange(15, 340, 30)), -1)
+    centres = centres.reshape(-1, 2)
+    steps = np.mgrid[-12:13, -12:13]
+    disc = np.exp(-(steps**2).sum(axis=0) / 32)
+    for y, x in centres:
+        change[y - 12 : y + 13, x - 12 : x + 13] += (rng.uniform(0.1, 0.3) * disc).astype(
+            np.float32
+        )
+    sites = pd.DataFrame(0.1 * centres, columns=["y_um", "x_um"]).assign(radius_um=0.47, snr=80.0)
+    film = np.ones(change.shape, bool)
+    args = change, sites, film, 0.1, 4.7, None
+    whole = detecting._as_sure(*args).min_snr
+    monkeypatch.setattr(detecting, "SIDE_PX", 100)
+    monkeypatch.setattr(detecting, "ENOUGH_SITES", 25)
+    looked_at = list(detecting._windows(centres.astype(float), film.shape, 20))
+    assert 25 <= sum(len(own) for _, own in looked_at) < len(centres) / 2
+    for (rows, columns), own in looked_at:
+        y, x = centres[own].T
+        assert ((rows.start <= y) & (y < rows.stop) & (columns.start <= x)).all()
+        assert (x < columns.stop).all()
+    assert whole < 5
+    assert detecting._as_sure(*args).min_snr == pytest.approx(whole, rel=0.2)

@@ -113,9 +113,11 @@ def test_responses_by_blocks_are_a_correlation(monkeypatch):
         halved = k >= len(templates.patches) - len(templates.halved)
         most = np.abs(wanted).max()
         assert np.abs(own - wanted).max() < (0.02 if halved else 0.003) * most
-    places = np.array([[0, 0], [70, 20], [75, 64], [149, 129], [30, 10]])
-    there = filtered.at_places(places, rest.astype(np.float32))
-    assert there == pytest.approx(found[:, places[:, 0], places[:, 1]], abs=0.03 * most)
+    places, most_px = np.array([disc[:2] for disc in discs]), np.full(3, np.inf)
+    best = filtered.best_at(places, rest.astype(np.float32), most_px)
+    assert np.array_equal(best, found[:, places[:, 0], places[:, 1]].argmax(axis=0))
+    most_px[0] = templates.radii_px[1]
+    assert filtered.best_at(places, rest.astype(np.float32), most_px)[0] == 1 < best[0]
 
 
 def test_extrema_of_blocks_are_those_of_the_whole(monkeypatch):
@@ -151,7 +153,7 @@ def test_backgrounds_are_taken_off_as_wide_means_beside_the_discs():
     beside = fit.free.min(axis=0) > BESIDE
     wide = BACKGROUND_RADII * templates.radii_px[-1]
     for own, left, image in zip(rest, fit.loss, before, strict=True):
-        assert image - left == pytest.approx(wide_mean(own, beside, wide, 1), abs=1e-4)
+        assert image - left == pytest.approx(wide_mean(own, beside, wide, 1), abs=5e-4)
 
 
 def test_discs_are_fitted_by_strips_as_they_are_all_together():

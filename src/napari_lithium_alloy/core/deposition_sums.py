@@ -20,6 +20,7 @@ SAMPLE, SAMPLED_ROWS = 8, 32
 SAMPLED_COLUMNS = 1024
 """About as many of those rows' pixels."""
 AT_ONCE_BYTES = 128 * 2**20
+MANY_FRAMES = 48
 STRIP = 16
 """Rows that a thread goes through all frames with."""
 
@@ -116,10 +117,12 @@ class DepositionSums:
         from napari_lithium_alloy.core.kernels.depositions import add_frames
 
         usual = np.zeros(len(counts), dtype=np.float32)
+        bends = np.isin(np.arange(len(counts)) + first - before, self._bends)
+        bends[:before] = False
 
         def look(some: Rows) -> None:
             for i in range(*some):
-                if i >= 2:
+                if bends[i]:
                     usual[i] = self._usual_bend(counts[i - 2 : i + 1], factor[i - 2 : i + 1])
 
         finish(by_rows(look, len(counts), most=4))
@@ -129,9 +132,19 @@ class DepositionSums:
         sums = (self.light, self.early, self.squares, self.missing, self.gaps)
 
         def add(rows: Rows) -> None:
-            add_frames(counts, before, self.dark, factor, whole, parts, early, usual, rows, *sums)
+            bent = usual, bends, rows
+            add_frames(counts, before, self.dark, factor, whole, parts, early, *bent, *sums)
 
         yield from by_rows(add, len(self.early), most=STRIP)
+
+    @property
+    def _bends(self) -> IntArray:
+        """Frames whose second differences with the two before tell of the noise.
+
+        Those of every third of many frames have none in common, and tell nearly as much as all.
+        """
+        n = len(self.part_of)
+        return np.arange(2, n, 3 if n >= MANY_FRAMES else 1)
 
     def _usual_bend(self, three: NDArray[Any], factor: Float32Array) -> float:
         """Median second difference in time of three frames' light."""
@@ -169,7 +182,7 @@ class DepositionSums:
 
     def variance(self, film: Float32Array) -> Float32Array:
         """(Y, X) variance of one frame's light, in units of a picture's, pixel by pixel."""
-        n = max(len(self.part_of) - 2, 1)
+        n = max(len(self._bends), 1)
         relative = np.nan_to_num(self.squares / film**2, posinf=0)
         return np.asarray(relative / np.float32(6 * n))
 

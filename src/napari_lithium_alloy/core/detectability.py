@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,8 @@ from scipy.spatial import cKDTree
 
 from napari_lithium_alloy.core.nucleation import NucleationParameters, detect_sites
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.shifts import cell_sums
 from napari_lithium_alloy.core.smoothing import at_pixels
 
 APART, CLEAR = 8.0, 2.5
@@ -20,8 +21,11 @@ APART, CLEAR = 8.0, 2.5
 ones, in radii."""
 LEAST_APART_PX = 12.0
 UNKNOWN_RADIUS_PX = 3.0
-LEAST_ALIKE = 3
-"""Sites that both detectors tell, for their signal-to-noises to be compared."""
+LEAST_ALIKE, ENOUGH_SITES, MANY_SITES = 3, 150, 3
+"""Sites that both detectors tell, for their signal-to-noises to be compared; how many are enough,
+and how many times as many for these to be looked at alone, in squares of the field."""
+SIDE_PX, MARGIN = 512, 4.5
+"""About the side of such a square, and what is looked at around it, in the largest radii."""
 ENOUGH, MOST_ROUNDS = 60, 6
 """Artificial sites wanted, and pictures with them that are made at most."""
 SMOOTHING = 1.0
@@ -75,7 +79,8 @@ def detectability(
         return known.astype(np.float32)
     rng = np.random.default_rng(seed)
     apart = max(APART * radius, LEAST_APART_PX)
-    tried, found = np.zeros(change.shape), np.zeros(change.shape)
+    tried: list[IntArray] = []
+    found: list[BoolArray] = []
     for _ in range(MOST_ROUNDS):
         places = _grid(known, px[:, :2], (apart, CLEAR * radius), rng)
         strong = profiles[:, 0][rng.integers(len(profiles), size=len(places))]
@@ -83,11 +88,11 @@ def detectability(
         told = _around(places, radius, film.shape)
         seen = detect_sites(picture, pixel_size_um, parameters, valid=film, told=told)
         near = _near(places, seen[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius)
-        np.add.at(tried, tuple(places.T), 1)
-        np.add.at(found, tuple(places[near].T), 1)
-        if tried.sum() >= ENOUGH:
+        tried.append(places)
+        found.append(near)
+        if sum(map(len, tried)) >= ENOUGH:
             break
-    return _smoothed(tried, found, known, SMOOTHING * apart)
+    return _smoothed(np.concatenate(tried), np.concatenate(found), known, SMOOTHING * apart)
 
 
 def _profiles(change: Float32Array, film: BoolArray, centres: FloatArray, reach: int) -> FloatArray:
@@ -98,13 +103,15 @@ def _profiles(change: Float32Array, film: BoolArray, centres: FloatArray, reach:
     inside: BoolArray = np.asarray(((pixels >= 0) & (pixels < change.shape)).all(axis=2))
     rows, columns = np.moveaxis(np.where(inside[..., np.newaxis], pixels, 0), -1, 0)
     inside &= film[rows, columns] & (ring <= reach)
-    found = []
-    for values, used in zip(change[rows, columns], inside, strict=True):
-        counts = np.bincount(ring[used], minlength=reach + 1)
-        if (counts > 0).all():
-            means = np.bincount(ring[used], values[used], minlength=reach + 1) / counts
-            found.append(means - means[-1])
-    return np.array(found).reshape(-1, reach + 1)
+    number = np.arange(len(centres))[:, np.newaxis] * (reach + 1) + ring
+    shape = len(centres), reach + 1
+    counts, sums = (
+        np.bincount(number[inside], weights, minlength=shape[0] * shape[1]).reshape(shape)
+        for weights in (None, change[rows, columns][inside])
+    )
+    whole = (counts > 0).all(axis=1)
+    means = sums[whole] / counts[whole]
+    return np.asarray(means - means[:, -1:])
 
 
 def _median_shape(profiles: FloatArray) -> FloatArray:
@@ -135,10 +142,11 @@ def _with_discs(
     steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
     away: FloatArray = np.hypot(steps[:, 0], steps[:, 1])
     values = np.asarray(np.interp(away, np.arange(reach + 1), shape, right=0.0))
-    for place, strength in zip(places, strengths, strict=True):
-        pixels = place + steps
-        inside = ((pixels >= 0) & (pixels < picture.shape)).all(axis=1)
-        picture[tuple(pixels[inside].T)] += (strength * values[inside]).astype(np.float32)
+    pixels = places[:, np.newaxis, :] + steps
+    inside = ((pixels >= 0) & (pixels < picture.shape)).all(axis=-1)
+    added = (strengths[:, np.newaxis] * values)[inside].astype(np.float32)
+    at = pixels[inside]
+    np.add.at(picture.reshape(-1), at[:, 0] * picture.shape[1] + at[:, 1], added)
     return picture
 
 
@@ -158,30 +166,29 @@ def _near(places: IntArray, seen_px: FloatArray, within_px: float) -> BoolArray:
     return np.asarray(cKDTree(seen_px).query(places)[0] <= within_px)
 
 
-def _smoothed(
-    tried: FloatArray, found: FloatArray, film: BoolArray, sigma_px: float
-) -> Float32Array:
-    """Share found around each pixel, drawn towards that of the whole film where few were tried."""
-    if not tried.sum():
+def _smoothed(places: IntArray, found: BoolArray, film: BoolArray, sigma_px: float) -> Float32Array:
+    """Share found around each pixel, drawn towards that of the whole film where few were tried.
+
+    In large fields it is made on cells, between whose centres it goes straight.
+    """
+    if not len(places):
         return film.astype(np.float32)
     cell = max(1, int(sigma_px / CELLS_A_SIGMA)) if film.size > MANY_PX else 1
-    around, of_them = (_summed_around(image, sigma_px, cell) for image in (tried, found))
-    prior = PRIOR * (found.sum() + 0.5) / (tried.sum() + 1)
-    return np.where(film, (of_them + prior) / (around + PRIOR), 0).astype(np.float32)
+    sizes = [-(-n // cell) for n in film.shape]
+    around, of_them = (
+        _summed_around(own // cell, sizes, sigma_px / cell) for own in (places, places[found])
+    )
+    prior = PRIOR * (found.sum() + 0.5) / (len(places) + 1)
+    share = ((of_them + prior) / (around + PRIOR)).astype(np.float32)
+    whole = share if cell == 1 else at_pixels(share, cell, film.shape)
+    return pixelwise(lambda s, f: np.where(f, s, 0), whole, film)
 
 
-def _summed_around(image: FloatArray, sigma_px: float, cell: int) -> FloatArray:
-    """Sums around each pixel under a Gaussian that is 1 in the middle; nothing lies outside.
-
-    Made on sums over cells, between whose centres it goes straight.
-    """
-    room = [(0, -n % cell) for n in image.shape]
-    sums = cell_sums(np.pad(image, room), cell)
-    smooth = ndimage.gaussian_filter(sums, sigma_px / cell, mode="constant")
-    scaled = 2 * np.pi * (sigma_px / cell) ** 2 * smooth
-    if cell == 1:
-        return np.asarray(scaled)
-    return at_pixels(scaled.astype(np.float32), cell, image.shape)
+def _summed_around(places: IntArray, shape: list[int], sigma_px: float) -> FloatArray:
+    """Places around each pixel under a Gaussian that is 1 in the middle; nothing lies outside."""
+    counts = np.bincount(places[:, 0] * shape[1] + places[:, 1], minlength=shape[0] * shape[1])
+    smooth = ndimage.gaussian_filter(counts.reshape(shape).astype(float), sigma_px, mode="constant")
+    return np.asarray(2 * np.pi * sigma_px**2 * smooth)
 
 
 def _as_sure(
@@ -197,14 +204,49 @@ def _as_sure(
     if "snr" not in sites or not sites["snr"].notna().any():
         return asked
     easy = replace(asked, min_snr=asked.min_snr / 4)
-    told = _around(sites[["y_um", "x_um"]].to_numpy(float) / pixel_size_um, radius_px, film.shape)
-    seen = detect_sites(change, pixel_size_um, easy, valid=film, told=told)
-    if not len(seen):
+    px = sites[["y_um", "x_um"]].to_numpy(float) / pixel_size_um
+    margin = int(np.ceil(MARGIN * asked.max_radius_um / pixel_size_um))
+    ratios: list[FloatArray] = []
+    for window, own in _windows(px, film.shape, margin):
+        at = px[own] - [window[0].start, window[1].start]
+        told = _around(at, radius_px, film[window].shape)
+        seen = detect_sites(change[window], pixel_size_um, easy, valid=film[window], told=told)
+        if not len(seen):
+            continue
+        away, which = cKDTree(seen[["y_um", "x_um"]].to_numpy(float) / pixel_size_um).query(at)
+        ratio = seen["snr"].to_numpy(float)[which] / sites["snr"].to_numpy(float)[own]
+        ratios.append(ratio[(away <= radius_px) & np.isfinite(ratio)])
+    alike = np.concatenate(ratios) if ratios else np.empty(0)
+    if len(alike) < LEAST_ALIKE:
         return asked
-    places = seen[["y_um", "x_um"]].to_numpy(float)
-    away, at = cKDTree(places).query(sites[["y_um", "x_um"]].to_numpy(float))
-    ratio = seen["snr"].to_numpy(float)[at] / sites["snr"].to_numpy(float)
-    alike = (away <= radius_px * pixel_size_um) & np.isfinite(ratio)
-    if alike.sum() < LEAST_ALIKE:
-        return asked
-    return replace(asked, min_snr=asked.min_snr * min(float(np.median(ratio[alike])), 1.0))
+    return replace(asked, min_snr=asked.min_snr * min(float(np.median(alike)), 1.0))
+
+
+def _windows(
+    px: FloatArray, shape: tuple[int, ...], margin: int
+) -> Iterator[tuple[tuple[slice, slice], IntArray]]:
+    """Parts of the field that hold enough sites, and which; evenly spread, if all holds far more.
+
+    They are larger by a margin than where their sites are.
+    """
+    if len(px) < MANY_SITES * ENOUGH_SITES or min(shape) < 2 * SIDE_PX:
+        yield (slice(0, shape[0]), slice(0, shape[1])), np.arange(len(px))
+        return
+    tiles = [max(n // SIDE_PX, 1) for n in shape]
+    edges = [np.linspace(0, n, k + 1).astype(int) for n, k in zip(shape, tiles, strict=True)]
+    row, column = (
+        np.clip(np.searchsorted(e, x, side="right") - 1, 0, k - 1)
+        for e, x, k in zip(edges, px.T, tiles, strict=True)
+    )
+    held = 0
+    for tile in np.random.default_rng(0).permutation(tiles[0] * tiles[1]):
+        at = divmod(int(tile), tiles[1])
+        own = np.flatnonzero((row == at[0]) & (column == at[1]))
+        if len(own):
+            low = [max(int(e[i]) - margin, 0) for e, i in zip(edges, at, strict=True)]
+            high = [int(e[i + 1]) + margin for e, i in zip(edges, at, strict=True)]
+            rows, columns = (slice(a, min(b, n)) for a, b, n in zip(low, high, shape, strict=True))
+            yield (rows, columns), own
+        held += len(own)
+        if held >= ENOUGH_SITES:
+            return

@@ -22,7 +22,9 @@ Left = tuple[Float32Array, Float32Array, float]
 """Losses, what discs leave free, and the loss under lithium."""
 BLOCK_PX = 384
 """Side of a block's spectrum, if that of the templates is under half of it."""
-KEPT = 0.9995
+FALLEN = 0.8
+"""Share of the highest answer at a place, under which those of larger radii are lower still."""
+KEPT = 0.995
 """Of each template's signal, by the few courses in time that all of them are made of."""
 
 
@@ -91,6 +93,7 @@ class MatchedFilter:
     def __init__(self, templates: Templates, variance: Float32Array, film: BoolArray) -> None:
         frames = templates.frames[:, None, None]
         self.film, self.weight = film, _weight(variance, film)
+        self.radii = templates.radii_px
         self.inner = np.searchsorted(templates.radii_px, templates.radii_px / 2)
         self.patches = [
             (p * frames / np.sqrt((p**2 * frames).sum())).astype(np.float32)
@@ -174,25 +177,35 @@ class MatchedFilter:
             halved = self.halved.responses(_window(halves, begin, self.halved.shape))
         return fine, halved
 
-    def at_places(self, places: IntArray, loss: Float32Array) -> Float32Array:
-        """(R, N) responses to losses at some pixels only."""
+    def best_at(self, places: IntArray, loss: Float32Array, most_px: FloatArray) -> IntArray:
+        """(N,) index of the radius that answers most to losses at some pixels.
+
+        It is looked for from the smallest on, up to where answers fall or about a largest one.
+        """
         from napari_lithium_alloy.core.kernels.matching import match_at
 
-        out = np.empty((len(self.patches), len(places)), dtype=np.float32)
+        best = np.zeros(len(places), dtype=np.int64)
 
-        def answer(some: Rows) -> None:
-            for patch, response in zip(self.patches, out, strict=True):
-                match_at(loss, self.weight, patch, places[slice(*some)], response[slice(*some)])
+        highest = np.full(len(places), -np.inf, dtype=np.float32)
 
-        finish(by_rows(answer, len(places), most=32))
-        return out
+        def find(some: Rows) -> None:
+            own = np.arange(*some)
+            for k, patch in enumerate(self.patches):
+                answer = np.empty(len(own), dtype=np.float32)
+                match_at(loss, self.weight, patch, places[own], answer)
+                higher = answer > highest[own]
+                best[own[higher]], highest[own[higher]] = k, answer[higher]
+                own = own[(answer > FALLEN * highest[own]) & (self.radii[k] < most_px[own])]
+
+        finish(by_rows(find, len(places), most=64))
+        return best
 
 
 def _courses(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
     """(J, K) the few courses in time that make up the templates, of the noise of one frame."""
     root = np.sqrt(frames)
     even = [(p * root[:, None, None]).reshape(len(frames), -1) for p in patches]
-    even = [e / np.linalg.norm(e) for e in even]
+    even = [e / _norm(e) for e in even]
     alike = sum(np.einsum("kn,ln->kl", e, e) for e in even)
     courses = np.linalg.eigh(alike)[1][:, ::-1]
     along = [np.einsum("kj,kn->jn", courses, e) for e in even]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from scipy import spatial
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level, least_light
+from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, in_order
-from napari_lithium_alloy.core.smoothing import MAD_TO_SD, robust_sd
+from napari_lithium_alloy.core.smoothing import LARGE_SIDE_PX, MAD_TO_SD, robust_sd
 from napari_lithium_alloy.core.tables import conform, empty
 
 SCALE_STEP = 1.25
@@ -23,8 +25,11 @@ SITE_SPACING = 0.7
 """Smallest distance of two sites in units of the larger one's radius."""
 PROFILE_SMOOTHING = 0.5
 """Of a site's profile, in units of the Gaussian that answers most to it."""
-ENOUGH_PX = 2**19
-"""Pixels of a field that are enough to measure noise."""
+ENOUGH_PX, ENOUGH_ROWS = 2**16, 256
+"""Pixels and rows of a field that are enough to measure noise, and a mean."""
+WIDE_SIGMA_PX, HALVING_VARIANCE = 4.0, 1.5
+"""Of a Gaussian, from which on a large picture is made half as large before; what that, and going
+straight between its pixels, add to the Gaussian's variance, square pixels."""
 MOST_SD, CLIPPINGS = 4.0, 5
 """Of outliers, which are not noise, and how often they are looked for."""
 HAND_SOURCES = ("added", "moved")
@@ -70,12 +75,17 @@ class NucleationParameters:
 
 
 def log_light(
-    recording: Recording, t: int, dark: float | FloatArray, *, darkens: bool
+    light: Float32Array, dark: float | FloatArray, dtype: np.dtype[Any], *, darkens: bool
 ) -> Float32Array:
-    """Decades of light, the change that lithium makes positive."""
-    counts = recording.read(t).astype(np.float32) - np.asarray(dark, np.float32)
-    log = np.log10(lit(counts, recording.frames.dtype))
-    return np.asarray(-log if darkens else log, dtype=np.float32)
+    """Decades of light, the change that lithium makes positive; `light` is with the dark counts.
+
+    The least light, of a file of some type, is told by evenly spread rows.
+    """
+    level, some = np.asarray(dark, np.float32), slice(None, None, max(1, len(light) // ENOUGH_ROWS))
+    some_dark = level[some] if level.ndim else level
+    least = np.float32(least_light(light[some] - some_dark, dtype))
+    decades = np.float32((-1 if darkens else 1) / np.log(10))
+    return pixelwise(lambda a, d: decades * np.log(np.maximum(a - d, least)), light, level)
 
 
 def change_image(
@@ -88,7 +98,8 @@ def change_image(
 ) -> Float32Array:
     """(Y, X) float32 change of absorbance over a stage, positive where lithium appeared.
 
-    With the polarity "either" it is the size of the change less the field's median change.
+    It is that of the mean light of a few frames at each end. With the polarity "either" it is the
+    size of the change less the field's median change.
 
     Raises
     ------
@@ -105,15 +116,14 @@ def change_image(
     n = max(1, min(parameters.averaged_frames, len(frames) // 2))
     level = dark_level(recording) if dark is None else dark
     darkens = parameters.polarity != "brightens"
-    lights = in_order(
-        lambda t: log_light(recording, int(t), level, darkens=darkens),
-        [*frames[:n], *frames[-n:]],
-    )
+    read = in_order(lambda t: recording.read(int(t)), [*frames[:n], *frames[-n:]])
     sums = np.zeros((2, *recording.field_shape), dtype=np.float32)
-    for i, light in enumerate(lights):
+    for i, light in enumerate(read):
         sums[i // n] += light
     sums /= np.float32(n)
-    change: Float32Array = sums[1] - sums[0]
+    dtype = recording.frames.dtype
+    before, after = (log_light(mean, level, dtype, darkens=darkens) for mean in sums)
+    change = np.subtract(after, before, out=after)
     return np.abs(change - np.median(change)) if parameters.polarity == "either" else change
 
 
@@ -199,12 +209,18 @@ def _responses(
     """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
     from napari_lithium_alloy.core.kernels.disc_detection import clipped_noise
 
-    some = slice(None, None, max(1, image.size // ENOUGH_PX))
+    step = max(1, image.size // ENOUGH_PX)
+    down = math.isqrt(2 * step)
+    some = slice(None, None, down), slice(None, None, step // down)
     some_film = film[some]
-    white = robust_sd(_laplace(image, some)[some_film]) / np.sqrt(20)
+    white = robust_sd(_laplace(image, some[0])[:, some[1]][some_film]) / np.sqrt(20)
     responses = np.empty((len(sigmas), *image.shape), dtype=np.float32)
+    half = _halved(image) if min(image.shape) >= LARGE_SIDE_PX else None
     for sigma, response in zip(sigmas, responses, strict=True):
-        _respond(image, sigma, response)
+        if half is None or sigma < WIDE_SIGMA_PX:
+            _respond(image, sigma, response)
+        else:
+            _respond_in_halves(half, sigma, response)
 
     def noise(k: int) -> float:
         inside = responses[k][some][some_film]
@@ -221,6 +237,30 @@ def _respond(image: Float32Array, sigma: float, out: Float32Array) -> None:
 
     weights = _laplacian_weights(sigma)
     finish(by_rows(lambda rows: laplacian(image, weights, rows, out), len(image)))
+
+
+def _halved(image: Float32Array) -> Float32Array:
+    """A picture of half the size, of means over four pixels to a side with weights of a hat."""
+
+    def mean(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> FloatArray:
+        return np.float32(0.375) * (b + c) + np.float32(0.125) * (a + d)
+
+    height, width = (-(-n // 2) for n in image.shape)
+    padded = np.pad(image, [(1, 1 + n % 2) for n in image.shape], mode="symmetric")
+    rows = pixelwise(mean, *(padded[i : i + 2 * height : 2] for i in range(4)))
+    return pixelwise(mean, *(rows[:, i : i + 2 * width : 2] for i in range(4)))
+
+
+def _respond_in_halves(half: Float32Array, sigma: float, out: Float32Array) -> None:
+    """The same from a picture of half the size; between its pixels it goes straight."""
+    from napari_lithium_alloy.core.kernels.disc_detection import laplacian
+    from napari_lithium_alloy.core.kernels.images import between_cells
+
+    own = float(np.sqrt(sigma**2 - HALVING_VARIANCE)) / 2
+    weights, coarse = _laplacian_weights(own), np.empty_like(half)
+    weights[1] *= (sigma / (2 * own)) ** 2
+    finish(by_rows(lambda rows: laplacian(half, weights, rows, coarse), len(half)))
+    finish(by_rows(lambda rows: between_cells(coarse, 2, rows, out), len(out)))
 
 
 def _laplace(image: Float32Array, some: slice) -> Float32Array:

@@ -21,8 +21,8 @@ LEAST_RING = 8
 """Pixels of film that tell the film's light; with fewer that of all rings counts."""
 BLUR_PX = 3.0
 """What the point spread adds to a disc's aperture."""
-AT_ONCE, FEW_READ = 16, 4
-"""Frames in which a site is looked at after the other: of a map, and of those that are read."""
+FEW = 4
+"""Frames that are held at a time."""
 MEAN_OVER_MEDIAN = 1.183
 """Of the size of Gaussian noise."""
 
@@ -171,14 +171,24 @@ class SiteLight:
             return self.mapped.counts[t].ravel(), float(self.mapped.factor[t])
         return compilable(self.recording.read(t)).ravel(), 1.0
 
-    def _several(self, frames: IntArray) -> tuple[NDArray[Any], IntArray, FloatArray]:
-        """Counts of frames (T, pixels), where in them these are, and their factors."""
+    def _several(self, frames: IntArray) -> tuple[NDArray[Any], IntArray, FloatArray, IntArray]:
+        """Counts (T, pixels), which of them are of some frames, their factors, and the pixels."""
+        at = self.apertures.at
         if self.mapped is not None:
             counts = self.mapped.counts
             factor = self.mapped.factor[frames].astype(float)
-            return counts.reshape(len(counts), -1), np.asarray(frames, dtype=np.int64), factor
-        read = np.stack([self._frame(int(t))[0] for t in frames])
-        return read, np.arange(len(frames)), np.ones(len(frames))
+            return counts.reshape(len(counts), -1), np.asarray(frames, dtype=np.int64), factor, at
+        read = np.stack([self._frame(int(t))[0][at] for t in frames])
+        return read, np.arange(len(frames)), np.ones(len(frames)), np.arange(len(at))
+
+    @property
+    def _at_once(self) -> int:
+        """Frames to be looked at together: what is taken of them is no more than a few are."""
+        from napari_lithium_alloy.core.kernels.lane_medians import LANES
+
+        whole = int(np.prod(self.recording.field_shape))
+        fit = FEW * whole // max(len(self.apertures.at), 1)
+        return LANES if self.mapped else max(1, min(LANES, fit))
 
     def _clear_light(self, dtype: np.dtype[Any], factor: FloatArray) -> FloatArray:
         """(n,) light in some frames that is surely more than the least."""
@@ -202,17 +212,38 @@ class SiteLight:
         from napari_lithium_alloy.core.kernels.site_light import site_losses
 
         a = self.apertures
-        pixels, few = (a.at, self.dark, 1 / self.start), a.free.sum(axis=1) < LEAST_RING
+        of_pixels, few = (self.dark, 1 / self.start), a.free.sum(axis=1) < LEAST_RING
         sites = np.argsort(a.at[a.begin[:, 1]]), a.begin, a.free, few
         out = np.empty((len(frames), len(a.begin), 4))
         shares = self.share, MEAN_OVER_MEDIAN if polarity == "either" else 0.0
+        pairs = sorting_pairs(a.free.shape[1])
 
         def look(some: Rows) -> None:
-            counts, at, factor = self._several(frames[slice(*some)])
-            clear = self._clear_light(counts.dtype, factor)
-            site_losses(counts, at, factor, pixels, sites, shares, clear, out[slice(*some)])
+            counts, which, factor, at = self._several(frames[slice(*some)])
+            clear, pixels = self._clear_light(counts.dtype, factor), (at, *of_pixels)
+            own = out[slice(*some)]
+            site_losses(counts, which, factor, pixels, sites, shares, clear, pairs, own)
 
-        yield from by_rows(look, len(frames), most=AT_ONCE if self.mapped else FEW_READ)
+        yield from by_rows(look, len(frames), most=self._at_once)
         if polarity == "brightens":
             out[..., :3] *= -1
         return np.moveaxis(out, 2, 0)
+
+
+def sorting_pairs(n: int) -> NDArray[np.int32]:
+    """(S, 2) pairs of n places that, put in order one after the other, sort them.
+
+    Batcher's merge exchange (Knuth, The Art of Computer Programming 3, algorithm 5.2.2M).
+    """
+    found = []
+    half = 1 << (n - 1).bit_length() - 1
+    p = half
+    while p > 0:
+        q, r, d = half, 0, p
+        while True:
+            found += [(i, i + d) for i in range(n - d) if i & p == r]
+            if q == p:
+                break
+            q, r, d = q // 2, p, q - p
+        p //= 2
+    return np.array(found, dtype=np.int32)

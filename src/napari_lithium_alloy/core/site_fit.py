@@ -34,12 +34,13 @@ BESIDE = 0.97
 """Share free of lithium from which a pixel tells of the background."""
 BACKGROUND_RADII = 2.0
 """Smoothing of the background in units of the largest radius."""
-CELLS = 6
+CELLS = 4
 """Of the background, to its standard deviation."""
 MODEL_SD = 0.0015
 """Of an onset that no noise blurs, as a share of the stage (measured on synthetic recordings)."""
-SETTLED_PX = 0.02
-"""Move of a disc in a sweep, from which it and its neighbours are fitted on."""
+SETTLED_PX, SETTLED_SD = 0.02, 0.4
+"""Move of a disc in a sweep, from which it and its neighbours are fitted on; that of faint ones
+over their signal-to-noise: a fraction of what noise moves them by."""
 AT_ONCE = 64
 """Discs up to which one thread does them sooner than it tells others to."""
 LEVEL_ROWS = 32
@@ -47,8 +48,8 @@ LEVEL_ROWS = 32
 SAME_PX = 1.0
 """Distance of a disc from where one was tried in two, under which it is the same."""
 LEVEL_CHANGE = 0.01
-FEW = 0.01
-"""Share of new discs that leaves the background as it is."""
+LITTLE = 0.1
+"""Share of new discs in the light that all take, which leaves the background as it is."""
 ROOM_PX = 6
 """That a disc moves in a sweep, and rounding."""
 
@@ -83,6 +84,8 @@ class DiscFit:
         self._empty_free()
         self.discs: FloatArray = discs_of([])
         self.snr: FloatArray = np.empty(0)
+        self.normals: FloatArray = np.empty((0, 5, 5))
+        """Normal equations of each disc's last fit."""
         self.unsettled = np.empty(0, dtype=bool)
         """(N,) True where the fit goes on."""
         self.full = FULLEST
@@ -151,10 +154,11 @@ class DiscFit:
         rows[:, LOSS] = START_LOSS
         rows[:, ONSET] = SEARCH_ONSET
         self._change(np.ones(len(self.discs), dtype=bool), rows)
-        self.measure(self.sweep(SWEEPS))
+        self.sweep(SWEEPS)
         self._level()
         moved = self.sweep(SWEEPS)
-        if len(new) > FEW * len(self.discs):
+        light = np.pi * self.radii**2 * self.discs[:, LOSS]
+        if light[len(light) - len(new) :].sum() > LITTLE * light.sum():
             self._take_background()
         self.measure(moved | self.sweep(1))
 
@@ -163,6 +167,7 @@ class DiscFit:
         self._multiply(np.flatnonzero(~kept), into=False)
         self.discs = discs_of(np.vstack([self.discs[kept], new]))
         self.snr = np.concatenate([self.snr[kept], np.zeros(len(new))])
+        self.normals = np.concatenate([self.normals[kept], np.zeros((len(new), 5, 5))])
         fresh = np.arange(len(self.discs)) >= len(self.discs) - len(new)
         self._multiply(np.flatnonzero(fresh), into=True)
         self.unsettled = fresh | self._beside(fresh)
@@ -218,10 +223,11 @@ class DiscFit:
         highest = max(
             ABOVE_USUAL * float(np.median(strong)), 1.03 * float(np.quantile(strong, 0.95))
         )
-        before, self.full = self.full, float(np.clip(highest, 0.02, FULLEST))
-        if abs(self.full - before) > LEVEL_CHANGE * before:
+        full = float(np.clip(highest, 0.02, FULLEST))
+        if abs(full - self.full) > LEVEL_CHANGE * self.full:
+            self.full = full
             self.unsettled[:] = True
-        self._free_anew()
+            self._free_anew()
 
     def sweep(self, n: int) -> BoolArray:
         """Fit the unsettled discs and those beside them in turn; which were, (N,) bool."""
@@ -230,7 +236,7 @@ class DiscFit:
             seen |= self.unsettled
             moved[:] = 0
             self._fit(self.unsettled, STEPS, moved)
-            moving = moved > SETTLED_PX
+            moving = moved > np.maximum(SETTLED_PX, SETTLED_SD / np.maximum(self.snr, 1))
             self.unsettled = moving | self._beside(moving)
         return seen | self.unsettled
 
@@ -246,7 +252,7 @@ class DiscFit:
         def fit(which: IntArray) -> None:
             fit_discs(
                 self.loss, self.free, self.weight, t.frames, self.full, self.discs, which,
-                t.table, t.grid, t.margin_px, steps, self.snr, moved,
+                t.table, t.grid, t.margin_px, steps, self.snr, moved, self.normals,
             )  # fmt: skip
 
         self._in_strips(np.flatnonzero(chosen), fit)
@@ -263,15 +269,10 @@ class DiscFit:
         fit = DiscFit(images, self.film, templates, room)
         fit.full = self.full
         if len(self.discs):
-            fit._take(self)
+            fit._change(np.zeros(0, dtype=bool), self.discs)
+            fit._take_background()
+            fit.sweep(SWEEPS)
         return fit
-
-    def _take(self, other: DiscFit) -> None:
-        self.discs, self.snr = discs_of(other.discs.copy()), other.snr.copy()
-        self.unsettled = np.ones(len(self.discs), dtype=bool)
-        self._free_anew()
-        self._take_background()
-        self.measure(self.sweep(SWEEPS))
 
     def prune(self, least_snr: float, blur_px: float) -> None:
         """Drop faint discs, those upon others, and remnants beside stronger ones."""
@@ -294,18 +295,7 @@ class DiscFit:
 
     def onset_sd(self) -> FloatArray:
         """(N,) standard deviation of each onset, as a share of the stage, all else fitted too."""
-        from napari_lithium_alloy.core.kernels.disc_fits import normals_of
-
-        t = self.templates
-        normals = np.empty((len(self.discs), 5, 5))
-
-        def measure(which: IntArray) -> None:
-            normals[which] = normals_of(
-                self.loss, self.free, self.weight, t.frames, self.full, self.discs[which],
-                t.table, t.grid, t.margin_px,
-            )  # fmt: skip
-
-        self._in_strips(np.arange(len(self.discs)), measure)
+        normals = self.normals.copy()
         normals[:, LOSS, LOSS] += 1 / (ALIKE * self.full) ** 2
         sd = np.full(len(self.discs), np.nan)
         known = np.linalg.matrix_rank(normals) == normals.shape[1]

@@ -51,7 +51,7 @@ def pair_of(fit: Fitted, i: int, least_snr: float, blur_px: float) -> FloatArray
     multiply_all(free, one, fit.full, t.table, t.grid, t.margin_px, False)
     two = _halves(disc, loss, free, fit, blur_px)
     multiply_all(free, two, fit.full, t.table, t.grid, t.margin_px, True)
-    snr, moved, both = np.zeros(2), np.zeros(2), np.arange(2)
+    snr, moved, both, normals = np.zeros(2), np.zeros(2), np.arange(2), np.zeros((2, 5, 5))
     due = max(least_snr**2, SPLIT_GAIN * fit.snr[i] ** 2)
     for k in range(SWEEPS + 1):
         if (
@@ -61,7 +61,7 @@ def pair_of(fit: Fitted, i: int, least_snr: float, blur_px: float) -> FloatArray
             return None
         fit_discs(
             loss, free, weight, t.frames, fit.full, two, both, t.table, t.grid, t.margin_px,
-            STEPS if k < SWEEPS else 0, snr, moved,
+            STEPS if k < SWEEPS else 0, snr, moved, normals,
         )  # fmt: skip
     gain = before - chi2(loss, free, weight, t.frames, fit.full)
     apart = float(np.hypot(*(two[0, :2] - two[1, :2])))

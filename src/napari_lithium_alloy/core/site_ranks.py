@@ -12,7 +12,7 @@ from napari_lithium_alloy.core.envelopes import Envelope, global_envelope, two_s
 from napari_lithium_alloy.core.onset_result import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.spaced_placements import spaced_placements
+from napari_lithium_alloy.core.spaced_placements import SharedPlacements
 
 LEAST_SITES = 5
 RANKS = np.arange(41) / 40
@@ -72,6 +72,7 @@ def site_ranks(
     outer: float = 0.2,
     n: int = 499,
     seed: int = 0,
+    placements: SharedPlacements | None = None,
 ) -> SiteRanks:
     """Ranks of a step's onset at sites against placements that keep their number and spacing.
 
@@ -87,22 +88,22 @@ def site_ranks(
         Ranks below it and above 1 less it are the first and the last alloyed area.
     n, seed : int
         Number of placements, and of the random numbers.
+    placements : SharedPlacements, optional
+        Of the same sites, instead of these.
     """
     if is_uniform(onset):
         return SiteRanks(ranks=np.full(len(sites_px), np.nan), reason=UNIFORM)
-    return ranks_against_chance(
-        rank_map(onset, detectable > 0), sites_px, detectable, outer=outer, n=n, seed=seed
-    )
+    ranks, shared = rank_map(onset, detectable > 0), placements or SharedPlacements(n, seed)
+    return ranks_against_chance(ranks, sites_px, detectable, shared, outer=outer)
 
 
 def ranks_against_chance(
     ranks: Float32Array,
     sites_px: FloatArray,
     detectable: Float32Array,
+    placements: SharedPlacements,
     *,
     outer: float = 0.2,
-    n: int = 499,
-    seed: int = 0,
 ) -> SiteRanks:
     """The same for a (Y, X) map of ranks, NaN where there is none."""
     weight = np.where(np.isfinite(ranks), detectable, 0).astype(np.float32)
@@ -113,7 +114,7 @@ def ranks_against_chance(
         return SiteRanks(
             ranks=at, n_left_out=left_out, reason=f"fewer than {LEAST_SITES} sites have an onset"
         )
-    draws = spaced_placements(sites, weight, n=n, seed=seed)
+    draws = placements.over(sites, weight)
     drawn = np.vstack([at, _values_at(ranks, draws)])
     share = ((drawn < outer) | (drawn > 1 - outer)).mean(axis=1)
     curves = rank_density(drawn)

@@ -37,7 +37,7 @@ SEED_SD = 6.0
 """Depth of the saddle between two peaks of darkening, in units of its noise."""
 
 
-HARDLY_ANY, BARELY = 0.005, 1.3
+HARDLY_ANY, BARELY = 0.03, 1.3
 """Share of the discs that, added in a round and lasting, is the last, if they are all faint: of
 so many times the least signal-to-noise."""
 
@@ -116,11 +116,11 @@ def search_discs(
         elif not halved:
             break
         fit.prune(0.9 * least_snr, blur)
-        answer = look()
         yield i + 2, ROUNDS + 1
         lasting = len(fit.discs) - before
         if not halved and lasting <= HARDLY_ANY * before and _are_faint(fit, new, least_snr):
             break
+        answer = look()
     fit.sweep_all()
     fit.prune(least_snr, blur)
     order = np.argsort(-fit.snr, kind="stable")
@@ -166,11 +166,10 @@ def _seeds(
     if not len(at):
         return np.empty((0, 3))
     places = at.astype(float)
-    answer = matched.at_places(at, loss)
-    radii = templates.radii_px[answer.argmax(axis=0)]
+    most = np.full(len(at), np.inf)
     if len(at) > 1:
-        apart = spatial.KDTree(places).query(places, k=2)[0][:, 1]
-        radii = np.minimum(radii, 0.6 * apart)
+        most = 0.6 * spatial.KDTree(places).query(places, k=2)[0][:, 1]
+    radii = np.minimum(templates.radii_px[matched.best_at(at, loss, most)], most)
     radii = np.clip(radii, templates.radii_px[0], templates.radii_px[-1])
     return np.column_stack([places, radii])
 

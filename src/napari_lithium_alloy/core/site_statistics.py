@@ -15,10 +15,10 @@ from napari_lithium_alloy.core.onset_result import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import in_order
 from napari_lithium_alloy.core.site_counts import dispersion, poisson_interval
 from napari_lithium_alloy.core.site_ranks import RANKS, SiteRanks, site_ranks
 from napari_lithium_alloy.core.site_spacing import SiteSpacing, site_spacing
+from napari_lithium_alloy.core.spaced_placements import SharedPlacements
 from napari_lithium_alloy.core.tables import conform, empty
 
 FIELD, SPACING, STEPS, CURVE = "site_field", "site_spacing", "site_ranks", "site_rank_curve"
@@ -120,13 +120,9 @@ def site_statistics(
     yield 0, total
     spacing = site_spacing(sites_px, film, pixel_size_um, n=p.simulations, seed=p.seed)
     index, index_p = dispersion(sites_px, film, n=p.draws, seed=p.seed)
-
-    def ranked(onset: OnsetMap) -> SiteRanks:
-        return site_ranks(onset, sites_px, seen, outer=p.outer, n=p.draws, seed=p.seed)
-
-    steps = {}
-    for step, ranks in zip(maps, in_order(ranked, maps.values()), strict=True):
-        steps[step] = ranks
+    placements, steps = SharedPlacements(p.draws, p.seed), {}
+    for step, onset in maps.items():
+        steps[step] = site_ranks(onset, sites_px, seen, outer=p.outer, placements=placements)
         yield len(steps), total
     area = float(film.sum()) * pixel_size_um**2
     low, high = poisson_interval(len(sites_px))

@@ -33,8 +33,8 @@ SEARCH_ONSET = 0.1
 SURROUNDINGS = 2.0
 """Of a disc, which it is compared with: standard deviation in units of its radius."""
 OVERSAMPLING = 5
-SIGMAS = 4.0
-"""At which the point spread ends."""
+SIGMAS, FITTED_SIGMAS = 4.0, 3.5
+"""At which the point spread ends, and beyond which no pixel tells of a disc."""
 
 
 def growing_disc(
@@ -146,7 +146,7 @@ def templates_of(
         table=table,
         grid=np.array([np.log(smallest_px), step, TABLE_ONSETS[1]]),
         frames=frames,
-        margin_px=int(np.ceil(SIGMAS * sigma_px)) + 2,
+        margin_px=int(np.ceil(FITTED_SIGMAS * sigma_px)) + 2,
     )
 
 
@@ -249,6 +249,6 @@ def _likeness(patches: Sequence[FloatArray], frames: FloatArray) -> FloatArray:
         room = half - patch.shape[1] // 2
         whole = np.pad(patch, ((0, 0), (room, room), (room, room)))
         vector = (whole * np.sqrt(frames)[:, None, None]).ravel()
-        vectors.append(vector / np.linalg.norm(vector))
+        vectors.append(vector / np.sqrt((vector**2).sum()))
     stacked = np.array(vectors)
     return np.asarray(np.einsum("in,jn->ij", stacked, stacked))

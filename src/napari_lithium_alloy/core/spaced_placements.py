@@ -73,6 +73,29 @@ def spaced_placements(
     return out
 
 
+class SharedPlacements:
+    """Placements of the same sites over several maps, made once for those alike.
+
+    Parameters
+    ----------
+    n, seed : int
+        Number of draws, and of the random numbers.
+    """
+
+    def __init__(self, n: int = 499, seed: int = 0) -> None:
+        self._n, self._seed = n, seed
+        self._made: list[tuple[Float32Array, FloatArray]] = []
+
+    def over(self, sites_px: FloatArray, weight: Float32Array) -> FloatArray:
+        """(n, N, 2) `spaced_placements` of those of the sites that lie on positive weights."""
+        for known, draws in self._made:
+            if np.array_equal(known, weight):
+                return draws
+        draws = spaced_placements(sites_px, weight, n=self._n, seed=self._seed)
+        self._made.append((weight, draws))
+        return draws
+
+
 def _clumps(sites: FloatArray, within_px: float) -> IntArray:
     """(N,) number of each site's clump: linked by distances under a limit."""
     pairs = cKDTree(sites).query_pairs(within_px, output_type="ndarray")

@@ -12,24 +12,33 @@ from napari_lithium_alloy.core.kernels.marks import list_marked
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
+_AT_ONCE = 1024
+"""Pixels of a row that stay at hand with all sums over them."""
 _LARGEST = np.finfo(np.float32).max
 _NEAR = (2, 4, 8, 16)
 """Pixels around a peak of noise in which mostly one is higher."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _light_of(
-    row: NDArray[Any], dark: Floats, factor: np.float32, whole: bool, out: Floats
-) -> bool:
-    """Fill in a row's light; whether any of it is missing, as of whole numbers none is."""
+def _add_light(
+    row: NDArray[Any], dark: Floats, factor: np.float32, out: Floats, total: Floats
+) -> None:
+    """Fill in a row's light, none of which is missing, and add it to a sum."""
+    for x in range(len(out)):
+        light = (np.float32(row[x]) - dark[x]) * factor
+        out[x] = light
+        total[x] += light
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _light_of(row: NDArray[Any], dark: Floats, factor: np.float32, out: Floats) -> bool:
+    """Fill in a row's light; whether any of it is missing."""
     known = 0
-    for x in range(len(row)):
+    for x in range(len(out)):
         out[x] = (np.float32(row[x]) - dark[x]) * factor
-    if whole:
-        return False
-    for x in range(len(row)):
+    for x in range(len(out)):
         known += 1 if abs(out[x]) <= _LARGEST else 0
-    return known < len(row)
+    return known < len(out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -63,6 +72,7 @@ def add_frames(
     part_of: NDArray[np.int64],
     n_early: int,
     usual: Floats,
+    bends: NDArray[np.bool_],
     rows: tuple[int, int],
     light: Floats,
     early: Floats,
@@ -88,28 +98,35 @@ def add_frames(
         How many of the new frames belong to the first few.
     usual : (T,) float32 array
         Second difference that all pixels have in common, of each frame with the two before.
+    bends : (T,) bool array
+        Whether that of a frame counts.
     rows : (int, int)
     light, early, squares, missing, gaps : arrays
         Sums that are added to.
     """
     n, width = len(counts), counts.shape[2]
-    room = np.empty((3, width), np.float32)
+    room = np.empty((3, min(width, _AT_ONCE)), np.float32)
     gap = np.zeros(3, np.bool_)
     for y in range(rows[0], rows[1]):
-        for t in range(n):
-            now = t % 3
-            gap[now] = _light_of(counts[t, y], dark[y], factor[t], whole, room[now])
-            gaps[y] |= gap[now]
-            if t < before:
-                continue
-            k = part_of[t - before]
-            _add_known(room[now], gap[now], light[k, y], missing[k, y])
-            if t - before < n_early:
-                _add_known(room[now], gap[now], early[y], missing[-1, y])
-            if t >= 2:
-                a, b = (t - 2) % 3, (t - 1) % 3
-                some = gap[0] or gap[1] or gap[2]
-                _add_bend(room[a], room[b], room[now], usual[t], some, squares[y])
+        for first in range(0, width, _AT_ONCE):
+            some = slice(first, min(first + _AT_ONCE, width))
+            under, bent = dark[y, some], squares[y, some]
+            own = slice(0, len(under))
+            for t in range(n):
+                now, row = room[t % 3, own], counts[t, y, some]
+                k = part_of[max(t - before, 0)]
+                if whole and t >= before:
+                    _add_light(row, under, factor[t], now, light[k, y, some])
+                else:
+                    gap[t % 3] = _light_of(row, under, factor[t], now)
+                    gaps[y] |= gap[t % 3]
+                    if t >= before:
+                        _add_known(now, gap[t % 3], light[k, y, some], missing[k, y, some])
+                if before <= t < before + n_early:
+                    _add_known(now, gap[t % 3], early[y, some], missing[-1, y, some])
+                if bends[t]:
+                    a, b = room[(t - 2) % 3, own], room[(t - 1) % 3, own]
+                    _add_bend(a, b, now, usual[t], gap[0] or gap[1] or gap[2], bent)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -13,7 +13,7 @@ from napari_lithium_alloy.core.kernels.images import mirrored
 Floats = NDArray[np.float32]
 Rows = tuple[int, int]
 _FAST = {"reassoc", "contract", "nsz"}
-_HIGH_BITS = 16
+_HIGH_BITS = 14
 _LOW_BITS = np.uint32(31 - _HIGH_BITS)
 _STRETCH = 64
 

@@ -40,6 +40,8 @@ from napari_lithium_alloy.core.kernels.disc_pixels import (
 
 _LARGEST_STEPS = (0.7, 0.7, 0.2, 0.5, 0.15)
 _DAMPING = 1.02
+_SETTLED = 0.005
+"""Pixels of a step, or what counts as much, after which the next one would be far smaller."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -133,6 +135,7 @@ def fit_discs(
     steps: int,
     signal: Doubles,
     moved: Doubles,
+    normals: Doubles,
 ) -> None:
     """Some Gauss-Newton steps of these discs in turn with all others held, in place.
 
@@ -162,15 +165,17 @@ def fit_discs(
     margin : int
         What a disc's blur adds to its radius, pixels.
     steps : int
-        0: only measure.
+        Most of each disc; one that has settled takes no more. 0: only measure.
     signal : (N,) array
         Out: each disc's signal-to-noise in the presence of the others.
     moved : (N,) array
         Out: how far each was moved, in pixels and what counts as much.
+    normals : (N, 5, 5) array
+        Out: normal equations of each disc before its last step, of the data alone.
     """
     images = loss, free, weight
     normal, right_side = np.empty((5, 5)), np.empty(5)
-    room, before = room_for(table, margin, grid), np.empty(5)
+    room, before, last = room_for(table, margin, grid), np.empty(5), np.empty(5)
     for i in which:
         disc = discs[i]
         before[:] = disc
@@ -186,6 +191,8 @@ def fit_discs(
             power = _normal_equations(frames, full, disc, n, normal, right_side, room)
             # Of the data alone: the loss below is also drawn to that of the other discs.
             signal[i] = _signal(disc, power, right_side[LOSS])
+            normals[i] = normal
+            last[:] = disc
             # Lithium of a film is about as dark everywhere: what noise leaves open follows it.
             normal[LOSS, LOSS] += 1 / (ALIKE * full) ** 2
             right_side[LOSS] += (full / ABOVE_USUAL - disc[LOSS]) / (ALIKE * full) ** 2
@@ -195,33 +202,11 @@ def fit_discs(
                 circle = circle_of(disc, margin)
                 m = _take_place(images, circle, room)
             n = _find_cover(disc, table, grid, margin, m, room)
+            if _distance(last, disc, full) < _SETTLED:
+                break
         multiply(disc, full, n, True, room)
         _put_free(free, m, room)
         moved[i] = _distance(before, disc, full)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def normals_of(
-    loss: Floats,
-    free: Floats,
-    weight: Floats,
-    frames: Doubles,
-    full: float,
-    discs: Doubles,
-    table: Floats,
-    grid: Doubles,
-    margin: int,
-) -> Doubles:
-    """(N, 5, 5) normal equations of each disc, of the data alone."""
-    images = loss, free, weight
-    normals, right_side = np.empty((len(discs), 5, 5)), np.empty(5)
-    room = room_for(table, margin, grid)
-    for i in range(len(discs)):
-        m = _take_place(images, circle_of(discs[i], margin), room)
-        n = _find_cover(discs[i], table, grid, margin, m, room)
-        multiply(discs[i], full, n, False, room)
-        _normal_equations(frames, full, discs[i], n, normals[i], right_side, room)
-    return normals
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -230,6 +215,26 @@ def _distance(before: Doubles, disc: Doubles, full: float) -> float:
     radius = abs(math.exp(disc[LOG_RADIUS]) - math.exp(before[LOG_RADIUS]))
     loss = 5 * abs(disc[LOSS] - before[LOSS]) / full
     return float(max(place, radius, loss, 10 * abs(disc[ONSET] - before[ONSET])))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _solve(matrix: Doubles, values: Doubles) -> None:
+    """Solve few equations with a positive definite matrix in place (Cholesky)."""
+    n = len(values)
+    for a in range(n):
+        for b in range(a + 1):
+            rest = matrix[a, b]
+            for c in range(b):
+                rest -= matrix[a, c] * matrix[b, c]
+            matrix[a, b] = math.sqrt(max(rest, 1e-30)) if a == b else rest / matrix[b, b]
+    for a in range(n):
+        for b in range(a):
+            values[a] -= matrix[a, b] * values[b]
+        values[a] /= matrix[a, a]
+    for a in range(n - 1, -1, -1):
+        for b in range(a + 1, n):
+            values[a] -= matrix[b, a] * values[b]
+        values[a] /= matrix[a, a]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -247,9 +252,9 @@ def _step(
         normal[a, a] = normal[a, a] * _DAMPING + 1e-9
     normal[LOG_RADIUS, LOG_RADIUS] += 1 / 0.3**2
     normal[ONSET, ONSET] += 1 / 0.2**2
-    change = np.linalg.solve(normal, right_side)
+    _solve(normal, right_side)
     for a in range(5):
-        disc[a] += min(max(change[a], -_LARGEST_STEPS[a]), _LARGEST_STEPS[a])
+        disc[a] += min(max(right_side[a], -_LARGEST_STEPS[a]), _LARGEST_STEPS[a])
     last = grid[0] + grid[1] * (table.shape[1] - 1.001)
     disc[Y] = min(max(disc[Y], 0.0), shape[1] - 1.0)
     disc[X] = min(max(disc[X], 0.0), shape[2] - 1.0)

@@ -138,12 +138,15 @@ def put_back(own: Floats, runs: Indices, m: int, image: Floats) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def find_lines(disc: Doubles, table: Floats, grid: Doubles, margin: int, lines: Floats) -> int:
-    """Fill in cover and slopes of a disc by distance, 0 beyond; how many there are."""
+    """Fill in cover and slopes of a disc by distance, 0 beyond; how many there are.
+
+    Slopes are those in the middle of each step: there is no need to know them as well as the cover.
+    """
     n_onsets, n_radii, n, n_rho = table.shape
     r, share = place(disc[LOG_RADIUS], grid[0], grid[1], n_radii)
     o, later = place(disc[ONSET], 0.0, grid[2], n_onsets)
     far: int = min(int((math.exp(disc[LOG_RADIUS]) + margin) / PROFILE_STEP_PX) + 1, n_rho)
-    g, h, one = np.float32(share), np.float32(later), np.float32(1)
+    g, h, one, half = np.float32(share), np.float32(later), np.float32(1), np.float32(0.5)
     by_radius, by_onset = np.float32(1 / grid[1]), np.float32(1 / grid[2])
     for k in range(n):
         first, second = table[o, r, k, :far], table[o, r + 1, k, :far]
@@ -162,6 +165,11 @@ def find_lines(disc: Doubles, table: Floats, grid: Doubles, margin: int, lines: 
             step = (one - g) * (third[i] - first[i]) + g * (fourth[i] - second[i])
             line[i] = step * by_onset
     lines[:, :, far : far + 2] = 0.0
+    for own in lines[1:]:
+        for k in range(n):
+            line, following = own[k, :far], own[k, 1 : far + 1]
+            for i in range(far):
+                line[i] = half * (line[i] + following[i])
     return far
 
 
@@ -222,8 +230,8 @@ def _look_up_slopes(k: int, n: int, room: Room) -> None:
         rise = cover[i + 1] - cover[i]
         step[x] = rise
         covered[x] = cover[i] + rise * f
-        radius[x] = by_radius[i] + (by_radius[i + 1] - by_radius[i]) * f
-        onset[x] = by_onset[i] + (by_onset[i + 1] - by_onset[i]) * f
+        radius[x] = by_radius[i]
+        onset[x] = by_onset[i]
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)

@@ -290,24 +290,44 @@ def count_below(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _between_columns(
+    row: NDArray[np.float32],
+    at: NDArray[np.int32],
+    beyond: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    last = np.int32(len(row) - 1)
+    for x in range(len(out)):
+        left = row[at[x]]
+        out[x] = left + beyond[x] * (row[min(np.int32(at[x] + 1), last)] - left)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def between_cells(
     cells: NDArray[np.float32], cell: int, rows: tuple[int, int], out: NDArray[np.float32]
 ) -> None:
     """Values of cells at their pixels, by bilinear interpolation between the cells' centres."""
-    n_rows, n_columns = cells.shape
+    (n_rows, n_columns), width = cells.shape, out.shape[1]
+    at, beyond = np.empty(width, np.int32), np.empty(width, np.float32)
+    for x in range(width):
+        u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
+        at[x] = min(int(u), max(n_columns - 2, 0))
+        beyond[x] = u - at[x]
+    lines, known = np.empty((2, width), np.float32), -1
     for y in range(rows[0], rows[1]):
         v = min(max((y + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
         i = min(int(v), max(n_rows - 2, 0))
-        below = min(i + 1, n_rows - 1)
-        fy = np.float32(v - i)
-        for x in range(out.shape[1]):
-            u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
-            j = min(int(u), max(n_columns - 2, 0))
-            right = min(j + 1, n_columns - 1)
-            fx = np.float32(u - j)
-            upper = cells[i, j] + fx * (cells[i, right] - cells[i, j])
-            lower = cells[below, j] + fx * (cells[below, right] - cells[below, j])
-            out[y, x] = upper + fy * (lower - upper)
+        upper, lower = lines[0], lines[1]
+        if i != known:
+            if i == known + 1 and known >= 0:
+                upper[:] = lower
+            else:
+                _between_columns(cells[i], at, beyond, upper)
+            _between_columns(cells[min(i + 1, n_rows - 1)], at, beyond, lower)
+            known = i
+        fy, row = np.float32(v - i), out[y]
+        for x in range(width):
+            row[x] = upper[x] + fy * (lower[x] - upper[x])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _squares_left(
     log: Doubles, values: Doubles, powers: Doubles, left: Doubles, scale: Doubles
 ) -> None:

@@ -1,4 +1,8 @@
-"""Light at nucleation sites in one frame, against the film around them."""
+"""Light at nucleation sites in a few frames, against the film around them.
+
+What is done with each pixel is done with its light in all those frames at once: they come from
+memory, and go through the processor, side by side.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.lane_medians import LANES, Lanes, middle_of, middles_of
+
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 RING, CORE, INNER, DISC = range(4)
 """Order of a site's pixels."""
-FEW = 64
-"""Values of which each is compared with all to find the median."""
-_FAST = {"reassoc", "contract", "nsz"}
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -44,53 +47,6 @@ def list_discs(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _part_at(values: Doubles, n: int, k: int) -> None:
-    """Put the first n values into such an order that none before the k-th is above it."""
-    low, high = 0, n - 1
-    while low < high:
-        pivot, i, j = values[k], low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while pivot < values[j]:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        low = i if j < k else low
-        high = j if k < i else high
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _middle_of_few(values: Doubles, n: int) -> float:
-    """Median of n values: all are compared with all, which has no branch to be guessed."""
-    k = n // 2
-    lower = upper = -math.inf
-    for i in range(n):
-        value, below = values[i], np.int64(0)
-        for j in range(n):
-            below += np.int64(values[j] < value)
-        upper = max(upper, value if below <= k else -math.inf)
-        lower = max(lower, value if below < k else -math.inf)
-    return float(upper if n % 2 else (lower + upper) / 2)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def middle_of(values: Doubles, n: int) -> float:
-    """Median of the first n values, which may be put into another order; NaN of none."""
-    if n == 0:
-        return math.nan
-    if n <= FEW:
-        return float(_middle_of_few(values, n))
-    k = n // 2
-    _part_at(values, n, k)
-    if n % 2:
-        return float(values[k])
-    return float((values[:k].max() + values[k]) / 2)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def _least_light(
     counts: NDArray[Any], at: Indices, dark: Doubles, factor: float, share: float
 ) -> float:
@@ -112,20 +68,13 @@ def _fill_changes(
     pixels: tuple[Indices, Doubles, Doubles],
     factor: float,
     least: float,
-    clear: float,
     out: Doubles,
-) -> bool:
-    """Light of listed pixels: their indices, dark counts, and what it is multiplied by.
-
-    Whether any is less than `clear`, before it is made to be the least.
-    """
+) -> None:
+    """Light of listed pixels: their indices, dark counts, and what it is multiplied by."""
     at, dark, share = pixels
-    n = np.int64(0)
     for i in range(len(at)):
         value = (counts[at[i]] - dark[i]) * factor
-        n += np.int64(value < clear)
         out[i] = (least if value < least else value) * share[i]
-    return bool(n > 0)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -133,25 +82,7 @@ def least_light(light: Doubles, share: float, out: Doubles) -> None:
     """Light of pixels, at least half a count or, if `share` is above 0, that share of its mean."""
     at, dark = np.arange(len(light)), np.zeros(len(light))
     least = _least_light(light, at, dark, 1.0, share)
-    _fill_changes(light, (at, dark, np.ones(len(light))), 1.0, least, least, out)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _part_of(
-    pixels: tuple[Indices, Doubles, Doubles], first: int, last: int
-) -> tuple[Indices, Doubles, Doubles]:
-    return pixels[0][first:last], pixels[1][first:last], pixels[2][first:last]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _known_film(change: Doubles, free: NDArray[np.bool_], out: Doubles) -> int:
-    """Put the changes of a ring's free pixels that are known first; how many."""
-    n = 0
-    for j in range(len(free)):
-        if free[j] and not math.isnan(change[j]):
-            out[n] = change[j]
-            n += 1
-    return n
+    _fill_changes(light, (at, dark, np.ones(len(light))), 1.0, least, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -166,53 +97,150 @@ def _usual_film(
     """Median change of all rings' free pixels in one frame."""
     every, room, n = np.empty(free.size), np.empty(free.shape[1]), 0
     for i in range(len(begin)):
-        ring = _part_of(pixels, begin[i, RING], begin[i, CORE])
-        _fill_changes(counts, ring, factor, least, least, room)
-        n += _known_film(room, free[i], every[n:])
+        first, last = begin[i, RING], begin[i, CORE]
+        ring = pixels[0][first:last], pixels[1][first:last], pixels[2][first:last]
+        _fill_changes(counts, ring, factor, least, room)
+        for j in range(len(room)):
+            if free[i, j] and not math.isnan(room[j]):
+                every[n] = room[j]
+                n += 1
     return float(middle_of(every, n))
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _sum(values: Doubles) -> float:
-    total = 0.0
-    for j in range(len(values)):
-        total += values[j]
-    return total
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _sum_of_sizes(change: Doubles, per_film: float) -> float:
-    total = 0.0
-    for j in range(len(change)):
-        total += abs(1 - change[j] * per_film)
-    return total
+@njit(nogil=True, cache=True, error_model="numpy")
+def _take(counts: NDArray[Any], frames: Indices, at: Indices, out: NDArray[Any]) -> None:
+    """Counts of listed pixels in some frames."""
+    for i in range(len(at)):
+        pixel = at[i]
+        for k in range(LANES):
+            out[i, k] = counts[frames[k], pixel]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _floor_of(change: Doubles, per_film: float, share: float, room: Doubles) -> float:
+def _changes_of(
+    counts: NDArray[Any],
+    dark: Doubles,
+    share: Doubles,
+    factor: Lanes,
+    least: Lanes,
+    clear: Lanes,
+    low: NDArray[np.int32],
+    out: Lanes,
+) -> None:
+    """Light at pixels, which is at least something, over that at the start.
+
+    `low` is how often it is less than `clear`, before it is made to be the least.
+    """
+    low[:] = 0
+    for i in range(len(dark)):
+        under, part, own, row = np.float32(dark[i]), np.float32(share[i]), counts[i], out[i]
+        for k in range(LANES):
+            value = (np.float32(own[k]) - under) * factor[k]
+            low[k] += np.int32(value < clear[k])
+            row[k] = (least[k] if value < least[k] else value) * part
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _of_whole_frames(
+    counts: NDArray[Any],
+    lanes: tuple[Indices, Lanes, Lanes],
+    pixels: tuple[Indices, Doubles, Doubles],
+    sites: tuple[Indices, Indices, NDArray[np.bool_], NDArray[np.bool_]],
+    share: float,
+) -> tuple[Lanes, Lanes]:
+    """Least light and usual change of the film in frames, as far as they are sure to be asked."""
+    (which, factor, clear), (_, begin, free, few) = lanes, sites
+    least = np.full(LANES, np.float32(-math.inf))
+    usual = np.full(LANES, np.float32(math.nan))
+    for k in range(LANES):
+        light = counts[which[k]]
+        if few.any() or clear[k] == math.inf:
+            least[k] = _least_light(light, pixels[0], pixels[1], factor[k], share)
+        if few.any():
+            usual[k] = _usual_film(light, pixels, begin, free, factor[k], least[k])
+    return least, usual
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _fill_changes_of(
+    counts: NDArray[Any],
+    lanes: tuple[Indices, Lanes, Lanes],
+    pixels: tuple[Indices, Doubles, Doubles],
+    some: slice,
+    share: float,
+    least: Lanes,
+    room: tuple[NDArray[Any], NDArray[np.int32], Lanes],
+) -> None:
+    """Changes of some of the pixels; the least light of frames becomes known where it counts."""
+    (which, factor, clear), (at, dark, part), (taken, low, change) = lanes, pixels, room
+    _take(counts, which, at[some], taken)
+    _changes_of(taken, dark[some], part[some], factor, least, clear, low, change)
+    if not (low > 0).any():
+        return
+    for k in range(LANES):
+        if low[k] > 0 and least[k] == -math.inf:
+            least[k] = _least_light(counts[which[k]], at, dark, factor[k], share)
+    _changes_of(taken, dark[some], part[some], factor, least, clear, low, change)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _film_of(
+    ring: Lanes, free: NDArray[np.bool_], pairs: NDArray[np.int32], room: Lanes, out: Lanes
+) -> None:
+    """Median change of a ring's free pixels."""
+    n = 0
+    for j in range(len(free)):
+        if free[j]:
+            room[n] = ring[j]
+            n += 1
+    middles_of(room, n, pairs, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _floors_of(
+    ring: Lanes,
+    film: Lanes,
+    share: np.float32,
+    pairs: NDArray[np.int32],
+    room: Lanes,
+    out: Lanes,
+) -> None:
     """A share of the median size of a ring's losses; NaN where any is not known."""
+    one, total = np.float32(1), np.zeros(LANES, np.float32)
+    for j in range(len(ring)):
+        for k in range(LANES):
+            room[j, k] = abs(one - ring[j, k] / film[k])
+            total[k] += room[j, k]
+    middles_of(room, len(ring), pairs, out)
+    for k in range(LANES):
+        out[k] = share * out[k] if total[k] == total[k] else np.float32(math.nan)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_all(change: Lanes, out: Lanes) -> None:
+    out[:] = 0
     for j in range(len(change)):
-        room[j] = abs(1 - change[j] * per_film)
-        if math.isnan(room[j]):
-            return math.nan
-    return float(share * middle_of(room, len(change)))
+        row = change[j]
+        for k in range(LANES):
+            out[k] += row[k]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _losses_of(
-    change: Doubles, begin: Indices, film: float, floor: float, signed: bool, out: Doubles
+    change: Lanes, film: Lanes, floor: Lanes, signed: bool, total: Lanes, out: Lanes
 ) -> None:
-    """Mean losses in one site's core, inner half and disc, and the core's change."""
-    per_film = 1 / film
-    for kind in range(CORE, DISC + 1):
-        part = change[begin[kind] - begin[CORE] : begin[kind + 1] - begin[CORE]]
-        n, light = max(len(part), 1), _sum(part)
-        if signed:
-            out[kind - 1] = (len(part) - light * per_film) / n
-        else:
-            out[kind - 1] = (_sum_of_sizes(part, per_film) - len(part) * floor) / n
-        if kind == CORE:
-            out[3] = light / n
+    """Mean loss at pixels against the film; of unsigned ones the size, less what noise makes."""
+    one, n = np.float32(1), np.float32(max(len(change), 1))
+    if signed:
+        _add_all(change, total)
+        for k in range(LANES):
+            out[k] = (np.float32(len(change)) - total[k] / film[k]) / n
+        return
+    out[:] = 0
+    for j in range(len(change)):
+        for k in range(LANES):
+            out[k] += abs(one - change[j, k] / film[k]) - floor[k]
+    out /= n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -224,17 +252,16 @@ def site_losses(
     sites: tuple[Indices, Indices, NDArray[np.bool_], NDArray[np.bool_]],
     shares: tuple[float, float],
     clear: Doubles,
-    out: Doubles,
+    pairs: NDArray[np.int32],
+    out: NDArray[np.float64],
 ) -> None:
     """Mean loss of light in each site's apertures against its film, and its own change.
-
-    One site after the other is looked at in all frames, so that its pixels stay in the cache.
 
     Parameters
     ----------
     counts : (T, pixels) array
     frames : (n,) int array
-        Those looked at.
+        Those looked at, no more than `LANES`.
     factor : (n,) array
         Light is counts less dark times it.
     pixels : three (M,) arrays
@@ -249,30 +276,39 @@ def site_losses(
         if above 0, sizes of losses count, less so many times their median in the ring.
     clear : (n,) array
         Light that is surely more than the least: only where some is less, that is found out.
+    pairs : (S, 2) int32 array
+        Of places in a ring, that sort it: each in turn is put in order.
     out : (n, N, 4) array
         Out: losses of core, inner half and disc, and the core's change.
     """
     order, begin, free, few = sites
-    ring, room = np.empty(free.shape[1]), np.empty(free.shape[1])
-    change = np.empty((begin[:, -1] - begin[:, CORE]).max())
-    least, usual = np.full(len(frames), -math.inf), np.full(len(frames), math.nan)
-    for k in range(len(frames)):
-        light = counts[frames[k]]
-        if few.any() or clear[k] == math.inf:
-            least[k] = _least_light(light, pixels[0], pixels[1], factor[k], shares[0])
-        if few.any():
-            usual[k] = _usual_film(light, pixels, begin, free, factor[k], least[k])
+    n, last = len(frames), len(frames) - 1
+    which = np.array([frames[min(k, last)] for k in range(LANES)])
+    per = np.array([np.float32(factor[min(k, last)]) for k in range(LANES)])
+    enough = np.array([np.float32(clear[min(k, last)]) for k in range(LANES)])
+    lanes = which, per, enough
+    least, usual = _of_whole_frames(counts, lanes, pixels, sites, shares[0])
+    most, ring = (begin[:, -1] - begin[:, RING]).max(), free.shape[1]
+    taken, change = np.empty((most, LANES), counts.dtype), np.empty((most, LANES), np.float32)
+    room, low = np.empty((ring, LANES), np.float32), np.empty(LANES, np.int32)
+    film, floor, total = np.empty((3, LANES), np.float32)
+    found = np.empty((4, LANES), np.float32)
     for i in order:
-        around = _part_of(pixels, begin[i, RING], begin[i, CORE])
-        own = _part_of(pixels, begin[i, CORE], begin[i, -1])
-        for k in range(len(frames)):
-            light = counts[frames[k]]
-            low = _fill_changes(light, around, factor[k], least[k], clear[k], ring)
-            low |= _fill_changes(light, own, factor[k], least[k], clear[k], change)
-            if low and least[k] == -math.inf:
-                least[k] = _least_light(light, pixels[0], pixels[1], factor[k], shares[0])
-                _fill_changes(light, around, factor[k], least[k], clear[k], ring)
-                _fill_changes(light, own, factor[k], least[k], clear[k], change)
-            film = usual[k] if few[i] else middle_of(room, _known_film(ring, free[i], room))
-            floor = _floor_of(ring, 1 / film, shares[1], room) if shares[1] > 0 else 0.0
-            _losses_of(change, begin[i], film, floor, shares[1] <= 0, out[k, i])
+        some, bounds = slice(begin[i, RING], begin[i, -1]), begin[i] - begin[i, RING]
+        _fill_changes_of(counts, lanes, pixels, some, shares[0], least, (taken, low, change))
+        if few[i]:
+            film[:] = usual
+        else:
+            _film_of(change[:ring], free[i], pairs, room, film)
+        floor[:] = 0
+        if shares[1] > 0:
+            _floors_of(change[:ring], film, np.float32(shares[1]), pairs, room, floor)
+        for kind in range(CORE, DISC + 1):
+            own = change[bounds[kind] : bounds[kind + 1]]
+            _losses_of(own, film, floor, shares[1] <= 0, total, found[kind - 1])
+        core = change[bounds[CORE] : bounds[INNER]]
+        _add_all(core, found[3])
+        found[3] /= np.float32(max(len(core), 1))
+        for k in range(n):
+            for kind in range(4):
+                out[k, i, kind] = found[kind, k]

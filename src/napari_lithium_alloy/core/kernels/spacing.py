@@ -187,14 +187,17 @@ def _within(
 def _propose(
     own: NDArray[np.float64],
     places: NDArray[np.int32],
-    width: int,
+    shape: tuple[int, int],
     spacing: float,
     moved: NDArray[np.float64],
 ) -> None:
     """A clump turned, perhaps mirrored, about one of its sites, which goes to another place."""
+    width = shape[1]
     pivot = np.random.randint(len(own))
     if np.random.random() < _ANYWHERE:
-        place = places[np.random.randint(len(places))]
+        place = np.random.randint(len(places))
+        if len(places) < shape[0] * width:
+            place = places[place]
         y = place // width + np.random.random() - 0.5
         x = place % width + np.random.random() - 0.5
         angle = 2 * math.pi * np.random.random()
@@ -308,7 +311,7 @@ def walk(
             c = np.random.randint(n_clumps)
             own = sites[begin[c] : begin[c + 1]]
             new = moved[: len(own)]
-            _propose(own, places, weight.shape[1], spacing, new)
+            _propose(own, places, weight.shape, spacing, new)
             was, will = held[begin[c] : begin[c + 1]], moved_to[: len(own)]
             if np.random.random() >= _weight_ratio(was, new, weight, will):
                 continue
