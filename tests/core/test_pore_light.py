@@ -65,7 +65,8 @@ def test_a_box_of_counts_is_that_of_light(rng):
         light, _ = steadied(counts, dark)
         picture = np.zeros((0, 0), np.float32) if np.ndim(dark) == 0 else dark
         nothing = np.zeros(0, np.float32)
-        kept = 0.0 if np.ndim(dark) else dark, picture, nothing, nothing, np.zeros(1, np.int64)
+        places = np.zeros((1, 4), np.int32), np.zeros(1, np.int64)
+        kept = 0.0 if np.ndim(dark) else dark, picture, nothing, nothing, *places
         for box in ([0, 5, 0, 7], [12, 20, 6, 15], [35, 40, 41, 50]):
             box = np.array(box, np.int32)
             out = rooms_for(box[None], 3)[0]

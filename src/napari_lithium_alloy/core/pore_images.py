@@ -36,7 +36,6 @@ from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
     FILM_CUT,
-    FILM_REACH,
     LEAST_NEAR,
     Support,
 )
@@ -122,8 +121,8 @@ class ImagesOnSupport:
         self._allowed = support.region > 0
         self._enclosed = np.flatnonzero(~self._allowed)
         self._film = np.ascontiguousarray(support.optics.film)
-        level = FILM_REACH * support.sigma_px
-        self._level = gaussian_weights(level, FILM_CUT), LEAST_NEAR, support.optics.substrate
+        weights = gaussian_weights(support.level_sigma, FILM_CUT)
+        self._level = weights, LEAST_NEAR, support.optics.substrate
         self._lock = threading.Lock()
 
     def _around(self, boxes: Boxes, smoothing_px: float) -> BoxedField:

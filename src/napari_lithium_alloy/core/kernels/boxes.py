@@ -25,7 +25,14 @@ from napari_lithium_alloy.core.kernels.box_filters import (
     laplace,
     rooms_for,
 )
-from napari_lithium_alloy.core.kernels.box_light import Film, Level, Light, Places, share_inside
+from napari_lithium_alloy.core.kernels.box_light import (
+    Film,
+    Level,
+    Light,
+    Places,
+    film_inside,
+    share_inside,
+)
 
 Scales = NDArray[np.float32]
 """(K, 3) of each frame; see `light_inside`."""
@@ -43,7 +50,7 @@ def share_in_boxes(
     out: NDArray[np.float32],
 ) -> None:
     """Hole share (K, n) of boxes with the margin of it, packed, of each frame."""
-    rooms = rooms_for(boxes, reach[0])
+    rooms = rooms_for(fields[0][4], 0)
     for b in range(boxes.shape[0]):
         at = fields[1][3][b]
         for k in range(counts.shape[0]):
@@ -52,6 +59,26 @@ def share_in_boxes(
                 counts[k], scale, boxes[b], reach, fields, b, level, from_afar[k], rooms
             )
             out[k, at : at + n] = rooms[0][:n]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def weights_in_boxes(
+    outside: Packed, light: Light, boxes: Boxes, reach: tuple[int, int], weights: Packed,
+    out: Packed,
+) -> None:  # fmt: skip
+    """Share of the weight of film nearby, of boxes with the margin of the share, packed.
+
+    `outside` is 1 for such film and 0 else, packed as the light is.
+    """
+    rooms = rooms_for(light[4], 0)
+    n = 0
+    for b in range(boxes.shape[0]):
+        box = boxes[b]
+        rooms[1, :] = 1
+        film_inside(light[4][b], box, reach, outside[light[5][b] :], weights, rooms)
+        size = (box[1] - box[0] + 2 * reach[1]) * (box[3] - box[2] + 2 * reach[1])
+        out[n : n + size] = rooms[3, :size]
+        n += size
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -161,7 +188,7 @@ def images_in_boxes(
         pixels, sharpened; share and sharpened are 0 where the share is not known. Where there
         can be no pore all stay as they are.
     """
-    rooms = rooms_for(boxes, reach[0])
+    rooms = rooms_for(fields[0][4], 0)
     for b in range(boxes.shape[0]):
         known = fields[1][2][fields[1][3][b] :]
         for k in range(counts.shape[0]):
