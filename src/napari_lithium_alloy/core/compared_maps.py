@@ -33,6 +33,8 @@ CELLS_A_LENGTH = 3.0
 """Of the smoother map, at least: the product of two maps is as smooth as it is."""
 QUANTILES, BINS = 2**18, 2**16
 """Values of a map, in order, that stand for all of them, and bins in which they are ordered."""
+ENOUGH_VALUES = 2**20
+"""Of a field, among which those in order are."""
 TINY = 1e-300
 LEAST_LEFT = 1e-10
 """Of a map's largest value, under which what detrending leaves is rounding."""
@@ -322,14 +324,19 @@ class Field:
 def _nearly_ordered(
     image: Float32Array, common: BoolArray, ends: tuple[float, float]
 ) -> FloatArray:
-    """Means of equally many of a field's values in order, but for which of a bin is in which."""
+    """Means of equally many of a field's values in order, but for which of a bin is in which.
+
+    Of a very large field those of evenly spread rows.
+    """
     from napari_lithium_alloy.core.kernels.residuals import count_values
 
     found: list[tuple[FloatArray, FloatArray]] = []
+    every = max(1, np.count_nonzero(common) // ENOUGH_VALUES)
 
     def count(rows: Rows) -> None:
         counts, sums = np.zeros(BINS), np.zeros(BINS)
-        count_values(image, common, ends, rows, counts, sums)
+        first = -(-rows[0] // every) * every
+        count_values(image, common, ends, (first, rows[1], every), counts, sums)
         found.append((counts, sums))
 
     finish(by_rows(count, len(image), most=len(image)))
