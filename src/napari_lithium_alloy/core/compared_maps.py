@@ -331,7 +331,7 @@ def _nearly_ordered(
     from napari_lithium_alloy.core.kernels.residuals import count_values
 
     found: list[tuple[FloatArray, FloatArray]] = []
-    every = max(1, np.count_nonzero(common) // ENOUGH_VALUES)
+    every = max(1, int(np.count_nonzero(common)) // ENOUGH_VALUES)
 
     def count(rows: Rows) -> None:
         counts, sums = np.zeros(BINS), np.zeros(BINS)
