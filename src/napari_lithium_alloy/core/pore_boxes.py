@@ -23,7 +23,7 @@ from napari_lithium_alloy.core.pore_support import (
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights
 
-SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 48, 25
+SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 48, 16
 """Field up to which all pixels tell the noise; side and number of the squares that do else."""
 LARGEST_PX = 64
 """Side up to which connected pixels have one box."""

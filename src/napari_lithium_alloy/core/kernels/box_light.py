@@ -44,20 +44,20 @@ def light_inside(
     rows, columns = box[1] - box[0] + 2 * margin, box[3] - box[2] + 2 * margin
     top, left, (height, width) = box[0] - margin, box[2] - margin, counts.shape
     strides = -(-columns // STRIDE) * STRIDE
-    if left >= 0 and left + strides <= width and not picture.shape[0] and limit == np.inf:
+    if left >= 0 and left + strides <= width and not picture.shape[0]:
         for y in range(rows):
             row = counts[mirrored(top + y, height), left : left + strides]
             target = out[y * columns : y * columns + strides]
             for x in range(strides):
-                target[x] = (np.float32(row[x]) - dark) * factor
+                own = np.float32(row[x])
+                target[x] = ceiling if own >= limit else (own - dark) * factor
         return
     for y in range(rows):
-        own = mirrored(top + y, height)
+        v = mirrored(top + y, height)
         for x in range(columns):
             u = mirrored(left + x, width)
-            level = picture[own, u] if picture.shape[0] else dark
-            value = (np.float32(counts[own, u]) - level) * factor
-            out[y * columns + x] = ceiling if counts[own, u] >= limit else value
+            own, level = np.float32(counts[v, u]), picture[v, u] if picture.shape[0] else dark
+            out[y * columns + x] = ceiling if own >= limit else (own - level) * factor
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -182,10 +182,15 @@ def share_inside(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def clipped_pixels(counts: NDArray[Any], limit: Any, film: Flags) -> tuple[int, bool]:
-    """Pixels of the film that reach a limit of the counts' own type, and whether any pixel does."""
+def clipped_pixels(
+    counts: NDArray[Any], limit: Any, film: Flags, rows: tuple[int, int]
+) -> tuple[int, bool]:
+    """Pixels of the film, in some rows, that reach a limit of the counts' own type.
+
+    And whether any pixel does.
+    """
     n, some = 0, False
-    for y in range(counts.shape[0]):
+    for y in range(rows[0], rows[1]):
         row, reached = counts[y], False
         for x in range(row.shape[0]):
             reached |= row[x] >= limit
@@ -194,3 +199,14 @@ def clipped_pixels(counts: NDArray[Any], limit: Any, film: Flags) -> tuple[int, 
             for x in range(row.shape[0]):
                 n += (row[x] >= limit) & film[y, x]
     return n, some
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def count_clipped(
+    counts: NDArray[Any], limit: Any, film: Flags, rows: tuple[int, int], out: NDArray[np.int64]
+) -> None:
+    """Add to (K, 2) how many pixels of the film in some rows are clipped, and rows with any."""
+    for k in range(out.shape[0]):
+        n, some = clipped_pixels(counts[k], limit, film, rows)
+        out[k, 0] += n
+        out[k, 1] += some

@@ -30,6 +30,7 @@ from napari_lithium_alloy.core.kernels.box_light import (
     Level,
     Light,
     Places,
+    count_clipped,
     film_inside,
     share_inside,
 )
@@ -165,6 +166,7 @@ def images_in_boxes(
     filters: tuple[Packed, float, NDArray[np.float32]],
     rules: NDArray[np.float32],
     pixels: tuple[NDArray[np.int32], Boxes, Places, Flags],
+    clipping: tuple[Any, NDArray[np.bool_], NDArray[np.int64]],
     out: NDArray[np.float32],
 ) -> None:
     """Images of the hole share at pixels of boxes.
@@ -183,13 +185,22 @@ def images_in_boxes(
     pixels : ((N,) int32, (N, 2) int32, (B + 1,) int64, (B,) bool arrays)
         Numbers, rows and columns of the pixels, box by box, where each box begins, and whether
         its pixels have neighbours in no other box: those alone may be left out.
+    clipping : (number, (Y, X) bool, (K, 2) int64 array)
+        Counts from which a pixel is clipped, where there is film, and zeros, to which are added
+        clipped pixels of the film in each frame, and whether any is clipped; of no frames where
+        none can be. Rows are looked through shortly before their boxes, which so are at hand.
     out : (K, 6, N) float32 array
         Share, the same that counts, smoothed, its response, the highest response within two
         pixels, sharpened; share and sharpened are 0 where the share is not known. Where there
         can be no pore all stay as they are.
     """
     rooms = rooms_for(fields[0][4], 0)
+    limit, everywhere, clipped = clipping
+    seen, height = 0, counts.shape[1]
     for b in range(boxes.shape[0]):
+        stop = min(max(fields[0][4][b, 1], seen), height)
+        count_clipped(counts, limit, everywhere, (seen, stop), clipped)
+        seen = stop
         known = fields[1][2][fields[1][3][b] :]
         for k in range(counts.shape[0]):
             scale = scales[k, 0], scales[k, 1], scales[k, 2]
@@ -205,6 +216,7 @@ def images_in_boxes(
             own = filters[0], filters[1], wide, rules[k, 0]
             _filtered(boxes[b], reach[1], own, rooms)
             _take_pixels(boxes[b], reach[1], b, pixels, rooms, out[k])
+    count_clipped(counts, limit, everywhere, (seen, height), clipped)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
