@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skimage import measure
 
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pixel_graph import PixelGraph
+from napari_lithium_alloy.core.pixel_graph import SIDES, PixelGraph
 from napari_lithium_alloy.core.pores import PoreOptics, regions_of
 from napari_lithium_alloy.core.recording import BoolArray, IntArray
 from napari_lithium_alloy.core.smoothing import at_pixels, blurred, cell_means
@@ -96,6 +96,18 @@ class Support:
     def n_regions(self) -> int:
         """The highest region."""
         return int(self.regions.max())
+
+    @cached_property
+    def apart(self) -> BoolArray:
+        """(R + 1,) whether a region is in one piece and beside no other; region 0 is not."""
+        part = self.graph.parts(self.region > 0, SIDES)
+        pairs = np.unique(self.region.astype(np.int64) << 32 | part)
+        region, of = pairs >> 32, pairs & 0xFFFFFFFF
+        alone = (np.bincount(region)[region] == 1) & (np.bincount(of)[of] == 1)
+        found = np.zeros(self.n_regions + 1, dtype=bool)
+        found[region[alone]] = True
+        found[0] = False
+        return found
 
     @cached_property
     def at_edge(self) -> BoolArray:
