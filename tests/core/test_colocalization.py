@@ -1,5 +1,7 @@
 """Coefficients against naive ones and against Coloc 2."""
 
+import math
+
 import numpy as np
 import pytest
 import tifffile
@@ -128,3 +130,31 @@ def test_a_mask_of_one_percent_cannot_correlate():
     values, mask = standardized(values), standardized(mask)
     assert attainable_r(values, mask, 0.1) == pytest.approx(0.27, abs=0.01)
     assert attainable_r(values, mask, -0.1) == pytest.approx(0.27, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["spread", "levels", "constant", "negative"])
+def test_large_images_have_the_coefficients_of_their_pixels(kind):
+    rng = np.random.default_rng(3)
+    a = rng.gamma(2.0, 5.0, (1030, 1040)).astype(np.float32)
+    b = (30 - 0.4 * a + rng.normal(0, 4, a.shape)).astype(np.float32).clip(0)
+    if kind == "levels":
+        a = np.round(a / 5)
+    elif kind == "constant":
+        b[:] = 7
+    elif kind == "negative":
+        b -= 40
+    valid = np.ones(a.shape, bool)
+    valid[:9, :9] = False
+    a[10, 20:30] = np.nan
+    for rule, thresholds in (("otsu", None), ("fixed", (6.0, -math.inf))):
+        found = coefficients(a, b, valid=valid, rule=rule, thresholds=thresholds)
+        whole = [image.astype(float) for image in (a, b)]
+        alone = coefficients(*whole, valid=valid, rule=rule, thresholds=thresholds)
+        assert found.reason == alone.reason
+        for name in ("threshold_a", "threshold_b"):
+            assert getattr(found, name) == pytest.approx(getattr(alone, name), rel=1e-4)
+        for name in ("pearson_r", "spearman_r", "manders_m1", "manders_m2", "overlap", "icq"):
+            expected = pytest.approx(getattr(alone, name), abs=2e-5, nan_ok=True)
+            assert getattr(found, name) == expected
+    with pytest.raises(AlloyError, match="give one a map"):
+        coefficients(a, b, rule="fixed")

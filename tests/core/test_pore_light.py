@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from planted import recording_of
 
+from napari_lithium_alloy.core.kernels.box_light import count_clipped
 from napari_lithium_alloy.core.pore_light import AT_ONCE, FrameLight
 from napari_lithium_alloy.core.recording import MappedLight
 
@@ -45,14 +46,15 @@ def test_counts_make_the_same_light(rng, dark):
     assert [len(s.counts) for s in some] == [AT_ONCE, 5 - AT_ONCE]
     t = 1
     for one in some:
-        clipped_px, clipped = one.clipped_px(film)
+        assert one.limit_of_counts == LIMIT
+        clipped = np.zeros((len(one.counts), 2), np.int64)
+        for rows in ((0, 7), (7, SHAPE[0])):
+            count_clipped(one.counts, one.limit_of_counts, film, rows, clipped)
         for k in range(len(one.counts)):
             assert np.array_equal(one.light(k), light[t])
-            assert clipped_px[k] == ((light[t] >= CEILING) & film).sum()
-            assert clipped[k] == (light[t] >= CEILING).any()
-            scale = one.scales(clipped)[k]
-            assert scale[0] == FACTOR[t]
-            assert (scale[1] == LIMIT) == clipped[k]
+            assert clipped[k, 0] == ((light[t] >= CEILING) & film).sum()
+            assert bool(clipped[k, 1]) == (light[t] >= CEILING).any()
+            assert one.scales()[k].tolist() == pytest.approx([FACTOR[t], LIMIT, CEILING])
             t += 1
 
 
@@ -65,7 +67,8 @@ def test_a_box_of_counts_is_that_of_light(rng):
         light, _ = steadied(counts, dark)
         picture = np.zeros((0, 0), np.float32) if np.ndim(dark) == 0 else dark
         nothing = np.zeros(0, np.float32)
-        kept = 0.0 if np.ndim(dark) else dark, picture, nothing, nothing, np.zeros(1, np.int64)
+        places = np.zeros((1, 4), np.int32), np.zeros(1, np.int64)
+        kept = 0.0 if np.ndim(dark) else dark, picture, nothing, nothing, *places
         for box in ([0, 5, 0, 7], [12, 20, 6, 15], [35, 40, 41, 50]):
             box = np.array(box, np.int32)
             out = rooms_for(box[None], 3)[0]
@@ -83,4 +86,4 @@ def test_a_limit_beyond_the_counts_clips_nothing(rng):
     for group in reader.groups(np.arange(6)):
         one = reader.read(group)
         assert len(one.counts) == 1  # they are not mapped
-        assert not any(np.any(found) for found in one.clipped_px(np.ones(SHAPE, bool)))
+        assert one.limit_of_counts is None

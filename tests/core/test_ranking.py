@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from napari_lithium_alloy.core import smoothing
 from napari_lithium_alloy.core.colocalization import MANY_VALUES, spearman
 from napari_lithium_alloy.core.kernels.medians import median_of
 from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of, shares_below
@@ -55,6 +56,9 @@ def test_medians_are_numpys(n, kind):
     room = np.empty(n, np.uint32), np.empty(n, np.uint32)
     assert np.float32(median_of(values, room, np.empty(2048, np.int64))) == np.median(values)
     assert spread_of(values) == robust_sd(values)
+    assert smoothing.median_of(values) == np.median(values)
+    values[0] = np.nan
+    assert np.isnan(smoothing.median_of(values))
 
 
 def test_spread_of_other_values():

@@ -42,7 +42,7 @@ def test_shifts_are_those_of_a_loop_without_wrapping(masked):
             own = (a[here] * a[there]).sum() / (a**2).sum()
             assert shifts.own[0][dy, dx] == pytest.approx(own, abs=1e-9)
             assert shifts.length[dy, dx] == pytest.approx(np.hypot(dy, dx))
-    assert shifts.overlap[8, 0] == 0  # beyond half the field
+    assert shifts.overlap.shape == (13, 15)
     assert shifts.n_px == valid.sum()
     assert shifts.correlation[0, 0] == pytest.approx((a * b).sum() / whole)
 

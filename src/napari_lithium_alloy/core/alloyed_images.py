@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,9 +12,12 @@ from napari_lithium_alloy.core.compared_maps import LEAST_PIXELS
 from napari_lithium_alloy.core.complementarity import ComplementarityParameters
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.onset import OnsetMap, OnsetReason
-from napari_lithium_alloy.core.order_statistics import median_of, quantiles_of
+from napari_lithium_alloy.core.order_statistics import quantiles_within
 from napari_lithium_alloy.core.photometry import Float32Array
+from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
+from napari_lithium_alloy.core.recording import FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import in_order
+from napari_lithium_alloy.core.smoothing import some_of
 
 UNIFORM_SPREAD = 3.0
 """Onset spread, in units of its uncertainty, under which a step is called uniform."""
@@ -55,22 +58,31 @@ def alloyed_image(onset: OnsetMap, progress: float) -> Float32Array:
 
 def alloyed_images(onset: OnsetMap, progresses: Sequence[float]) -> list[Float32Array]:
     """The same at several shares."""
-    reached = onset.reached
-    times = onset.onset_s[reached]
-    base = np.full(onset.onset_s.shape, np.nan, dtype=np.float32)
-    if not times.size:
-        return [base.copy() for _ in progresses]
-    base[onset.reason == OnsetReason.BEFORE] = 1
-    base[onset.reason == OnsetReason.NEVER] = 0
-    most = onset.amplitude + SURELY_SIGMAS * onset.amplitude_noise
-    with np.errstate(invalid="ignore"):
-        still = most < np.float32(median_of(onset.amplitude[reached])) / 2
-    base[(onset.reason == OnsetReason.WITHIN_NOISE) & still] = 0
     for progress in progresses:
         _check_progress(progress)
-    return [
-        np.where(reached, onset.onset_s <= at_s, base) for at_s in quantiles_of(times, progresses)
-    ]
+    times = pixelwise(_where_reached, onset.onset_s, onset.reason)
+    n, ends_s = quantiles_within(times, progresses)
+    if not n:
+        return [np.full_like(times, np.nan) for _ in progresses]
+    least = float(np.median(some_of(onset.amplitude, onset.reached))) / 2
+
+    def images(
+        times: FloatArray, reason: IntArray, amplitude: FloatArray
+    ) -> tuple[FloatArray, ...]:
+        with np.errstate(invalid="ignore"):
+            still = amplitude + SURELY_SIGMAS * onset.amplitude_noise < np.float32(least)
+            none = (reason == OnsetReason.NEVER) | (reason == OnsetReason.WITHIN_NOISE) & still
+            base = np.where(reason == OnsetReason.BEFORE, np.float32(1), np.float32(np.nan))
+            base[none] = 0
+            reached = reason == OnsetReason.REACHED
+            return tuple(np.where(reached, times <= end_s, base) for end_s in ends_s)
+
+    dtypes = (np.float32,) * len(ends_s)
+    return list(pixelwise_several(images, times, onset.reason, onset.amplitude, dtypes=dtypes))
+
+
+def _where_reached(onset_s: FloatArray, reason: IntArray) -> FloatArray:
+    return np.where(reason == OnsetReason.REACHED, onset_s, np.float32(np.nan))
 
 
 def _check_progress(progress: float) -> None:
@@ -99,9 +111,43 @@ def _spread_in_sd(onset: OnsetMap, rows: slice) -> float:
     return float(spread / np.median(sd)) if np.median(sd) > 0 else math.inf
 
 
+def alloyed_twin(name: str) -> str:
+    """Name of the alloyed region whose complement an unalloyed one is; other names stay."""
+    return name.replace("_unalloyed_", "_alloyed_")
+
+
+class RegionImages(Mapping[str, Float32Array]):
+    """Images by name, of which unalloyed regions are made when they are asked for.
+
+    Parameters
+    ----------
+    kept : mapping of str to (Y, X) array
+        The others; each alloyed region among them has its complement.
+    """
+
+    def __init__(self, kept: Mapping[str, Float32Array]) -> None:
+        self.kept = dict(kept)
+        made = [(name, name.replace("_alloyed_", "_unalloyed_")) for name in self.kept]
+        self._names = [name for names in made for name in dict.fromkeys(names)]
+
+    def __getitem__(self, name: str) -> Float32Array:
+        twin = alloyed_twin(name)
+        return 1 - self.kept[twin] if twin != name else self.kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __or__(self, more: Mapping[str, Float32Array]) -> RegionImages:
+        """With other images."""
+        return RegionImages({**self.kept, **more})
+
+
 def stage_images(
     maps: Mapping[str, OnsetMap], parameters: ComplementarityParameters | None = None
-) -> dict[str, Float32Array]:
+) -> RegionImages:
     """Alloyed and unalloyed regions of each step, and its onset (S1s, S1m, ... of Fig. 2C).
 
     Their names are those of the table: cycle1_step1_alloyed_start, ..., _unalloyed_end,
@@ -109,17 +155,13 @@ def stage_images(
     """
     parameters = parameters or ComplementarityParameters()
     shares = [progress_at(parameters, moment) for moment in MOMENTS]
-    images: dict[str, Float32Array] = {}
-
-    def regions(onset: OnsetMap) -> list[tuple[Float32Array, Float32Array]]:
-        return [(alloyed, 1 - alloyed) for alloyed in alloyed_images(onset, shares)]
-
-    for (key, onset), own in zip(maps.items(), in_order(regions, maps.values()), strict=True):
-        for moment, (alloyed, unalloyed) in zip(MOMENTS, own, strict=True):
-            images[f"{key}_alloyed_{moment}"] = alloyed
-            images[f"{key}_unalloyed_{moment}"] = unalloyed
-        images[f"{key}_onset"] = onset.onset_s
-    return images
+    kept: dict[str, Float32Array] = {}
+    every = in_order(lambda onset: alloyed_images(onset, shares), maps.values())
+    for (key, onset), own in zip(maps.items(), every, strict=True):
+        for moment, alloyed in zip(MOMENTS, own, strict=True):
+            kept[f"{key}_alloyed_{moment}"] = alloyed
+        kept[f"{key}_onset"] = onset.onset_s
+    return RegionImages(kept)
 
 
 def cycle_of(name: str) -> str:

@@ -14,6 +14,14 @@ from scipy.stats import rankdata
 from skimage.filters import threshold_otsu
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.large_pairs import (
+    Two,
+    agreement_of,
+    agreement_of_ranks,
+    otsu_of,
+    sums_of,
+)
+from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import by_rows, in_order
@@ -22,6 +30,8 @@ MANY_VALUES = 2**20
 """Of more, ranks are told to about a millionth."""
 LEAST_SPREAD = 1e-12
 """Standard deviation, in units of the largest value, under which values are taken for equal."""
+NOT_NEGATIVE = "Manders' coefficients need values that are not negative"
+CONSTANT = "one of the maps is constant"
 ThresholdRule = Literal["otsu", "costes", "fixed"]
 
 
@@ -87,16 +97,19 @@ def coefficients(
     known = common_field(a, b, valid)
     if not known.any():
         return Coefficients(reason="no pixel is known in both maps")
+    of_single = a.ndim == 2 and a.dtype == b.dtype == np.float32
+    if of_single and np.count_nonzero(known) > MANY_VALUES and rule != "costes":
+        return _of_large(a, b, known, _given(thresholds) if rule == "fixed" else None)
     reasons = []
     x, y = in_order(lambda image: image[known].astype(float), (a, b))
     low, high = _thresholds(x, y, rule, thresholds)
-    if not math.isfinite(low + high):
+    if math.isnan(low + high):
         reasons.append("Costes' thresholds need maps that agree (r > 0)")
     (m1, m2), more = manders_reasons(x, y, (low, high))
     reasons += more
     r = pearson(x, y)
     if not math.isfinite(r):
-        reasons.append("one of the maps is constant")
+        reasons.append(CONSTANT)
     overlap, icq = in_order(lambda told: told(x, y), (overlap_coefficient, li_icq))
     return Coefficients(
         pearson_r=r,
@@ -108,6 +121,39 @@ def coefficients(
         overlap=overlap,
         icq=icq,
         reason="; ".join(reasons),
+    )
+
+
+def _of_large(
+    a: Float32Array, b: Float32Array, known: BoolArray, thresholds: Two | None
+) -> Coefficients:
+    """The same of very many pixels; ranks are told to about a millionth."""
+    n, sums = np.count_nonzero(known), sums_of(a, b, known)
+    low, high = thresholds or otsu_of(a, b, known, sums.ends)
+    least = float(np.finfo(np.float32).smallest_subnormal)  # what is above 0
+    beyond = least if low == -math.inf else low, least if high == -math.inf else high
+    found = agreement_of(a, b, known, (sums.totals[0] / n, sums.totals[1] / n), beyond)
+    shares, reasons = (math.nan, math.nan), [NOT_NEGATIVE]
+    if min(sums.ends[0][0], sums.ends[1][0]) >= 0:
+        one, other = (
+            part / total if total > 0 else math.nan
+            for part, total in zip(found.beyond, sums.totals, strict=True)
+        )
+        shares, reasons = (one, other), []
+    largest = [max(map(abs, ends)) for ends in sums.ends]
+    spreads = [math.sqrt(square / n) for square in found.squares]
+    told = all(s > LEAST_SPREAD * size for s, size in zip(spreads, largest, strict=True))
+    power = math.sqrt(sums.squares[0] * sums.squares[1])
+    return Coefficients(
+        pearson_r=found.r if told else math.nan,
+        spearman_r=agreement_of_ranks(a, b, known).r if told else math.nan,
+        manders_m1=shares[0],
+        manders_m2=shares[1],
+        threshold_a=low,
+        threshold_b=high,
+        overlap=sums.products / power if power > 0 else math.nan,
+        icq=found.same / n - 0.5,
+        reason="; ".join(reasons if told else [*reasons, CONSTANT]),
     )
 
 
@@ -185,8 +231,7 @@ def manders_reasons(
 ) -> tuple[tuple[float, float], list[str]]:
     """M1 and M2, NaN with a reason where a value is negative."""
     if a.min() < 0 or b.min() < 0:
-        reason = "Manders' coefficients need values that are not negative"
-        return (math.nan, math.nan), [reason]
+        return (math.nan, math.nan), [NOT_NEGATIVE]
     return manders(a, b, *thresholds, weights), []
 
 
@@ -257,13 +302,17 @@ def li_icq(a: FloatArray, b: FloatArray) -> float:
     return float((product > 0).mean()) - 0.5
 
 
+def _given(thresholds: Two | None) -> Two:
+    if thresholds is None:
+        raise AlloyError("Fixed thresholds are chosen and none are given; give one a map.")
+    return thresholds
+
+
 def _thresholds(
     a: FloatArray, b: FloatArray, rule: ThresholdRule, given: tuple[float, float] | None
 ) -> tuple[float, float]:
     if rule == "fixed":
-        if given is None:
-            raise AlloyError("Fixed thresholds are chosen and none are given; give one a map.")
-        return given
+        return _given(given)
     if rule == "costes":
         return costes_thresholds(a, b)
     low, high = in_order(threshold_otsu, (a, b))

@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.row_blocks import Rows, by_rows, each
 from napari_lithium_alloy.core.shifts import ShiftedField, Shifts, cell_sums, correlation_length
 
+AT_ONCE_ROWS = 32
+"""Of several maps, that stay at hand while pairs of them are looked at."""
 PROBE_PX = 384
 """Side of the part of a field from which the fineness of its structures is told."""
 LEAST_PIXELS = 100
@@ -31,6 +33,8 @@ CELLS_A_LENGTH = 3.0
 """Of the smoother map, at least: the product of two maps is as smooth as it is."""
 QUANTILES, BINS = 2**18, 2**16
 """Values of a map, in order, that stand for all of them, and bins in which they are ordered."""
+ENOUGH_VALUES = 2**20
+"""Of a field, among which those in order are."""
 TINY = 1e-300
 LEAST_LEFT = 1e-10
 """Of a map's largest value, under which what detrending leaves is rounding."""
@@ -107,6 +111,7 @@ class Field:
         self._fineness: dict[str, tuple[float, float] | None] = {}
         self._largest_of: dict[str, float] = {}
         self._pearson: dict[tuple[str, str], float] = {}
+        self._products: dict[tuple[str, str, int], float] = {}
         self._residuals: dict[tuple[str, int], Residual] = {}
         self._trends: dict[int, Trend] = {}
         self._shifted: dict[int, ShiftedField] = {}
@@ -117,13 +122,13 @@ class Field:
         names = sorted({name for pair in pairs for name in pair})
         _ = self._probe
         each(self._measure, names)
-        each(lambda pair: self.pearson(*pair), pairs)
+        self._measure_pearson(pairs)
         wanted: dict[tuple[str, int], set[int]] = {}
-        for a, b in pairs:
-            if math.isfinite(self.pearson(a, b)):
-                degree, cell = self.trend_and_cell(a, b, detrend)
-                for name in (a, b):
-                    wanted.setdefault((name, degree), set()).add(cell)
+        told = [pair for pair in pairs if math.isfinite(self.pearson(*pair))]
+        for a, b in told:
+            degree, cell = self.trend_and_cell(a, b, detrend)
+            for name in (a, b):
+                wanted.setdefault((name, degree), set()).add(cell)
         each(self._trend, sorted({degree for _, degree in wanted}))
         each(self._shifted_by, sorted(set().union(*wanted.values())))
 
@@ -133,6 +138,11 @@ class Field:
                     self.in_cells(*key, cell)
 
         each(find, sorted(wanted))
+        by_degree: dict[int, list[tuple[str, str]]] = {}
+        for pair in told:
+            by_degree.setdefault(self.trend_and_cell(*pair, detrend)[0], []).append(pair)
+        for degree, own in by_degree.items():
+            self._multiply(own, degree)
 
     def _measure(self, name: str) -> None:
         self._fineness_of(name)
@@ -190,23 +200,30 @@ class Field:
     def pearson(self, a: str, b: str) -> float:
         """Pearson's r of two maps as they are; NaN where one is constant."""
         if (a, b) not in self._pearson:
-            self._pearson[a, b] = self._pearson_of(a, b)
+            self._measure_pearson([(a, b)])
         return self._pearson[a, b]
 
-    def _pearson_of(self, a: str, b: str) -> float:
+    def _measure_pearson(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """That of several pairs, which share what they read."""
         from napari_lithium_alloy.core.kernels.pair_sums import pair_sums
 
-        x, y = (np.asarray(self.images[name][self.box]) for name in (a, b))
+        images = {name: np.asarray(self.images[name][self.box]) for pair in pairs for name in pair}
         some = np.unravel_index(int(self.common.argmax()), self.common.shape)
-        origin, out = (float(x[some]), float(y[some])), np.empty((len(x), 5))
-        scale = 1 / self._largest(a), 1 / self._largest(b)
-        add = partial(pair_sums, x, y, self.common, origin, scale, out=out)
-        finish(by_rows(lambda rows: add(rows=rows), len(x)))
-        sx, sy, sxx, syy, sxy = out.sum(axis=0)
-        spreads = sxx - sx * sx / self.n, syy - sy * sy / self.n
-        if min(spreads) <= self.n * LEAST_SPREAD**2:
-            return math.nan
-        return float((sxy - sx * sy / self.n) / (math.sqrt(spreads[0]) * math.sqrt(spreads[1])))
+        origin = {name: float(image[some]) for name, image in images.items()}
+        scale = {name: 1 / self._largest(name) for name in images}
+        out = np.empty((len(pairs), len(self.common), 5))
+
+        def add(rows: Rows) -> None:
+            for (a, b), sums in zip(pairs, out, strict=True):
+                origins, scales = (origin[a], origin[b]), (scale[a], scale[b])
+                pair_sums(images[a], images[b], self.common, origins, scales, rows, sums)
+
+        finish(by_rows(add, len(self.common), most=AT_ONCE_ROWS))
+        for pair, (sx, sy, sxx, syy, sxy) in zip(pairs, out.sum(axis=1), strict=True):
+            spreads = sxx - sx * sx / self.n, syy - sy * sy / self.n
+            power = math.sqrt(max(spreads[0], 0)) * math.sqrt(max(spreads[1], 0))
+            told = min(spreads) > self.n * LEAST_SPREAD**2
+            self._pearson[pair] = float((sxy - sx * sy / self.n) / power) if told else math.nan
 
     def _largest(self, name: str) -> float:
         """Largest size of a map's values."""
@@ -237,6 +254,27 @@ class Field:
                 found = Residual.of(left, float(np.vdot(left, left)), np.sort(left[self.common]))
             self._residuals[name, degree] = found
         return self._residuals[name, degree]
+
+    def product(self, a: str, b: str, degree: int) -> float:
+        """Sum of the products of two maps without their trends."""
+        if (a, b, degree) not in self._products:
+            self._multiply([(a, b)], degree)
+        return self._products[a, b, degree]
+
+    def _multiply(self, pairs: Sequence[tuple[str, str]], degree: int) -> None:
+        """Find those of several pairs, which share what they read."""
+        from napari_lithium_alloy.core.kernels.pair_sums import products_in_rows
+
+        images = {n: self.residual(n, degree).image for pair in pairs for n in pair}
+        out = np.empty((len(pairs), len(self.common)))
+
+        def add(rows: Rows) -> None:
+            for (a, b), sums in zip(pairs, out, strict=True):
+                products_in_rows(images[a], images[b], rows, sums)
+
+        finish(by_rows(add, len(self.common), most=AT_ONCE_ROWS))
+        for pair, sums in zip(pairs, out, strict=True):
+            self._products[(*pair, degree)] = math.fsum(sums)
 
     def cell_for(self, longer_px: float) -> int:
         """Side of the squares that may stand for pixels."""
@@ -286,14 +324,19 @@ class Field:
 def _nearly_ordered(
     image: Float32Array, common: BoolArray, ends: tuple[float, float]
 ) -> FloatArray:
-    """Means of equally many of a field's values in order, but for which of a bin is in which."""
+    """Means of equally many of a field's values in order, but for which of a bin is in which.
+
+    Of a very large field those of evenly spread rows.
+    """
     from napari_lithium_alloy.core.kernels.residuals import count_values
 
     found: list[tuple[FloatArray, FloatArray]] = []
+    every = max(1, int(np.count_nonzero(common)) // ENOUGH_VALUES)
 
     def count(rows: Rows) -> None:
         counts, sums = np.zeros(BINS), np.zeros(BINS)
-        count_values(image, common, ends, rows, counts, sums)
+        first = -(-rows[0] // every) * every
+        count_values(image, common, ends, (first, rows[1], every), counts, sums)
         found.append((counts, sums))
 
     finish(by_rows(count, len(image), most=len(image)))
@@ -303,15 +346,6 @@ def _nearly_ordered(
     n = int(number[-1])
     parts = np.linspace(0, n, min(n, QUANTILES) + 1)
     return np.asarray(np.diff(np.interp(parts, number, total)) / np.diff(parts))
-
-
-def sum_of_products(a: FloatArray, b: FloatArray) -> float:
-    """Sum over all pixels of two pictures' products."""
-    from napari_lithium_alloy.core.kernels.pair_sums import products_in_rows
-
-    out = np.empty(len(a))
-    finish(by_rows(lambda rows: products_in_rows(a, b, rows, out), len(a)))
-    return math.fsum(out)
 
 
 class ComparedMaps:

@@ -22,7 +22,6 @@ from napari_lithium_alloy.core.compared_maps import (
     Field,
     InCells,
     Residual,
-    sum_of_products,
 )
 from napari_lithium_alloy.core.covariance_model import spread_factor
 from napari_lithium_alloy.core.detrending import Detrend
@@ -151,6 +150,7 @@ class _Prepared:
 
     field: Field
     residuals: tuple[Residual, Residual]
+    product: float
     degree: int
     cell: int
     cells: tuple[InCells, InCells]
@@ -175,7 +175,7 @@ class _Prepared:
     def r(self) -> float:
         """Pearson's r of the residuals, whose means are 0."""
         power = math.sqrt(self.residuals[0].power * self.residuals[1].power)
-        return sum_of_products(self.first, self.second) / power
+        return self.product / power
 
     def attainable(self, r: float) -> float:
         """Largest |r| of r's sign that rearranging the values could give."""
@@ -198,6 +198,7 @@ def _prepared(
     return _Prepared(
         field=field,
         residuals=(first, second),
+        product=field.product(*names, degree),
         degree=degree,
         cell=cell,
         cells=(one, other),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
+from napari_lithium_alloy.core.alloyed_images import alloyed_twin
 from napari_lithium_alloy.core.colocalization import (
     Coefficients,
     ThresholdRule,
@@ -48,7 +49,7 @@ class CountedPairs:
         thresholds: tuple[float, float] | None = None,
     ) -> Work[dict[tuple[str, str], Coefficients]]:
         """All coefficients of pairs, several at the same time."""
-        each(self._code, sorted({name for pair in pairs for name in pair}))
+        each(self._code, sorted({self._twin(name) for pair in pairs for name in pair}))
         found: dict[tuple[str, str], Coefficients] = {}
 
         def of(pair: tuple[str, str]) -> Coefficients:
@@ -75,7 +76,7 @@ class CountedPairs:
         """All coefficients of two of the images."""
         given = thresholds if rule == "fixed" else None
         told = rule == "otsu" or given is not None
-        if told and np.shape(self.images[a]) == np.shape(self.images[b]):
+        if told and self._shape(a) == self._shape(b):
             first, second = (self._code(name) for name in (a, b))
             if first is not None and second is not None:
                 return _of_counts(first[0], second[0], _counts(first[1], second[1]), given)
@@ -83,10 +84,22 @@ class CountedPairs:
             self.images[a], self.images[b], valid=self.valid, rule=rule, thresholds=thresholds
         )
 
+    def _twin(self, name: str) -> str:
+        """The image that one is, or whose complement it is."""
+        twin = alloyed_twin(name)
+        return twin if twin in self.images else name
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return np.shape(self.images[self._twin(name)])
+
     def _code(self, name: str) -> Coded | None:
         """The image's values and, as bits, where each of them is; None where there are many."""
         from napari_lithium_alloy.core.kernels.pair_sums import mark_levels
 
+        twin = self._twin(name)
+        if twin != name:
+            coded = self._code(twin)
+            return None if coded is None else (1 - coded[0], coded[1])
         if name not in self._coded:
             image = np.asarray(self.images[name])
             valid = np.ones(image.shape, bool) if self.valid is None else self.valid

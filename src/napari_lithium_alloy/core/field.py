@@ -116,8 +116,27 @@ def _has_step(light: Float32Array, bright: BoolArray) -> bool:
     return bool(np.median(inside / np.maximum(outside, 1e-6)) > LEAST_GLASS_STEP)
 
 
-def tile_medians(image: FloatArray, tile_px: int) -> Float32Array:
-    """(Y, X) float32 medians over square tiles, interpolated between their centres; skips NaN."""
+def tile_medians(
+    image: FloatArray,
+    tile_px: int,
+    *,
+    film: BoolArray | None = None,
+    level: Float32Array | None = None,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Float32Array:
+    """(Y, X) float32 medians over square tiles, interpolated between their centres; skips NaN.
+
+    Parameters
+    ----------
+    image : (Y, X) float array
+    tile_px : int
+    film : (Y, X) bool array, optional
+        Other pixels do not count.
+    level : (Y, X) float32 array, optional
+        Of pixels those count that differ from it by more than the first and less than the second
+        of the limits.
+    limits : (float, float)
+    """
     from napari_lithium_alloy.core.kernels.tiles import between_tiles, medians_of_tiles
 
     shape = image.shape
@@ -126,11 +145,14 @@ def tile_medians(image: FloatArray, tile_px: int) -> Float32Array:
         np.linspace(0, n, k + 1).astype(int) for n, k in zip(shape, counts, strict=True)
     )
     image = np.ascontiguousarray(image, dtype=np.float32)
+    film = np.ones(shape, dtype=bool) if film is None else np.ascontiguousarray(film)
+    about = np.zeros((0, 0), np.float32) if level is None else level
     grid = np.empty(counts)
     edges = rows, columns
-    finish(by_rows(lambda some: medians_of_tiles(image, edges, some, grid), counts[0]))
+    chosen = film, about, (np.float32(limits[0]), np.float32(limits[1]))
+    finish(by_rows(lambda some: medians_of_tiles(image, chosen, edges, some, grid), counts[0]))
     if np.isnan(grid).all():
-        known = image[np.isfinite(image)]
+        known = image[film & np.isfinite(image)]
         return np.full(shape, np.median(known) if known.size else np.nan, dtype=np.float32)
     missing = np.isnan(grid)
     nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
@@ -139,7 +161,7 @@ def tile_medians(image: FloatArray, tile_px: int) -> Float32Array:
         np.interp(np.arange(n), (edges[:-1] + edges[1:] - 1) / 2, np.arange(k))
         for n, k, edges in zip(shape, counts, (rows, columns), strict=True)
     ]
-    level = np.empty(shape, dtype=np.float32)
+    found = np.empty(shape, dtype=np.float32)
     places = centres[0], centres[1]
-    finish(by_rows(lambda some: between_tiles(grid, places, some, level), shape[0]))
-    return level
+    finish(by_rows(lambda some: between_tiles(grid, places, some, found), shape[0]))
+    return found

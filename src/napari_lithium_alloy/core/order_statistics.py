@@ -16,16 +16,11 @@ BITS = 14
 BLOCK_ROWS = 512
 
 
-def quantiles_of(values: Float32Array, shares: Sequence[float]) -> list[float]:
-    """Quantiles of finite values, straight between the two that each lies between.
-
-    The same as NumPy's, several times faster.
-    """
-    return _between(lambda places: _at(values, places), len(values), shares)
-
-
 def quantiles_within(image: Float32Array, shares: Sequence[float]) -> tuple[int, list[float]]:
-    """How many values of a (Y, X) picture are finite, and their quantiles; NaN if none is."""
+    """How many values of a (Y, X) picture are finite, and their quantiles; NaN if none is.
+
+    Those are straight between the two values that each lies between, as NumPy's.
+    """
     from napari_lithium_alloy.core.kernels.picture_ranks import key_bounds
 
     image = np.ascontiguousarray(image)
@@ -89,18 +84,3 @@ def _blocks(image: Float32Array) -> list[Rows]:
     return [
         (first, min(first + BLOCK_ROWS, len(image))) for first in range(0, len(image), BLOCK_ROWS)
     ]
-
-
-def median_of(values: Float32Array) -> float:
-    """Median of finite values, of single precision."""
-    middle = np.array([(len(values) - 1) // 2, len(values) // 2])
-    return float(np.mean(_at(values, middle)))
-
-
-def _at(values: Float32Array, places: IntArray) -> Float32Array:
-    from napari_lithium_alloy.core.kernels.ranking import values_in_order
-
-    distinct, of = np.unique(places, return_inverse=True)
-    return np.asarray(
-        values_in_order(np.ascontiguousarray(values), distinct)[of.reshape(places.shape)]
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from napari_lithium_alloy.core.alloyed_images import (
     Pair,
+    RegionImages,
     is_uniform,
     spot_pairs,
     stage_images,
@@ -23,14 +24,14 @@ class PairImages:
 
     Attributes
     ----------
-    images : dict of str to (Y, X) array
+    images : mapping of str to (Y, X) array
         Regions and onset of each step, sites and pores, by the names of the table.
     pairs : list of (str, str)
     uniform : list of str
         Keys of the steps that alloyed uniformly.
     """
 
-    images: dict[str, Float32Array]
+    images: RegionImages
     pairs: list[Pair]
     uniform: list[str]
 
@@ -51,7 +52,7 @@ def pair_images(
     parameters : ComplementarityParameters, optional
     """
     return PairImages(
-        images={**stage_images(maps, parameters), **spots},
+        images=stage_images(maps, parameters) | spots,
         pairs=[*step_pairs(maps), *spot_pairs(maps, list(spots))],
         uniform=[key for key, onset in maps.items() if is_uniform(onset)],
     )

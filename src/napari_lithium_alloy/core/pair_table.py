@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from napari_lithium_alloy.core.alloyed_images import alloyed_twin
 from napari_lithium_alloy.core.compared_maps import LEAST_PIXELS, ComparedMaps
 from napari_lithium_alloy.core.complementarity import (
     UNIFORM,
@@ -123,7 +124,7 @@ def _compared(
 
 def _alloyed(name: str, images: Mapping[str, FloatArray]) -> tuple[str, bool]:
     """The alloyed region that unalloyed pixels are the complement of, and whether they are."""
-    alloyed = name.replace("_unalloyed_", "_alloyed_")
+    alloyed = alloyed_twin(name)
     reverse = alloyed != name and alloyed in images
     return (alloyed, True) if reverse else (name, False)
 

@@ -71,7 +71,8 @@ class PixelGraph:
         from napari_lithium_alloy.core.kernels.pixel_graph import number_parts
 
         found = np.zeros(len(self.at), dtype=np.int32)
-        number_parts(inside, self.neighbours, ways, found, np.empty_like(found))
+        listed = np.flatnonzero(inside).astype(np.int32)
+        number_parts(listed, inside, self.neighbours, ways, found, np.empty_like(found))
         return found
 
     def enclosed(self, labels: NDArray[np.int32]) -> IntArray:

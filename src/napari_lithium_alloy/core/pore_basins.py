@@ -130,7 +130,8 @@ class Basins:
 
         image, share = images[:2]
         found, room = np.zeros((2, len(image)), dtype=np.int32)
-        n, n_at = basins_around(image, peaks, np.float32(lowest), graph.neighbours, found, room)
+        tops = np.flatnonzero(peaks).astype(np.int32)
+        n, n_at = basins_around(image, tops, np.float32(lowest), graph.neighbours, found, room)
         at = room[:n_at].copy()
         sums = np.full((4, n + 1), -np.inf)
         sums[1], sums[:, 0] = 0, 0

@@ -15,15 +15,15 @@ from napari_lithium_alloy.core.pixel_graph import SIDES_AND_CORNERS, PixelGraph
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
+    FILM_CELL_PX,
     FILM_CUT,
-    FILM_REACH,
     LEAST_NEAR,
     Support,
 )
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import gaussian_reach
+from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights
 
-SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 48, 25
+SMALL_FIELD_PX, BLOCK_PX, BLOCKS = 2**18, 48, 16
 """Field up to which all pixels tell the noise; side and number of the squares that do else."""
 LARGEST_PX = 64
 """Side up to which connected pixels have one box."""
@@ -41,10 +41,11 @@ class BoxedField:
     ----------
     boxes : (B, 4) int32 array
     reach : (int, int)
-        Margins, in pixels, for the light and for the hole share.
-    light : float, (Y, X) array, two packed arrays, and the (B,) places where each box begins
+        Cells that the film's brightness is carried over, and the margin for the hole share.
+    light : float, (Y, X) array, two packed arrays, (B, 4) boxes, and the (B,) places of their first
         Dark counts; those of pixels, if they differ, else no rows; one over the flat field where
-        there is a margin for the share, and one over it for film outside the support, 0 else.
+        there is a margin for the share, and, in the boxes with a margin for the light, one over
+        it for film outside the support, 0 else.
     film : three packed arrays, and such places
         Share of the weight of film nearby, which of the pixels it is far from, and the film.
     far, cells : (M,) and (C,) int32 arrays
@@ -54,7 +55,7 @@ class BoxedField:
 
     boxes: Boxes
     reach: tuple[int, int]
-    light: tuple[float, Float32Array, Float32Array, Float32Array, IntArray]
+    light: tuple[float, Float32Array, Float32Array, Float32Array, Boxes, IntArray]
     film: tuple[Float32Array, NDArray[np.int32], BoolArray, IntArray]
     far: NDArray[np.int32]
     cells: NDArray[np.int32]
@@ -62,13 +63,27 @@ class BoxedField:
     @staticmethod
     def of(support: Support, boxes: Boxes, share_px: int, dark: float | FloatArray) -> BoxedField:
         """Of boxes with a margin of `share_px` for the hole share, in frames of dark counts."""
-        light_px = share_px + gaussian_reach(FILM_REACH * support.sigma_px, FILM_CUT)
+        from napari_lithium_alloy.core.kernels.boxes import weights_in_boxes
+
+        weights = gaussian_weights(support.level_sigma, FILM_CUT)
+        reach = len(weights) // 2, share_px
+        wide = _of_whole_cells(boxes, *reach)
         shape, optics = support.graph.shape, support.optics
         picture = np.ascontiguousarray(dark if np.ndim(dark) else np.zeros((0, 0)), np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = (1 / optics.flat).astype(np.float32)
             gain_of_film = gain * support.outside
-        weight = packed(support.weight, boxes, share_px)
+        light = (
+            0.0 if np.ndim(dark) else float(np.float32(dark)),
+            picture,
+            packed(gain, boxes, share_px),
+            packed(gain_of_film, wide, 0),
+            wide,
+            _begins(wide, 0)[:-1],
+        )
+        film = packed(optics.film, boxes, share_px)
+        weight = np.empty(len(film), dtype=np.float32)
+        weights_in_boxes(packed(support.outside, wide, 0), light, boxes, reach, weights, weight)
         places = np.arange(shape[0] * shape[1], dtype=np.int32).reshape(shape)
         far_at = np.full(len(weight), NOT_FAR, dtype=np.int32)
         is_far = weight <= LEAST_NEAR
@@ -76,17 +91,10 @@ class BoxedField:
         if is_far.any():
             far, which = np.unique(packed(places, boxes, share_px)[is_far], return_inverse=True)
             far_at[is_far] = which
-        film = packed(optics.film, boxes, share_px)
         return BoxedField(
             boxes=boxes,
-            reach=(light_px, share_px),
-            light=(
-                0.0 if np.ndim(dark) else float(np.float32(dark)),
-                picture,
-                packed(gain, boxes, share_px),
-                packed(gain_of_film, boxes, light_px),
-                _begins(boxes, light_px)[:-1],
-            ),
+            reach=reach,
+            light=light,
             film=(weight, far_at, film, _begins(boxes, share_px)[:-1]),
             far=far,
             cells=_cells_for(far, shape, gaussian_reach(FAR_REACH * support.sigma_px / CELL_PX)),
@@ -112,6 +120,14 @@ def _begins(boxes: Boxes, margin: int) -> IntArray:
     """(B + 1,) where the packed values of each box begin, and where the last ends."""
     sides = boxes[:, [1, 3]] - boxes[:, [0, 2]] + 2 * margin
     return np.concatenate([[0], np.cumsum(sides.astype(np.int64).prod(axis=1))])
+
+
+def _of_whole_cells(boxes: Boxes, cells: int, margin: int) -> Boxes:
+    """Boxes of the cells that those with a margin lie in, and of so many cells around."""
+    first = (boxes[:, [0, 2]] - margin) // FILM_CELL_PX - cells
+    stop = -((-boxes[:, [1, 3]] - margin) // FILM_CELL_PX) + cells
+    wide = np.stack([first[:, 0], stop[:, 0], first[:, 1], stop[:, 1]], axis=1)
+    return (wide * FILM_CELL_PX).astype(np.int32)
 
 
 def packed(picture: NDArray[Any], boxes: Boxes, margin: int) -> NDArray[Any]:

@@ -19,8 +19,6 @@ from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
-    FILM_CUT,
-    FILM_REACH,
     LEAST_NEAR,
     Support,
 )
@@ -34,7 +32,7 @@ from napari_lithium_alloy.core.pores import (
 )
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.row_blocks import in_order
-from napari_lithium_alloy.core.smoothing import blurred, wide_mean
+from napari_lithium_alloy.core.smoothing import wide_mean
 from napari_lithium_alloy.core.support_pores import areas_of, outlines
 
 MOST_FOR_MEDIAN = 5
@@ -336,8 +334,7 @@ class PoreFrames:
         Weighted by distance, so that a dealloying front passing under a pore is followed.
         """
         support = self.support
-        reach_px = FILM_REACH * self.optics.psf_sigma_px
-        near = blurred(brightness * support.outside, reach_px, cut=FILM_CUT)
+        near = support.around(brightness * support.outside)
         known = support.weight > LEAST_NEAR
         close = near / np.where(known, support.weight, 1)
         level = close if known.all() else np.where(known, close, self._far(brightness))

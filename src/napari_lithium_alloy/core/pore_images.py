@@ -36,11 +36,10 @@ from napari_lithium_alloy.core.pore_support import (
     CELL_PX,
     FAR_REACH,
     FILM_CUT,
-    FILM_REACH,
     LEAST_NEAR,
     Support,
 )
-from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.recording import FloatArray, IntArray
 from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights
 from napari_lithium_alloy.core.spreads import spread_of
 
@@ -122,8 +121,8 @@ class ImagesOnSupport:
         self._allowed = support.region > 0
         self._enclosed = np.flatnonzero(~self._allowed)
         self._film = np.ascontiguousarray(support.optics.film)
-        level = FILM_REACH * support.sigma_px
-        self._level = gaussian_weights(level, FILM_CUT), LEAST_NEAR, support.optics.substrate
+        weights = gaussian_weights(support.level_sigma, FILM_CUT)
+        self._level = weights, LEAST_NEAR, support.optics.substrate
         self._lock = threading.Lock()
 
     def _around(self, boxes: Boxes, smoothing_px: float) -> BoxedField:
@@ -135,12 +134,11 @@ class ImagesOnSupport:
 
     def __call__(self, frames: SomeFrames) -> list[SupportImages]:
         """The images of each of some frames."""
-        clipped_px, clipped = frames.clipped_px(self._film)
-        scales = frames.scales(clipped)
+        scales = frames.scales()
         rules = self._rules(frames, scales)
-        images = self._images(frames, scales, rules)
+        images, clipped = self._images(frames, scales, rules)
         return [
-            self._told(frames, k, rules[k], images[k], int(clipped_px[k]), bool(clipped[k]))
+            self._told(frames, k, rules[k], images[k], int(clipped[k, 0]), bool(clipped[k, 1]))
             for k in range(len(frames.counts))
         ]
 
@@ -217,8 +215,8 @@ class ImagesOnSupport:
 
     def _images(
         self, frames: SomeFrames, scales: Float32Array, rules: list[_Rules]
-    ) -> Float32Array:
-        """(K, 6, N) see `images_in_boxes`; 0 where there can be no pore."""
+    ) -> tuple[Float32Array, IntArray]:
+        """(K, 6, N) and (K, 2), see `images_in_boxes`; 0 where there can be no pore."""
         smoothing = max(r.sharp.smoothing_px for r in rules)
         boxed = self._with_margin(smoothing)
         spot, half = gaussian_weights(self.spot_px), gaussian_reach(smoothing)
@@ -231,12 +229,16 @@ class ImagesOnSupport:
             surely = SURELY_PORE / (1 + ROUNDING)
             row[:] = r.sharp.sigma_px**2 / 2, -darkest(r.noise), r.least_spot * most, surely, reach
         images = np.zeros((len(rules), 6, len(self.support.graph.at)), dtype=np.float32)
+        limit, kind = frames.limit_of_counts, frames.counts.dtype
+        clipped = np.zeros((len(rules), 2), dtype=np.int64)
+        seen = clipped[:0] if limit is None else clipped
         kernels.images_in_boxes(
             frames.counts, scales, boxed.boxes, boxed.reach, boxed.fields,
             self._level, self._from_afar(frames, boxed),
-            (spot, self.spot_px**2, smoothings), numbers, self._pixels, images,
+            (spot, self.spot_px**2, smoothings), numbers, self._pixels,
+            (kind.type(0) if limit is None else limit, self._film, seen), images,
         )  # fmt: skip
-        return images
+        return images, clipped
 
     def _told(
         self,

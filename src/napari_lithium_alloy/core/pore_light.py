@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
+from napari_lithium_alloy.core.recording import FloatArray, IntArray, Recording
 
 AT_ONCE = 4
 """Mapped frames that are looked at together."""
@@ -40,26 +40,21 @@ class SomeFrames:
     limit: float | None
     ceiling: float | None
 
-    def clipped_px(self, film: BoolArray) -> tuple[IntArray, BoolArray]:
-        """(K,) clipped pixels of the film in each frame, and whether any pixel is clipped."""
-        from napari_lithium_alloy.core.kernels.box_light import clipped_pixels
-
-        n, some = np.zeros(len(self.counts), dtype=int), np.zeros(len(self.counts), dtype=bool)
-        limit = math.inf if self.limit is None else self.limit
+    @property
+    def limit_of_counts(self) -> Any:
+        """The same as a number of the counts' own type; None where none can reach it."""
         kind = self.counts.dtype
-        if kind.kind == "u":
-            limit = math.ceil(limit) if limit <= np.iinfo(kind).max else math.inf
-        if limit < math.inf:
-            for k, counts in enumerate(self.counts):
-                n[k], some[k] = clipped_pixels(counts, kind.type(max(limit, 0)), film)
-        return n, some
+        if self.limit is None or kind.kind != "u":
+            return None if self.limit is None else kind.type(self.limit)
+        limit = max(math.ceil(self.limit), 0)
+        return kind.type(limit) if limit <= np.iinfo(kind).max else None
 
-    def scales(self, clipped: BoolArray) -> Float32Array:
-        """(K, 3) what kernels make light by, of frames in which pixels are clipped or none is."""
+    def scales(self) -> Float32Array:
+        """(K, 3) what kernels make light of each frame by."""
         limit = math.inf if self.limit is None or self.ceiling is None else self.limit
         scales = np.empty((len(self.counts), 3), dtype=np.float32)
         scales[:, 0] = self.factor
-        scales[:, 1] = np.where(clipped, limit, math.inf)
+        scales[:, 1] = limit
         scales[:, 2] = 0 if self.ceiling is None else self.ceiling
         return scales
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.pore_tracking import PoreTracks
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.smoothing import noise_of_second
+from napari_lithium_alloy.core.smoothing import median_of, noise_of_second
 from napari_lithium_alloy.core.tables import conform, empty
 
 EMERGED_SHARE, EMERGED_NOISES = 0.1, 5.0
@@ -132,7 +132,7 @@ def _emergence(
     if of_others:
         return float(times[0]), ""
     noise = noise_of_second(np.diff(areas, n=2)) if len(areas) > 4 else 0.0
-    level = max(EMERGED_SHARE * float(np.median(areas[-SUSTAINED_FRAMES:])), EMERGED_NOISES * noise)
+    level = max(EMERGED_SHARE * median_of(areas[-SUSTAINED_FRAMES:]), EMERGED_NOISES * noise)
     above = areas > level
     # At the end fewer frames are enough.
     later = np.concatenate([above, np.ones(SUSTAINED_FRAMES - 1, dtype=bool)])
@@ -153,7 +153,7 @@ def _expansion(times: FloatArray, areas: FloatArray) -> tuple[float, float, str]
     if len(areas) < 5:
         return math.nan, math.nan, "too few frames for an expansion rate"
     noise = noise_of_second(np.diff(areas, n=2))
-    low, high = float(np.median(areas[:SUSTAINED_FRAMES])), float(np.median(areas[-3:]))
+    low, high = median_of(areas[:SUSTAINED_FRAMES]), median_of(areas[-SUSTAINED_FRAMES:])
     if high - low < max(LEAST_GROWTH_NOISES * noise, LEAST_GROWTH * high):
         return math.nan, math.nan, "its area did not grow"
     share = (areas - low) / (high - low)

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.by_label import centres as mean_places
 from napari_lithium_alloy.core.by_label import maxima, numbers_in
+from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pores import grown
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.tables import conform, empty
@@ -19,7 +20,8 @@ from napari_lithium_alloy.core.tables import conform, empty
 DRAWS = 999
 LEAST_LEFT = 0.5
 """Share of the pores that a shifted pattern must keep on the film."""
-MOST_TRIES = 20
+MOST_TRIES, AT_ONCE = 20, 37
+"""Moves for each draw, and how many are made together."""
 LEAST_PORES = 3
 FAR_PX = 16.0
 """Distance up to which it is quicker to look around a mask than everywhere."""
@@ -89,41 +91,50 @@ def _overlap(
     met = maxima(mask[pixels], own, n)[pores] > 0
     every = np.concatenate([np.zeros((1, 2)), mean_places((pixels[0], pixels[1]), own, n)])
     centres = every[pores]
-    radii = np.sqrt(np.bincount(own)[pores] / math.pi)
-    away = _distance(mask, float(radii.max()))
-    draws = np.array([_moved_share(centres, radii, away, film, rng) for _ in range(DRAWS)])
-    draws = draws[np.isfinite(draws)]
+    squared_radii = np.bincount(own)[pores] / math.pi
+    away = _squared_distance(mask, math.sqrt(float(squared_radii.max())))
+    draws = _moved_shares(centres, squared_radii, away, film, rng)
     found = {"n_pores": len(pores), "n_overlapping": int(met.sum()), "fraction": met.mean()}
     if len(draws) < DRAWS / 2:
         return found | {"reason": "the pores fill too much of the film to be moved"}
     low, high = np.quantile(draws, [0.025, 0.975])
-    met_by_disc = float((away[tuple(np.round(centres).astype(int).T)] <= radii).mean())
+    met_by_disc = float((away[tuple(np.round(centres).astype(int).T)] <= squared_radii).mean())
     p = (1 + int((draws >= met_by_disc - 1e-9).sum())) / (1 + len(draws))
     null = {"null_mean": draws.mean(), "null_low": low, "null_high": high, "p_value": p}
     return found | null | {"reason": ""}
 
 
-def _distance(mask: BoolArray, most: float) -> FloatArray:
-    """(Y, X) distance to a mask; infinite beyond the most, unless all of it is as quickly made."""
+def _squared_distance(mask: BoolArray, most: float) -> Float32Array:
+    """(Y, X) squared distance to a mask; infinite beyond the most, unless all is quickly made."""
     if most > FAR_PX:
-        return np.asarray(ndimage.distance_transform_edt(~mask))
+        return np.asarray(ndimage.distance_transform_edt(~mask) ** 2, dtype=np.float32)
     squared = grown(mask.astype(np.int32), most)[1]
-    return np.asarray(np.sqrt(np.where(mask, 0, squared).astype(float)))
+    squared[mask] = 0
+    return squared
 
 
-def _moved_share(
+def _moved_shares(
     centres: FloatArray,
-    radii: FloatArray,
-    away: FloatArray,
+    squared_radii: FloatArray,
+    away: Float32Array,
     film: BoolArray,
     rng: np.random.Generator,
-) -> float:
-    """Share of the pores, as discs, that meet the mask after one random move; NaN if none fits."""
+) -> FloatArray:
+    """Shares of the pores, as discs, that meet the mask after random moves which fit the film."""
     shape = np.array(film.shape)
-    for _ in range(MOST_TRIES):
-        mirrored = np.where(rng.random(2) < 0.5, shape - 1 - centres, centres)
-        at = np.round(mirrored + rng.uniform(0, 1, 2) * shape).astype(int) % shape
-        inside = film[tuple(at.T)]
-        if inside.sum() >= max(LEAST_LEFT * len(centres), 1):
-            return float((away[tuple(at[inside].T)] <= radii[inside]).mean())
-    return math.nan
+    found: list[float] = []
+    for _ in range(-(-DRAWS * MOST_TRIES // AT_ONCE)):
+        random = rng.random((AT_ONCE, 4, 1))
+        at = []
+        for axis in (0, 1):
+            own, end = centres[:, axis], shape[axis]
+            mirrored = np.where(random[:, axis] < 0.5, end - 1 - own, own)
+            at.append(np.round(mirrored + random[:, 2 + axis] * end).astype(int) % end)
+        inside = film[at[0], at[1]]
+        n = inside.sum(axis=1)
+        met = ((away[at[0], at[1]] <= squared_radii) & inside).sum(axis=1)
+        fits = n >= max(LEAST_LEFT * len(centres), 1)
+        found += (met[fits] / n[fits]).tolist()
+        if len(found) >= DRAWS:
+            break
+    return np.array(found[:DRAWS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,14 +11,19 @@ from numpy.typing import NDArray
 from skimage import measure
 
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pixel_graph import PixelGraph
+from napari_lithium_alloy.core.pixel_graph import SIDES, PixelGraph
 from napari_lithium_alloy.core.pores import PoreOptics, regions_of
 from napari_lithium_alloy.core.recording import BoolArray, IntArray
-from napari_lithium_alloy.core.smoothing import blurred, cell_means
+from napari_lithium_alloy.core.smoothing import at_pixels, blurred, cell_means
 
-FILM_REACH, FILM_CUT = 2.5, 2.4
-"""Distance from which the film's level is carried under a pore, in point spreads; and at how many
-such distances that ends, beyond which film would lower the level's noise by a thirtieth."""
+FILM_REACH, FILM_CUT, FILM_CELL_PX = 2.5, 2.4, 2
+"""Distance from which the film's level is carried under a pore, in point spreads; at how many
+such distances that ends, beyond which film would lower the level's noise by a thirtieth; and
+pixels averaged for it."""
+CELL_VARIANCE = 1.0
+"""Of a mean over two pixels and what lies between two such means, pixels squared."""
+LEAST_SIGMA = 0.4
+"""Of the Gaussian over cells, where the point spread is narrow."""
 FAR_REACH, CELL_PX, LEAST_NEAR = 10.0, 4, 0.01
 """The same where film has less than this share of the weight; pixels averaged for it."""
 
@@ -55,10 +61,21 @@ class Support:
         """(Y, X) 1 for film that is no support."""
         return np.asarray(self.optics.film & (self.regions == 0), dtype=np.float32)
 
+    @property
+    def level_sigma(self) -> float:
+        """Standard deviation, in cells, over which the film's level is carried under a pore."""
+        variance = (FILM_REACH * self.sigma_px) ** 2 - CELL_VARIANCE
+        return max(math.sqrt(max(variance, 0)) / FILM_CELL_PX, LEAST_SIGMA)
+
+    def around(self, image: Float32Array) -> Float32Array:
+        """(Y, X) mean of an image over so much: of cells, and along straight lines between them."""
+        cells = blurred(cell_means(image, FILM_CELL_PX), self.level_sigma, cut=FILM_CUT)
+        return at_pixels(cells, FILM_CELL_PX, image.shape)
+
     @cached_property
     def weight(self) -> Float32Array:
         """(Y, X) share of the weight that such film has around each pixel."""
-        return blurred(self.outside, FILM_REACH * self.sigma_px, cut=FILM_CUT)
+        return self.around(self.outside)
 
     @cached_property
     def graph(self) -> PixelGraph:
@@ -79,6 +96,18 @@ class Support:
     def n_regions(self) -> int:
         """The highest region."""
         return int(self.regions.max())
+
+    @cached_property
+    def apart(self) -> BoolArray:
+        """(R + 1,) whether a region is in one piece and beside no other; region 0 is not."""
+        part = self.graph.parts(self.region > 0, SIDES)
+        pairs = np.unique(self.region.astype(np.int64) << 32 | part)
+        region, of = pairs >> 32, pairs & 0xFFFFFFFF
+        alone = (np.bincount(region)[region] == 1) & (np.bincount(of)[of] == 1)
+        found = np.zeros(self.n_regions + 1, dtype=bool)
+        found[region[alone]] = True
+        found[0] = False
+        return found
 
     @cached_property
     def at_edge(self) -> BoolArray:

@@ -19,7 +19,7 @@ from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred
-from napari_lithium_alloy.core.spreads import spread_within
+from napari_lithium_alloy.core.spreads import some_rows, spread_of, spread_within
 
 ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
@@ -96,7 +96,7 @@ def pore_optics(
         From recording.toml; `parameters.substrate` wins.
     """
     tile = _window_px(recording, parameters)
-    flat = tile_medians(np.where(film, reference.image, np.nan), tile)
+    flat = tile_medians(reference.image, tile, film=film)
     sigma = ASSUMED_PSF_SIGMA_PX if psf_sigma_px is None else psf_sigma_px
     given = substrate if parameters.substrate is None else parameters.substrate
     if given is not None and (given > 1) == (recording.mode == "epi"):
@@ -144,16 +144,14 @@ def local_film(
 
     Medians over tiles, taken again without what stands out of them by four deviations.
     """
-    on_film = pixelwise(lambda b, f: np.where(f, b, np.float32(np.nan)), brightness, film)
-    level = tile_medians(on_film, window_px)
-    sign = np.float32(1 if brighter else -1)
-    excess = pixelwise(lambda b, a: (b - a) * sign, brightness, level)
-    spread = np.float32(spread_within(excess, film) if film.any() else 0.0)
-
-    def even(b: FloatArray, e: FloatArray, f: BoolArray) -> FloatArray:
-        return np.where(f & (e < 4 * spread) & (e > -8 * spread), b, np.float32(np.nan))
-
-    return tile_medians(pixelwise(even, brightness, excess, film), window_px)
+    level = tile_medians(brightness, window_px, film=film)
+    rows = some_rows(len(film))
+    if film[rows].sum() < film.shape[1]:
+        rows = slice(None)
+    excess = (brightness[rows] - level[rows])[film[rows]]
+    spread = spread_of(excess) if excess.size else 0.0
+    limits = (-8 * spread, 4 * spread) if brighter else (-4 * spread, 8 * spread)
+    return tile_medians(brightness, window_px, film=film, level=level, limits=limits)
 
 
 def hole_share(brightness: FloatArray, film_level: FloatArray, substrate: float) -> Float32Array:

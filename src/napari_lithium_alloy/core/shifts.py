@@ -17,7 +17,7 @@ import numpy as np
 from scipy import fft
 
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import by_rows, free_threads
 
 SINGLE_CELLS = 2**16
@@ -83,36 +83,39 @@ def _spread(a: FloatArray, b: FloatArray, overlap: FloatArray, cell: int) -> flo
 
 def padded_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Shape in which shifts of up to half the field do not meet their own wrapping."""
-    return tuple(int(fft.next_fast_len(n + n // 2 + 1, real=True)) for n in shape)
+    return tuple(int(fft.next_fast_len(n + n // 2, real=True)) for n in shape)
 
 
 def transformed(image: FloatArray, padded: tuple[int, ...]) -> FloatArray:
     """Fourier transform of an image with zeros around it."""
-    return np.asarray(fft.rfft2(image, s=padded, workers=free_threads()))
+    rows = fft.rfft(image, n=padded[1], axis=1, workers=free_threads())
+    return np.asarray(fft.fft(rows, n=padded[0], axis=0, workers=free_threads(), overwrite_x=True))
 
 
-def crossed(first: FloatArray, second: FloatArray, padded: tuple[int, ...]) -> FloatArray:
-    """Sums of products of one image with the other under every shift, from their transforms."""
+def crossed(
+    first: FloatArray, second: FloatArray, shape: tuple[int, ...], padded: tuple[int, ...]
+) -> FloatArray:
+    """Sums of products of one image with the other under each shift, from their transforms."""
     from napari_lithium_alloy.core.kernels.shifted import cross_power
 
     power = np.empty_like(first)
     cross_power(*(i.view(i.real.dtype) for i in (first, second, power)))
-    return np.asarray(fft.irfft2(power, s=padded, workers=free_threads(), overwrite_x=True))
+    columns = fft.ifft(power, axis=0, workers=free_threads(), overwrite_x=True)
+    rows = np.take(columns, _within_half(shape[0]), axis=0)
+    sums = fft.irfft(rows, n=padded[1], axis=1, workers=free_threads(), overwrite_x=True)
+    return np.take(np.asarray(sums), _within_half(shape[1]), axis=1)
+
+
+def _within_half(n: int) -> IntArray:
+    """Shifts of up to half of n: those from 0 on, then the negative ones."""
+    half = n // 2
+    return np.concatenate([np.arange(half + 1), np.arange(-half, 0)])
 
 
 def shift_lengths(padded: tuple[int, ...]) -> FloatArray:
     """Length of each shift, pixels."""
     rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) for n in padded)
     return np.hypot(rows[:, np.newaxis], columns[np.newaxis, :])
-
-
-def within_half(shape: tuple[int, ...], padded: tuple[int, ...]) -> BoolArray:
-    """True at shifts of up to half the field's rows and columns."""
-    rows, columns = (
-        np.minimum(np.arange(n), n - np.arange(n)) <= m // 2
-        for n, m in zip(padded, shape, strict=True)
-    )
-    return np.asarray(rows[:, np.newaxis] & columns[np.newaxis, :])
 
 
 class ShiftedField:
@@ -130,11 +133,21 @@ class ShiftedField:
     def __init__(self, valid: BoolArray, cell: int = 1) -> None:
         self.pixels = cell_sums(valid, cell).astype(float)
         self.cell, self.padded = cell, padded_shape(self.pixels.shape)
-        mask = transformed(self.pixels / cell, self.padded)
-        self.overlap = np.round(crossed(mask, mask, self.padded))
-        self.overlap[~within_half(self.pixels.shape, self.padded)] = 0
+        rows, columns = (_within_half(n) for n in self.pixels.shape)
+        if valid.all():
+            height, width = (
+                cell * (n - np.abs(some))
+                for n, some in zip(self.pixels.shape, (rows, columns), strict=True)
+            )
+            self.overlap = np.outer(height, width).astype(float)
+        else:
+            mask = transformed(self.pixels / cell, self.padded)
+            self.overlap = np.round(self._crossed(mask, mask))
         self.scale = np.sqrt(self.overlap[0, 0] / np.maximum(self.overlap, 1))
-        self.length = cell * shift_lengths(self.padded)
+        self.length = cell * np.hypot(rows[:, np.newaxis], columns)
+
+    def _crossed(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        return crossed(first, second, self.pixels.shape, self.padded)
 
     def spectrum(self, cells: FloatArray, power: float) -> FloatArray:
         """Transform of a map's sums over cells, given the map's sum of squares."""
@@ -144,7 +157,7 @@ class ShiftedField:
 
     def own(self, spectrum: FloatArray) -> FloatArray:
         """Products of a map with itself under each shift."""
-        return crossed(spectrum, spectrum, self.padded)
+        return self._crossed(spectrum, spectrum)
 
     def spread(self, a: FloatArray, b: FloatArray) -> float:
         """Variance of r between maps with these own products."""
@@ -157,7 +170,7 @@ class ShiftedField:
         return Shifts(
             overlap=self.overlap,
             length=self.length,
-            correlation=crossed(*spectra, self.padded) * self.scale,
+            correlation=self._crossed(*spectra) * self.scale,
             own=own,
             cell=self.cell,
         )

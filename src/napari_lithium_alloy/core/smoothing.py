@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ MAD_TO_SD = 1.4826
 """Of Gaussian noise: its standard deviation over the median of its size."""
 
 
+FEW_VALUES = 512
 PIXEL_VARIANCE = 1 / 12
 """Of a pixel's own square, pixels squared: it blurs as a Gaussian of this variance does."""
 SAMPLED_ROWS = 64
@@ -30,7 +32,18 @@ CUT = 3.0
 
 def robust_sd(values: FloatArray) -> float:
     """Standard deviation about 0 of values of which a minority are outliers."""
-    return MAD_TO_SD * float(np.median(np.abs(values)))
+    return MAD_TO_SD * median_of(np.abs(values))
+
+
+def median_of(values: FloatArray) -> float:
+    """NumPy's median, several times faster where values are few."""
+    if not 0 < values.size <= FEW_VALUES:
+        return float(np.median(values))
+    ordered = np.sort(values, axis=None)
+    half = values.size // 2
+    if np.isnan(ordered[-1]):
+        return math.nan
+    return float(ordered[half] if values.size % 2 else (ordered[half - 1] + ordered[half]) / 2)
 
 
 def noise_of_second(differences: FloatArray) -> float:

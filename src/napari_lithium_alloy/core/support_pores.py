@@ -96,8 +96,15 @@ def areas_of(
         main = _mains(pairs, np.concatenate([sizes[own], counts]), n)
         open_[more & 0xFFFFFFFF] = True
     open_[0] = False
+    labels_in = np.bincount(first, minlength=len(open_))
+    if n_others:
+        labels_in[more & 0xFFFFFFFF] += 1
+        labels_in[first[more >> 32]] += 1
+    owner = np.zeros(len(open_), dtype=np.int64)
+    owner[first] = np.arange(n + 1)
+    owner[(labels_in != 1) | ~support.apart] = 0
     areas = np.zeros(n + 1)
-    regions, neighbours = (support.region, open_), support.graph.neighbours
+    regions, neighbours = (support.region, open_, owner), support.graph.neighbours
     add_areas(share, (at, labels), regions, (main, np.sort(pairs)), neighbours, areas)
     return areas[1:], main[1:]
 

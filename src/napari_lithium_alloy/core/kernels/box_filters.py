@@ -84,12 +84,6 @@ def blur_inside(
     _along(line, weights, 1, out[: n - margin])
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def _copy(values: Packed, out: Packed) -> None:
-    for x in range(out.shape[0]):
-        out[x] = values[x]
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def cut_out(image: Packed, part: tuple[int, int, int], out: Packed) -> None:
     """First rows and columns of an image; what is written behind is nobody's.
@@ -99,7 +93,9 @@ def cut_out(image: Packed, part: tuple[int, int, int], out: Packed) -> None:
     rows, columns, width = part
     strides = -(-columns // STRIDE) * STRIDE
     for y in range(rows):
-        _copy(image[y * width :], out[y * columns : y * columns + strides])
+        row, target = image[y * width : y * width + strides], out[y * columns :]
+        for x in range(strides):
+            target[x] = row[x]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -25,7 +25,15 @@ from napari_lithium_alloy.core.kernels.box_filters import (
     laplace,
     rooms_for,
 )
-from napari_lithium_alloy.core.kernels.box_light import Film, Level, Light, Places, share_inside
+from napari_lithium_alloy.core.kernels.box_light import (
+    Film,
+    Level,
+    Light,
+    Places,
+    count_clipped,
+    film_inside,
+    share_inside,
+)
 
 Scales = NDArray[np.float32]
 """(K, 3) of each frame; see `light_inside`."""
@@ -43,7 +51,7 @@ def share_in_boxes(
     out: NDArray[np.float32],
 ) -> None:
     """Hole share (K, n) of boxes with the margin of it, packed, of each frame."""
-    rooms = rooms_for(boxes, reach[0])
+    rooms = rooms_for(fields[0][4], 0)
     for b in range(boxes.shape[0]):
         at = fields[1][3][b]
         for k in range(counts.shape[0]):
@@ -52,6 +60,26 @@ def share_in_boxes(
                 counts[k], scale, boxes[b], reach, fields, b, level, from_afar[k], rooms
             )
             out[k, at : at + n] = rooms[0][:n]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def weights_in_boxes(
+    outside: Packed, light: Light, boxes: Boxes, reach: tuple[int, int], weights: Packed,
+    out: Packed,
+) -> None:  # fmt: skip
+    """Share of the weight of film nearby, of boxes with the margin of the share, packed.
+
+    `outside` is 1 for such film and 0 else, packed as the light is.
+    """
+    rooms = rooms_for(light[4], 0)
+    n = 0
+    for b in range(boxes.shape[0]):
+        box = boxes[b]
+        rooms[1, :] = 1
+        film_inside(light[4][b], box, reach, outside[light[5][b] :], weights, rooms)
+        size = (box[1] - box[0] + 2 * reach[1]) * (box[3] - box[2] + 2 * reach[1])
+        out[n : n + size] = rooms[3, :size]
+        n += size
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -138,6 +166,7 @@ def images_in_boxes(
     filters: tuple[Packed, float, NDArray[np.float32]],
     rules: NDArray[np.float32],
     pixels: tuple[NDArray[np.int32], Boxes, Places, Flags],
+    clipping: tuple[Any, NDArray[np.bool_], NDArray[np.int64]],
     out: NDArray[np.float32],
 ) -> None:
     """Images of the hole share at pixels of boxes.
@@ -156,13 +185,22 @@ def images_in_boxes(
     pixels : ((N,) int32, (N, 2) int32, (B + 1,) int64, (B,) bool arrays)
         Numbers, rows and columns of the pixels, box by box, where each box begins, and whether
         its pixels have neighbours in no other box: those alone may be left out.
+    clipping : (number, (Y, X) bool, (K, 2) int64 array)
+        Counts from which a pixel is clipped, where there is film, and zeros, to which are added
+        clipped pixels of the film in each frame, and whether any is clipped; of no frames where
+        none can be. Rows are looked through shortly before their boxes, which so are at hand.
     out : (K, 6, N) float32 array
         Share, the same that counts, smoothed, its response, the highest response within two
         pixels, sharpened; share and sharpened are 0 where the share is not known. Where there
         can be no pore all stay as they are.
     """
-    rooms = rooms_for(boxes, reach[0])
+    rooms = rooms_for(fields[0][4], 0)
+    limit, everywhere, clipped = clipping
+    seen, height = 0, counts.shape[1]
     for b in range(boxes.shape[0]):
+        stop = min(max(fields[0][4][b, 1], seen), height)
+        count_clipped(counts, limit, everywhere, (seen, stop), clipped)
+        seen = stop
         known = fields[1][2][fields[1][3][b] :]
         for k in range(counts.shape[0]):
             scale = scales[k, 0], scales[k, 1], scales[k, 2]
@@ -178,6 +216,7 @@ def images_in_boxes(
             own = filters[0], filters[1], wide, rules[k, 0]
             _filtered(boxes[b], reach[1], own, rooms)
             _take_pixels(boxes[b], reach[1], b, pixels, rooms, out[k])
+    count_clipped(counts, limit, everywhere, (seen, height), clipped)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

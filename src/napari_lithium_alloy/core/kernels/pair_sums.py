@@ -66,6 +66,74 @@ def largest_in_rows(
         out[y] = largest
 
 
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def sums_and_ends(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    rows: tuple[int, int],
+    out: NDArray[np.float64],
+) -> None:
+    """Per row: sums of a, b, a^2, b^2 and ab, and the lowest and highest values of both."""
+    endless = np.float32(np.inf)
+    for y in range(rows[0], rows[1]):
+        sa = sb = saa = sbb = sab = 0.0
+        low_a = low_b = endless
+        high_a = high_b = -endless
+        first, second, there = a[y], b[y], known[y]
+        for x in range(len(first)):
+            p = np.float64(first[x]) if there[x] else 0.0
+            q = np.float64(second[x]) if there[x] else 0.0
+            sa += p
+            sb += q
+            saa += p * p
+            sbb += q * q
+            sab += p * q
+        for x in range(len(first)):
+            u, v = (first[x], second[x]) if there[x] else (endless, endless)
+            low_a, low_b = u if u < low_a else low_a, v if v < low_b else low_b
+            u, v = (first[x], second[x]) if there[x] else (-endless, -endless)
+            high_a, high_b = u if u > high_a else high_a, v if v > high_b else high_b
+        sums = (sa, sb, saa, sbb, sab)
+        for i in range(5):
+            out[y, i] = sums[i]
+        ends = (low_a, low_b, high_a, high_b)
+        for i in range(4):
+            out[y, 5 + i] = ends[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def agreement_in_rows(
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    about: tuple[float, float],
+    thresholds: tuple[float, float],
+    rows: tuple[int, int],
+    out: NDArray[np.float64],
+) -> None:
+    """Per row: sums of squares, and of products, of what differs from two numbers; and more.
+
+    How many pixels differ from both in the same direction; sums of each picture where the other
+    reaches its threshold.
+    """
+    for y in range(rows[0], rows[1]):
+        saa = sbb = sab = same = one = other = 0.0
+        first, second, there = a[y], b[y], known[y]
+        for x in range(len(first)):
+            p = first[x] - about[0] if there[x] else 0.0
+            q = second[x] - about[1] if there[x] else 0.0
+            saa += p * p
+            sbb += q * q
+            sab += p * q
+            same += 1.0 if p * q > 0 else 0.0
+            one += first[x] if there[x] and second[x] >= thresholds[1] else 0.0
+            other += second[x] if there[x] and first[x] >= thresholds[0] else 0.0
+        row = (saa, sbb, sab, same, one, other)
+        for i in range(6):
+            out[y, i] = row[i]
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def mark_levels(
     image: NDArray[Any],

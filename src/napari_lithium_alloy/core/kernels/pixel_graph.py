@@ -47,15 +47,16 @@ def fill_neighbours(at: Indices, place: Indices, shape: tuple[int, int], out: In
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def number_parts(
-    inside: Flags, neighbours: Indices, ways: int, out: Indices, waiting: Indices
+    listed: Indices, inside: Flags, neighbours: Indices, ways: int, out: Indices, waiting: Indices
 ) -> int:
     """Number the connected parts of the pixels inside in the order of their first; how many.
 
-    `out` are zeros at first; `waiting` is as long, and overwritten.
+    `listed` are these pixels, rising; `out` are zeros at first; `waiting` is as long, and
+    overwritten.
     """
     n = 0
-    for first in range(inside.shape[0]):
-        if not inside[first] or out[first] != 0:
+    for first in listed:
+        if out[first] != 0:
             continue
         n += 1
         out[first] = n
@@ -199,6 +200,11 @@ def enclosed(labels: Indices, neighbours: Indices, out: Flags) -> int:
     for above in range(n_pixels):
         first = neighbours[above, 3] if labels[above] != 0 else -1
         if first < 0 or labels[first] != 0 or state[first] != _UNSEEN:
+            continue
+        below = first
+        while below >= 0 and labels[below] == 0:
+            below = neighbours[below, 3]
+        if below < 0:  # straight down is a way
             continue
         n = _until_open(first, labels, neighbours, state, waiting)
         if state[first] != _OPEN:

@@ -57,26 +57,24 @@ def grow_parts(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def basins_around(
-    image: Floats, peaks: Flags, lowest: np.float32, neighbours: Indices, out: Indices,
+    image: Floats, peaks: Indices, lowest: np.float32, neighbours: Indices, out: Indices,
     at: Indices,
 ) -> tuple[int, int]:  # fmt: skip
     """Basins of peaks over the pixels above a level; how many, and of how many pixels.
 
-    `out` are zeros at first; the basins' pixels are listed in `at`.
+    `peaks` are pixels above it, rising; `out` are zeros at first; the basins' pixels are listed
+    in `at`.
     """
     n_pixels = image.shape[0]
-    n = number_parts(peaks, neighbours, 8, out, at)
-    if n == 0:
+    if peaks.shape[0] == 0:
         return 0, 0
-    inside = np.empty(n_pixels, dtype=np.bool_)
-    first = np.empty(n_pixels, dtype=np.int32)
-    n_first = 0
+    inside = np.zeros(n_pixels, dtype=np.bool_)
+    for i in peaks:
+        inside[i] = True
+    n = number_parts(peaks, inside, neighbours, 8, out, at)
     for i in range(n_pixels):
         inside[i] = image[i] > lowest
-        if out[i] != 0 and inside[i]:
-            first[n_first] = i
-            n_first += 1
-    grow_parts(image, first[:n_first], inside, neighbours, 8, out)
+    grow_parts(image, peaks, inside, neighbours, 8, out)
     found = 0
     for i in range(n_pixels):
         if out[i] != 0:

@@ -58,7 +58,7 @@ def _is_among(keys: Numbers, key: int) -> bool:
 def add_areas(
     share: Floats,
     pores: tuple[Indices, Indices],
-    regions: tuple[Indices, Flags],
+    regions: tuple[Indices, Flags, Numbers],
     mains: tuple[Numbers, Numbers],
     neighbours: Indices,
     out: Doubles,
@@ -70,8 +70,9 @@ def add_areas(
     share : (N,) float32 array
     pores : (M,) int32 arrays
         Labelled pixels, rising, and whose they are.
-    regions : (N,) int32 and (R + 1,) bool arrays
-        Region of each pixel, and which are looked at.
+    regions : (N,) int32, (R + 1,) bool and (R + 1,) int64 arrays
+        Region of each pixel, which are looked at, and the label that alone is in one which touches
+        no other, so that all of it is its; else 0.
     mains : (n + 1,) and rising int64 arrays
         Region of each label, whose pixels are its; pairs label * 2^32 + region that are its, too.
     neighbours : (N, 8) int32 array
@@ -80,9 +81,12 @@ def add_areas(
     n_pixels = share.shape[0]
     found = np.zeros(n_pixels, dtype=np.int32)
     inside = np.empty(n_pixels, dtype=np.bool_)
-    region, looked_at = regions
+    region, looked_at, owner = regions
     for i in range(n_pixels):
-        inside[i] = looked_at[region[i]]
+        k = owner[region[i]]
+        inside[i] = looked_at[region[i]] and k == 0
+        if k != 0:
+            out[k] += share[i]
     at, labels = pores
     for m in range(at.shape[0]):
         if inside[at[m]]:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_MOST_BITS, _COUNTED_BITS = 12, 16
+_MOST_BITS = 12
 _TOLD_BITS = 20
 _SIGN, _ALL = np.uint32(2**31), np.uint32(2**32 - 1)
 Keys = NDArray[np.uint32]
@@ -139,31 +139,3 @@ def shares_below(
         for x in range(image.shape[1]):
             if known[y, x]:
                 out[y, x] = shares[(_key(image[y, x]) - low) >> shift]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def values_in_order(values: NDArray[np.float32], places: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Those of finite values that have some places, from 0 on and rising, in their order.
-
-    Values are counted by the first bits in which they differ; few are then sorted.
-    """
-    keys = np.empty(len(values), np.uint32)
-    highest, shift = _keys(values, keys), np.uint32(0)
-    while (highest >> shift) >> np.uint32(_COUNTED_BITS):
-        shift += np.uint32(1)
-    counts = np.zeros(2**_COUNTED_BITS, np.int64)
-    for i in range(len(keys)):
-        counts[keys[i] >> shift] += 1
-    up_to = np.cumsum(counts)
-    wanted = np.searchsorted(up_to, places, side="right")
-    out = np.empty(len(places), np.float32)
-    for p in range(len(places)):
-        k, n = wanted[p], 0
-        some = np.empty(counts[k], np.float32)
-        for i in range(len(keys)):
-            if (keys[i] >> shift) == k:
-                some[n] = values[i]
-                n += 1
-        some.sort()
-        out[p] = some[places[p] - up_to[k] + counts[k]]
-    return out

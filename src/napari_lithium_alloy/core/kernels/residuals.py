@@ -145,14 +145,17 @@ def count_values(
     image: NDArray[np.float32],
     common: NDArray[np.bool_],
     ends: tuple[float, float],
-    rows: Rows,
+    rows: tuple[int, int, int],
     counts: Doubles,
     sums: Doubles,
 ) -> None:
-    """Add numbers and sums of a field's values in even bins between two ends."""
+    """Add numbers and sums of a field's values in even bins between two ends.
+
+    `rows` are the first, that after the last, and the step between those that are looked at.
+    """
     last = len(counts) - 1
     step = (last + 1) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.0
-    for y in range(rows[0], rows[1]):
+    for y in range(rows[0], rows[1], rows[2]):
         for x in range(image.shape[1]):
             if common[y, x]:
                 k = min(max(int((image[y, x] - ends[0]) * step), 0), last)
