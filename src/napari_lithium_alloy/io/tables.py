@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +15,17 @@ import numpy as np
 import pandas as pd
 import tifffile
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from napari_lithium_alloy import __version__
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import Step, to_plain
 from napari_lithium_alloy.core.recording import FloatArray
-from napari_lithium_alloy.core.row_blocks import in_order
 from napari_lithium_alloy.core.tables import TABLES, conform
 
 STEP_LINE = "# step: "
 LONG_ROWS = 20_000
-"""From which on it pays to write a table of numbers by our own loop, and of which it takes so many
-at a time."""
+"""From which on it pays to write a table of numbers by our own loop."""
 PART_ROWS = 200_000
 
 
@@ -39,46 +39,31 @@ def write_csv(path: Path | str, frame: pd.DataFrame, steps: Sequence[Step] = ())
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         file.writelines(f"{line}\n" for line in provenance_lines(steps))
-        kinds = _kinds(frame) if len(frame) >= LONG_ROWS else None
-        if kinds is not None:
-            _write_numbers(frame, kinds, file)
+        if len(frame) >= LONG_ROWS and all(is_numeric_dtype(t) for t in frame.dtypes):
+            _write_numbers(frame, file)
         else:
             frame.to_csv(file, index=False, lineterminator="\n")
 
 
-def _kinds(frame: pd.DataFrame) -> list[int] | None:
-    """What our own loop takes each column for; None where it takes one for nothing."""
-    from napari_lithium_alloy.core.kernels.texts import FLOAT, TRUTH, WHOLE
-
-    kinds = {"float64": FLOAT, "int64": WHOLE, "Int64": WHOLE, "bool": TRUTH, "boolean": TRUTH}
-    found = [kinds.get(str(dtype)) for dtype in frame.dtypes]
-    return None if None in found else [kind for kind in found if kind is not None]
-
-
-def _write_numbers(frame: pd.DataFrame, kinds: Sequence[int], file: TextIO) -> None:
-    """Write what `DataFrame.to_csv` does of a table of numbers, many times as fast."""
+def _write_numbers(frame: pd.DataFrame, file: TextIO) -> None:
+    """Write what `DataFrame.to_csv` does of a table of numbers, several times as fast."""
     frame.iloc[:0].to_csv(file, index=False, lineterminator="\n")
-    file.flush()
-    firsts = range(0, len(frame), LONG_ROWS)
-    for text in in_order(lambda k: _text(frame.iloc[k : k + LONG_ROWS], kinds), firsts):
-        file.buffer.write(text)
+    for first in range(0, len(frame), PART_ROWS):
+        part = frame.iloc[first : first + PART_ROWS]
+        columns = [_texts(part.iloc[:, i]) for i in range(part.shape[1])]
+        file.writelines(f"{row}\n" for row in map(",".join, zip(*columns, strict=True)))
 
 
-def _text(frame: pd.DataFrame, kinds: Sequence[int]) -> memoryview:
-    """Rows of numbers."""
-    from napari_lithium_alloy.core.kernels.texts import FLOAT, MOST_BYTES, put_rows
-
-    values = np.empty(frame.shape, dtype=np.int64)
-    missing = np.empty(frame.shape, dtype=bool)
-    for i, kind in enumerate(kinds):
-        column = frame.iloc[:, i]
-        missing[:, i] = column.isna()
-        if kind == FLOAT:
-            values[:, i] = column.to_numpy().view(np.int64)
-        else:
-            values[:, i] = column.to_numpy(dtype=np.int64, na_value=0)
-    out = np.empty(MOST_BYTES * frame.size, dtype=np.uint8)
-    return out[: put_rows(values, missing, np.array(kinds), out)].data
+def _texts(column: pd.Series[Any]) -> list[str]:
+    """Each number as text; those that are there many times are made once."""
+    if column.dtype == np.float64:
+        bits, whole = pd.factorize(column.to_numpy().view(np.int64))
+        values = whole.view(np.float64).tolist()
+        texts = ["" if math.isnan(value) else repr(value) for value in values]
+        return [texts[code] for code in bits.tolist()]
+    codes, unique = pd.factorize(column)
+    texts = [*map(str, unique.tolist()), ""]  # the last stands for what is missing
+    return [texts[code] for code in codes.tolist()]
 
 
 def provenance_lines(steps: Sequence[Step]) -> list[str]:
