@@ -146,7 +146,7 @@ def test_bad_tables_and_maps_are_one_sentence(tmp_path):
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_long_tables_of_numbers_are_written_as_pandas_does(rows):
+def test_long_tables_hold_the_numbers_that_pandas_writes(rows):
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
     table = pd.DataFrame(
         {
@@ -158,7 +158,15 @@ def test_long_tables_of_numbers_are_written_as_pandas_does(rows):
     )
     ours = io.StringIO()
     _write_numbers(table, ours)
-    assert ours.getvalue() == table.to_csv(index=False, lineterminator="\n")
+    head, *lines = ours.getvalue().removesuffix("\n").split("\n")
+    assert head == "a,b,n,is"
+    expected = table.to_csv(index=False, lineterminator="\n").removesuffix("\n").split("\n")[1:]
+    for line, usual in zip(lines, expected, strict=True):
+        texts, theirs = line.split(","), usual.split(",")
+        assert [t and np.float64(t).tobytes() for t in texts[:2]] == [
+            t and np.float64(t).tobytes() for t in theirs[:2]
+        ]
+        assert texts[2:] == theirs[2:]
 
 
 def test_a_table_longer_than_a_part_is_whole(tmp_path, monkeypatch):

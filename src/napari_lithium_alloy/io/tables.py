@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import orjson
 import pandas as pd
 import tifffile
 from numpy.typing import NDArray
@@ -46,7 +46,10 @@ def write_csv(path: Path | str, frame: pd.DataFrame, steps: Sequence[Step] = ())
 
 
 def _write_numbers(frame: pd.DataFrame, file: TextIO) -> None:
-    """Write what `DataFrame.to_csv` does of a table of numbers, several times as fast."""
+    """Write the numbers that `DataFrame.to_csv` does, several times as fast.
+
+    Small ones may be written in another form (0.00001, 1e-7).
+    """
     frame.iloc[:0].to_csv(file, index=False, lineterminator="\n")
     for first in range(0, len(frame), PART_ROWS):
         part = frame.iloc[first : first + PART_ROWS]
@@ -55,12 +58,14 @@ def _write_numbers(frame: pd.DataFrame, file: TextIO) -> None:
 
 
 def _texts(column: pd.Series[Any]) -> list[str]:
-    """Each number as text; those that are there many times are made once."""
+    """Each number as a text that reads back exactly; nothing where there is none."""
     if column.dtype == np.float64:
-        bits, whole = pd.factorize(column.to_numpy().view(np.int64))
-        values = whole.view(np.float64).tolist()
-        texts = ["" if math.isnan(value) else repr(value) for value in values]
-        return [texts[code] for code in bits.tolist()]
+        values = np.ascontiguousarray(column.to_numpy())
+        told = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+        texts = told.decode().replace("null", "").split(",")
+        for i in np.flatnonzero(np.isinf(values)):
+            texts[i] = repr(float(values[i]))
+        return texts
     codes, unique = pd.factorize(column)
     texts = [*map(str, unique.tolist()), ""]  # the last stands for what is missing
     return [texts[code] for code in codes.tolist()]
