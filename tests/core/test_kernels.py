@@ -15,7 +15,8 @@ from napari_lithium_alloy.core.kernels.images import (
     light_of_cells,
     mean_of_own_frames,
 )
-from napari_lithium_alloy.core.kernels.local_fits import REACH, lines_from_cells
+from napari_lithium_alloy.core.kernels.line_sums import REACH
+from napari_lithium_alloy.core.kernels.local_fits import lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
 from napari_lithium_alloy.core.kernels.squares import extreme_squares
 from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_noise, smooth_times
@@ -265,7 +266,7 @@ def naive_line(light, times, at, sigma):
     return level, slope
 
 
-def fitted_lines_of(onset, falls, sigma, flicker, lit=2000):
+def fitted_lines_of(onset, falls, sigma, flicker, lit=2000, every=1):
     """Lines of light that steps at planted times, after each is found to be numpy's."""
     height, width = onset.shape
     rng = np.random.default_rng(9)
@@ -290,8 +291,8 @@ def fitted_lines_of(onset, falls, sigma, flicker, lit=2000):
     time, missing, slope = (np.zeros_like(flat) for _ in range(3))
     own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
-        *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
-        *(np.ones(areas.shape, bool), (0, len(areas)), cell_time, (time, missing, slope)),
+        *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), every),
+        *((4, 3), flat > 0, (0, len(areas)), cell_time, (time, missing, slope)),
     )
     for y, x in np.ndindex(time.shape):
         expected = naive_line(light[:, y, x], times, float(time[y, x]), sigma)
@@ -312,13 +313,13 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker, width):
     assert np.abs(time + missing / np.median(slope) - onset).mean() < 0.5
 
 
-@pytest.mark.parametrize("sigma", [0.8, 2.0])
-def test_a_pixel_unlike_its_surroundings_walks_to_its_own_time(sigma):
+@pytest.mark.parametrize(("sigma", "every"), [(0.8, 1), (2.0, 1), (4.0, 2)])
+def test_a_pixel_unlike_its_surroundings_walks_to_its_own_time(sigma, every):
     planted = np.zeros((8, 70))
     planted[:, ::9], planted[:, 4::9] = 12, -9
-    onset, _, time, *_ = fitted_lines_of(planted, True, sigma, 0.0, lit=30000)
-    assert np.abs(time - onset).max() < 5  # on its slope
-    assert np.abs(time - onset)[planted == 0].max() < 2
+    onset, _, time, *_ = fitted_lines_of(planted, True, sigma, 0.0, lit=30000, every=every)
+    assert np.abs(time - onset).max() < max(5, 2 * sigma)  # on its slope
+    assert np.abs(time - onset)[planted == 0].max() < max(2, sigma)
 
 
 def test_a_line_sees_its_pixels_own_frames_only():
@@ -345,7 +346,7 @@ def test_a_line_sees_its_pixels_own_frames_only():
                 (0 * flat, threshold * flat, 0.5 * flat),
                 tuple(spans),
             ),
-            *((0.5, True), (3.0, 0.03), (4, 3), cells > 0, (0, 2), np.zeros_like(cells), lines),
+            *((0.5, True), (3.0, 0.03), 1, (4, 3), flat > 0, (0, 2), np.zeros_like(cells), lines),
         )
         found.append(lines)
     np.testing.assert_array_equal(found[0], found[1])

@@ -23,7 +23,7 @@ from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.rise_time import SIGMAS_10_90
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import FEW, by_rows
 from napari_lithium_alloy.core.smoothing import (
     CUT,
     at_pixels,
@@ -56,6 +56,10 @@ MOST_STEEPER = 2.0
 """Factor by which widths change in a round."""
 LEAST_WIDTH = 0.1
 """Frame intervals."""
+SMOOTH_PX = 0.7
+"""Smoothing from which on a map has hardly anything left that alternates from pixel to pixel."""
+WIDE_PX = 1.0
+"""Point spread from which on every other pixel tells what a smooth map shows through it."""
 _WHITE_K = 2 * math.sqrt(math.pi)
 """Radius of the circle of frequencies that has the area of a pixel grid's square."""
 _K = np.linspace(0, _WHITE_K, 501)
@@ -284,7 +288,7 @@ def shown(
     """
     from napari_lithium_alloy.core.kernels.blurred_rises import blurred_rises
 
-    spread = _point_spread(blur.psf_px)
+    spread = _point_spread(blur.psf_px, every_other=blur.smoothing_px >= SMOOTH_PX)
     half = len(spread) // 2
     onset = np.pad(onset, half, mode="reflect", reflect_type="odd") if half else onset
     level, slope = (np.empty(scene.rise.shape, np.float32) for _ in range(2))
@@ -294,16 +298,22 @@ def shown(
         how = (widths, spread, scene.light.falls)
         blurred_rises(onset, lines.time, scene.rise, *how, rows, level, slope)
 
-    finish(by_rows(show, len(level)))
+    finish(by_rows(show, len(level), most=FEW))
     return level, slope
 
 
-def _point_spread(sigma_px: float) -> Float32Array:
-    """A Gaussian, 0 beyond three standard deviations."""
+def _point_spread(sigma_px: float, *, every_other: bool = False) -> Float32Array:
+    """A Gaussian, 0 beyond three standard deviations.
+
+    Of a map that is smooth itself every other pixel, as the black squares of a chess board, tells
+    the same if the Gaussian is wide: the error is exp(-pi^2 sigma^2).
+    """
     reach = np.arange(-math.ceil(CUT * sigma_px), math.ceil(CUT * sigma_px) + 1)
     square = np.add.outer(reach**2, reach**2)
     weights = np.exp(-0.5 * square / max(sigma_px, 1e-6) ** 2)
     weights[square > (CUT * sigma_px) ** 2] = 0
+    if every_other and sigma_px >= WIDE_PX:
+        weights[np.add.outer(reach, reach) % 2 != 0] = 0
     return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 

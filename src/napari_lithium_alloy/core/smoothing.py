@@ -12,7 +12,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import FEW, by_rows
 
 MAD_TO_SD = 1.4826
 """Of Gaussian noise: its standard deviation over the median of its size."""
@@ -116,7 +116,7 @@ def blurred(
     image = np.ascontiguousarray(image, dtype=np.float32)
     weights = gaussian_weights(sigma_px, cut)
     out = np.empty_like(image)
-    finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image)))
+    finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image), most=FEW))
     return out
 
 
@@ -134,7 +134,7 @@ def gradient_squared(image: Float32Array) -> Float32Array:
     from napari_lithium_alloy.core.kernels.structure import gradient_energy
 
     out = np.empty_like(image)
-    finish(by_rows(lambda rows: gradient_energy(image, rows, out), len(image)))
+    finish(by_rows(lambda rows: gradient_energy(image, rows, out), len(image), most=FEW))
     return out
 
 
@@ -165,7 +165,7 @@ def cell_means(image: NDArray[Any], cell: int) -> Float32Array:
 
     image = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty([max(n // cell, 1) for n in image.shape], dtype=np.float32)
-    finish(by_rows(lambda rows: mean_of_cells(image, cell, rows, out), len(out)))
+    finish(by_rows(lambda rows: mean_of_cells(image, cell, rows, out), len(out), most=FEW))
     return out
 
 
@@ -190,7 +190,7 @@ def at_pixels(cells: Float32Array, cell: int, shape: tuple[int, ...]) -> Float32
     from napari_lithium_alloy.core.kernels.images import between_cells
 
     out = np.empty(shape, dtype=np.float32)
-    finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out)))
+    finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out), most=FEW))
     return out
 
 
