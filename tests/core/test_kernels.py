@@ -19,6 +19,8 @@ from napari_lithium_alloy.core.kernels.line_sums import REACH
 from napari_lithium_alloy.core.kernels.local_fits import lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
 from napari_lithium_alloy.core.kernels.squares import extreme_squares
+from napari_lithium_alloy.core.kernels.step_frames import frames_beside
+from napari_lithium_alloy.core.refinement import _point_spread
 from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_noise, smooth_times
 
 
@@ -374,6 +376,7 @@ def test_light_through_the_point_spread_is_that_of_blurred_pictures(falls):
         np.pad(onset, 5, mode="reflect").astype(np.float32),
         times[index[0]].astype(np.float32),
         np.full(onset.shape, rise, np.float32),
+        np.ones(onset.shape, bool),
         (width.astype(np.float32), sigma),
         (spread / spread.sum()).astype(np.float32),
         falls,
@@ -384,3 +387,67 @@ def test_light_through_the_point_spread_is_that_of_blurred_pictures(falls):
     inside = (slice(6, -6),) * 2
     assert np.abs(found - expected)[inside].max() < 0.015
     assert np.abs(slope - (after - before) / 0.1)[inside].max() < 0.02
+
+
+def test_light_through_the_point_spread_is_made_where_it_is_asked_for():
+    rng = np.random.default_rng(11)
+    onset, at, rise, width = (rng.uniform(1, 3, (9, 300)).astype(np.float32) for _ in range(4))
+    asked = np.zeros(onset.shape, bool)
+    asked[2, 70], asked[3, 127:129], asked[5, 299] = True, True, True
+    spread = np.full((3, 3), 1 / 9, np.float32)
+    found = []
+    for where in (asked, np.ones_like(asked)):
+        level, slope = (np.empty(onset.shape, np.float32) for _ in range(2))
+        around = np.pad(onset, 1, mode="edge")
+        blurred_rises(around, at, rise, where, (width, 0.5), spread, True, (0, 9), level, slope)
+        found.append((level, slope))
+    for some, every in zip(*found, strict=True):
+        assert np.array_equal(some[asked], every[asked])
+        assert not some[0].any()
+
+
+def test_frames_beside_a_boundary_are_numpys():
+    rng = np.random.default_rng(12)
+    times = np.cumsum(rng.choice([0.9, 1.0, 1.1, 7.0], 60, p=[0.3, 0.4, 0.25, 0.05])) - 20
+    shape, interval, before, after = (20, 30), 1.0, 4, 3
+    share = rng.uniform(0.2, 1, shape).astype(np.float32)
+    begin = rng.uniform(-10, 30, shape)
+    end = begin + rng.uniform(0.1, 30, shape)
+    parts = ((begin * share).astype(np.float32), (end * share).astype(np.float32), share)
+    inside = rng.random(shape) < 0.8
+    leave_s, enter_s = 12.0, 14.5
+    found = tuple(np.empty(shape, np.int32) for _ in range(4))
+    first = np.searchsorted(times, times[0] + interval * np.arange(61))
+    frames_beside(
+        *(parts, inside, times, first, (leave_s, enter_s), (before, after, interval)),
+        *((0, 20), found),
+    )
+    begin, end = (np.where(inside, part.astype(float) / share, np.nan) for part in parts[:2])
+    room = np.minimum(4 * interval, (end - begin) / 2)
+    leave, enter = (
+        np.where(inside, np.clip(given, begin + room, end - room), given)
+        for given in (leave_s, enter_s)
+    )
+    last, start = (np.searchsorted(times, part) for part in (leave, enter))
+    last, start = np.maximum(last, 1), np.minimum(start, len(times) - 1)
+    top = np.searchsorted(times, np.fmax(begin, leave - (before + 0.5) * interval))
+    base = np.searchsorted(times, np.fmin(end, enter + (after + 0.5) * interval))
+    expected = (
+        np.minimum(np.maximum(top, last - before), last - 1),
+        last,
+        start,
+        np.maximum(np.minimum(base, start + after), start + 1),
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert np.mean(one == other) > 0.995  # single precision
+
+
+def test_every_other_pixel_of_a_wide_point_spread_tells_the_same_of_a_smooth_map():
+    noise = np.random.default_rng(13).normal(size=(64, 64))
+    onset = ndimage.gaussian_filter(noise, 0.7) * 3 + np.arange(64) * 0.4
+    light = ndtr((np.median(onset) - onset) / 1.5)
+    every, other = (
+        ndimage.convolve(light, _point_spread(1.3, every_other=half)) for half in (False, True)
+    )
+    assert np.count_nonzero(_point_spread(1.3, every_other=True)) == 21
+    assert np.abs(every - other)[5:-5, 5:-5].max() < 0.01

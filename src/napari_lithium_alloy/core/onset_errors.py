@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
+from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
@@ -43,7 +44,7 @@ def noise_variance(
     scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
 ) -> Float32Array:
     """Variance of smoothed times, from how pixels scatter about their surroundings."""
-    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(some_of(scatter, rising))))
+    most = SIGMAS_CLIPPED * 1.4826 * median_of(np.abs(some_of(scatter, rising)))
     square = pixelwise(lambda s: np.clip(s, -most, most) ** 2, scatter)
     weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
     weights /= weights.sum()

@@ -9,6 +9,7 @@ map. Where what would be given is no more than noise, nothing is.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,6 +27,7 @@ from napari_lithium_alloy.core.rise_time import SIGMAS_10_90
 from napari_lithium_alloy.core.row_blocks import FEW, by_rows
 from napari_lithium_alloy.core.smoothing import (
     CUT,
+    LARGE_SIDE_PX,
     at_pixels,
     cell_means,
     filled_times,
@@ -155,8 +157,7 @@ def refined(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -> Refi
         passed = passed + float(np.nanmean(share)) * more
         bias = np.float32(LAST_SHARE**2) * _mean_square(scene, given, GRADIENT_SIGMA_PX)
         blur = replace(blur, width=_narrowed(scene, blur.width, lines.sigma, lack.steeper))
-    following = _lack(scene, lines, onset, blur).change
-    bias += np.float32(NEXT_SHARE**2) * _mean_square(scene, following, GRADIENT_SIGMA_PX)
+    bias += _following(scene, lines, onset, blur, bias)
     return Refined(
         onset=onset, bias=_at_pixels(scene, bias), noisier=_power(passed) / _power(before)
     )
@@ -168,7 +169,18 @@ def _bends_little(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -
     if height < 2 * STRIPS * STRIP_PX:
         return False
     given, noise = [], []
-    for top in np.linspace(0, height - STRIP_PX, 2 * STRIPS + 1)[1::2].astype(int):
+    for some, parts, there, rows in _strips(scene, lines, blur):
+        lack = _lack(some, parts, onset[rows], there)
+        share = _share(some, lack, _more(blur, _passed_at_first(blur)), there)
+        given.append(np.nanmean(_mean_square(some, lack.change, SCATTER_SIGMA_PX) * share**2))
+        noise.append(np.nanmedian(lack.noise))
+    left = _power(_passed_at_first(blur))
+    return not given or float(np.mean(given)) < WORTH_IT * left * float(np.mean(noise))
+
+
+def _strips(scene: Scene, lines: Lines, blur: Blur) -> Iterator[tuple[Scene, Lines, Blur, slice]]:
+    """Some rows of a large map in which something happens."""
+    for top in np.linspace(0, len(scene.rise) - STRIP_PX, 2 * STRIPS + 1)[1::2].astype(int):
         rows = slice(int(top), int(top) + STRIP_PX)
         some = replace(scene, rise=scene.rise[rows], rising=scene.rising[rows])
         if not some.rising.any():
@@ -178,13 +190,28 @@ def _bends_little(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -
         )
         sampling = blur.sampling
         sampling = sampling[rows] if isinstance(sampling, np.ndarray) else sampling
-        there = replace(blur, width=blur.width[rows], sampling=sampling)
-        lack = _lack(some, parts, onset[rows], there)
-        share = _share(some, lack, _more(blur, _passed_at_first(blur)), there)
-        given.append(np.nanmean(_mean_square(some, lack.change, SCATTER_SIGMA_PX) * share**2))
-        noise.append(np.nanmean(lack.noise))
-    left = _power(_passed_at_first(blur))
-    return not given or float(np.mean(given)) < WORTH_IT * left * float(np.mean(noise))
+        yield some, parts, replace(blur, width=blur.width[rows], sampling=sampling), rows
+
+
+def _following(
+    scene: Scene, lines: Lines, onset: Float32Array, blur: Blur, last: Float32Array
+) -> Float32Array:
+    """Mean square of what a further round would leave of an error, of cells.
+
+    Of a large map some rows tell how much that is of the `last` round's.
+    """
+    part = np.float32(NEXT_SHARE**2)
+    if min(onset.shape) < LARGE_SIDE_PX:
+        return part * _mean_square(
+            scene, _lack(scene, lines, onset, blur).change, GRADIENT_SIGMA_PX
+        )
+    following, before = [], []
+    cell = cell_side(onset.shape)
+    for some, parts, there, rows in _strips(scene, lines, blur):
+        change = _lack(some, parts, onset[rows], there).change
+        following.append(np.nanmean(_mean_square(some, change, GRADIENT_SIGMA_PX)))
+        before.append(np.nanmean(last[rows.start // cell : rows.stop // cell]))
+    return part * np.float32(np.sum(following) / max(np.sum(before), 1e-12)) * last
 
 
 def _mean_square(scene: Scene, change: Float32Array, sigma_px: float) -> Float32Array:
@@ -282,6 +309,8 @@ def shown(
 ) -> tuple[Float32Array, Float32Array]:
     """Levels that a map would show at the lines' times, and slopes, in shares of the rise.
 
+    Of pixels in runs of which some rise; elsewhere they are 0.
+
     Light is averaged by the point spread over rises in the form of a normal distribution's
     integral, and its logarithm by the lines over time. To second order in the rise the
     logarithm of a mean is the mean of logarithms less half their variance.
@@ -296,7 +325,7 @@ def shown(
 
     def show(rows: tuple[int, int]) -> None:
         how = (widths, spread, scene.light.falls)
-        blurred_rises(onset, lines.time, scene.rise, *how, rows, level, slope)
+        blurred_rises(onset, lines.time, scene.rise, scene.rising, *how, rows, level, slope)
 
     finish(by_rows(show, len(level), most=FEW))
     return level, slope

@@ -61,21 +61,30 @@ def frames_beside(
     """
     before, after, interval = levels
     last = len(times)
+    wide, long = (before + 0.5) * interval, (after + 0.5) * interval
+    # Most places stand at the given boundary, and are told without a look at the times.
+    a, b, c, d = given[0], given[1], given[0] - wide, given[1] + long
+    at = (
+        _frame(times, first, interval, a), _frame(times, first, interval, b),
+        _frame(times, first, interval, c), _frame(times, first, interval, d),
+    )  # fmt: skip
+    most = max(before, after) * interval
     for y in range(rows[0], rows[1]):
         for x in range(inside.shape[1]):
             leave, enter = given
             begin, end = -math.inf, math.inf
             if inside[y, x]:
-                begin, end = stands[0][y, x] / stands[2][y, x], stands[1][y, x] / stands[2][y, x]
-                room = min(max(before, after) * interval, (end - begin) / 2)
+                share = 1 / float(stands[2][y, x])
+                begin, end = share * stands[0][y, x], share * stands[1][y, x]
+                room = min(most, (end - begin) / 2)
                 leave = min(max(leave, begin + room), end - room)
                 enter = min(max(enter, begin + room), end - room)
             # Of a level beside a pause, none of the frames beyond it.
-            earliest = max(begin, leave - (before + 0.5) * interval)
-            latest = min(end, enter + (after + 0.5) * interval)
-            stop = max(_frame(times, first, interval, leave), 1)
-            start = min(_frame(times, first, interval, enter), last - 1)
-            top = max(_frame(times, first, interval, earliest), stop - before)
-            base = min(_frame(times, first, interval, latest), start + after)
-            out[0][y, x], out[1][y, x] = min(top, stop - 1), stop
-            out[2][y, x], out[3][y, x] = start, max(base, start + 1)
+            earliest, latest = max(begin, leave - wide), min(end, enter + long)
+            stop = at[0] if leave == a else _frame(times, first, interval, leave)
+            start = at[1] if enter == b else _frame(times, first, interval, enter)
+            top = at[2] if earliest == c else _frame(times, first, interval, earliest)
+            base = at[3] if latest == d else _frame(times, first, interval, latest)
+            stop, start = max(stop, 1), min(start, last - 1)
+            out[0][y, x], out[1][y, x] = min(max(top, stop - before), stop - 1), stop
+            out[2][y, x], out[3][y, x] = start, max(min(base, start + after), start + 1)
