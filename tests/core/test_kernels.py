@@ -444,7 +444,7 @@ def test_frames_beside_a_boundary_are_numpys():
 
 def test_every_other_pixel_of_a_wide_point_spread_tells_the_same_of_a_smooth_map():
     noise = np.random.default_rng(13).normal(size=(64, 64))
-    onset = ndimage.gaussian_filter(noise, 0.7) * 3 + np.arange(64) * 0.4
+    onset = ndimage.gaussian_filter(noise, 1.0) * 3 + np.arange(64) * 0.4
     light = ndtr((np.median(onset) - onset) / 1.5)
     every, other = (
         ndimage.convolve(light, _point_spread(1.3, every_other=half)) for half in (False, True)
