@@ -29,11 +29,9 @@ from napari_lithium_alloy.core.smoothing import (
     CUT,
     LARGE_SIDE_PX,
     at_pixels,
+    blurred,
     cell_means,
     filled_times,
-    smooth_times,
-    smooth_within,
-    wide_mean_of_cells,
 )
 
 ROUNDS = 2
@@ -54,6 +52,8 @@ MOST_MISSED = 0.5
 """Share of the rise; a pixel that differs more from the map tells nothing of it."""
 LEAST_STEEP = 0.05
 """Of the steepest slope a rise has, below which a place tells little."""
+FLAT = np.float32(1e-9)
+"""Per second; squares of less are too small for single precision, and slow."""
 MOST_STEEPER = 2.0
 """Factor by which widths change in a round."""
 LEAST_WIDTH = 0.1
@@ -216,8 +216,13 @@ def _following(
 
 def _mean_square(scene: Scene, change: Float32Array, sigma_px: float) -> Float32Array:
     """Of cells."""
-    square = pixelwise(np.square, change)
-    return wide_mean_of_cells(square, scene.rising, sigma_px, cell_side(change.shape))
+    square = pixelwise(lambda c, r: np.where(r, c * c, np.float32(0)), change, scene.rising)
+    cell = cell_side(change.shape)
+    mean = blurred(cell_means(square, cell), sigma_px / cell)
+    if scene.rising.all():
+        return mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mean / blurred(cell_means(scene.rising, cell), sigma_px / cell)
 
 
 def _at_pixels(scene: Scene, cells: Float32Array) -> Float32Array:
@@ -259,12 +264,14 @@ def _lack(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -> Lack:
         lacking = change / np.maximum(square, (np.float32(LEAST_STEEP) / widest) ** 2)
         return np.where(rising, np.clip(lacking, -widest, widest), np.float32(0))
 
-    smooth = smooth_times(weighted, rising, REFINED_PX), smooth_within(square, rising, REFINED_PX)
+    # Sums over rising pixels: what others lack is 0, and how many they are cancels out.
+    straight = bool(rising.all())
+    smooth = blurred(weighted, REFINED_PX, straight=straight), blurred(square, REFINED_PX)
+    cell = cell_side(rising.shape)
     squares, noise, both = (
-        wide_mean_of_cells(part, rising, SCATTER_SIGMA_PX, cell_side(rising.shape))
-        for part in (square, noise, both)
+        blurred(cell_means(part, cell), SCATTER_SIGMA_PX / cell) for part in (square, noise, both)
     )
-    squares = np.maximum(squares, 1e-12)
+    squares = np.where(squares > 1e-12, squares, np.float32(np.nan))
     return Lack(
         change=pixelwise(bounded, *smooth, blur.width, rising),
         noise=noise / squares,
@@ -285,7 +292,8 @@ def _missed(
     """What the light of a map misses, times its slope; and of slope, missed and both squares."""
     rise = np.maximum(rise, np.float32(1e-6))
     missed = np.clip(level - fraction + missing / rise, -MOST_MISSED, MOST_MISSED)
-    missed = np.where(rising, missed, np.float32(0))
+    told = rising & (slope > FLAT)
+    missed, slope = (np.where(told, part, np.float32(0)) for part in (missed, slope))
     return slope * missed, slope**2, missed**2, slope * seen_slope / rise
 
 
