@@ -15,9 +15,12 @@ from napari_lithium_alloy.core.kernels.images import (
     light_of_cells,
     mean_of_own_frames,
 )
-from napari_lithium_alloy.core.kernels.local_fits import REACH, lines_from_cells
+from napari_lithium_alloy.core.kernels.line_sums import REACH
+from napari_lithium_alloy.core.kernels.local_fits import lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
 from napari_lithium_alloy.core.kernels.squares import extreme_squares
+from napari_lithium_alloy.core.kernels.step_frames import frames_beside
+from napari_lithium_alloy.core.refinement import _point_spread
 from napari_lithium_alloy.core.smoothing import blurred, cell_means, common_noise, smooth_times
 
 
@@ -265,7 +268,7 @@ def naive_line(light, times, at, sigma):
     return level, slope
 
 
-def fitted_lines_of(onset, falls, sigma, flicker, lit=2000):
+def fitted_lines_of(onset, falls, sigma, flicker, lit=2000, every=1):
     """Lines of light that steps at planted times, after each is found to be numpy's."""
     height, width = onset.shape
     rng = np.random.default_rng(9)
@@ -290,8 +293,8 @@ def fitted_lines_of(onset, falls, sigma, flicker, lit=2000):
     time, missing, slope = (np.zeros_like(flat) for _ in range(3))
     own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
-        *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), (4, 3)),
-        *(np.ones(areas.shape, bool), (0, len(areas)), cell_time, (time, missing, slope)),
+        *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), every),
+        *((4, 3), flat > 0, (0, len(areas)), cell_time, (time, missing, slope)),
     )
     for y, x in np.ndindex(time.shape):
         expected = naive_line(light[:, y, x], times, float(time[y, x]), sigma)
@@ -312,13 +315,13 @@ def test_the_line_of_a_pixel_is_numpys(falls, sigma, flicker, width):
     assert np.abs(time + missing / np.median(slope) - onset).mean() < 0.5
 
 
-@pytest.mark.parametrize("sigma", [0.8, 2.0])
-def test_a_pixel_unlike_its_surroundings_walks_to_its_own_time(sigma):
+@pytest.mark.parametrize(("sigma", "every"), [(0.8, 1), (2.0, 1), (4.0, 2)])
+def test_a_pixel_unlike_its_surroundings_walks_to_its_own_time(sigma, every):
     planted = np.zeros((8, 70))
     planted[:, ::9], planted[:, 4::9] = 12, -9
-    onset, _, time, *_ = fitted_lines_of(planted, True, sigma, 0.0, lit=30000)
-    assert np.abs(time - onset).max() < 5  # on its slope
-    assert np.abs(time - onset)[planted == 0].max() < 2
+    onset, _, time, *_ = fitted_lines_of(planted, True, sigma, 0.0, lit=30000, every=every)
+    assert np.abs(time - onset).max() < max(5, 2 * sigma)  # on its slope
+    assert np.abs(time - onset)[planted == 0].max() < max(2, sigma)
 
 
 def test_a_line_sees_its_pixels_own_frames_only():
@@ -345,7 +348,7 @@ def test_a_line_sees_its_pixels_own_frames_only():
                 (0 * flat, threshold * flat, 0.5 * flat),
                 tuple(spans),
             ),
-            *((0.5, True), (3.0, 0.03), (4, 3), cells > 0, (0, 2), np.zeros_like(cells), lines),
+            *((0.5, True), (3.0, 0.03), 1, (4, 3), flat > 0, (0, 2), np.zeros_like(cells), lines),
         )
         found.append(lines)
     np.testing.assert_array_equal(found[0], found[1])
@@ -373,6 +376,7 @@ def test_light_through_the_point_spread_is_that_of_blurred_pictures(falls):
         np.pad(onset, 5, mode="reflect").astype(np.float32),
         times[index[0]].astype(np.float32),
         np.full(onset.shape, rise, np.float32),
+        np.ones(onset.shape, bool),
         (width.astype(np.float32), sigma),
         (spread / spread.sum()).astype(np.float32),
         falls,
@@ -383,3 +387,67 @@ def test_light_through_the_point_spread_is_that_of_blurred_pictures(falls):
     inside = (slice(6, -6),) * 2
     assert np.abs(found - expected)[inside].max() < 0.015
     assert np.abs(slope - (after - before) / 0.1)[inside].max() < 0.02
+
+
+def test_light_through_the_point_spread_is_made_where_it_is_asked_for():
+    rng = np.random.default_rng(11)
+    onset, at, rise, width = (rng.uniform(1, 3, (9, 300)).astype(np.float32) for _ in range(4))
+    asked = np.zeros(onset.shape, bool)
+    asked[2, 70], asked[3, 127:129], asked[5, 299] = True, True, True
+    spread = np.full((3, 3), 1 / 9, np.float32)
+    found = []
+    for where in (asked, np.ones_like(asked)):
+        level, slope = (np.empty(onset.shape, np.float32) for _ in range(2))
+        around = np.pad(onset, 1, mode="edge")
+        blurred_rises(around, at, rise, where, (width, 0.5), spread, True, (0, 9), level, slope)
+        found.append((level, slope))
+    for some, every in zip(*found, strict=True):
+        assert np.array_equal(some[asked], every[asked])
+        assert not some[0].any()
+
+
+def test_frames_beside_a_boundary_are_numpys():
+    rng = np.random.default_rng(12)
+    times = np.cumsum(rng.choice([0.9, 1.0, 1.1, 7.0], 60, p=[0.3, 0.4, 0.25, 0.05])) - 20
+    shape, interval, before, after = (20, 30), 1.0, 4, 3
+    share = rng.uniform(0.2, 1, shape).astype(np.float32)
+    begin = rng.uniform(-10, 30, shape)
+    end = begin + rng.uniform(0.1, 30, shape)
+    parts = ((begin * share).astype(np.float32), (end * share).astype(np.float32), share)
+    inside = rng.random(shape) < 0.8
+    leave_s, enter_s = 12.0, 14.5
+    found = tuple(np.empty(shape, np.int32) for _ in range(4))
+    first = np.searchsorted(times, times[0] + interval * np.arange(61))
+    frames_beside(
+        *(parts, inside, times, first, (leave_s, enter_s), (before, after, interval)),
+        *((0, 20), found),
+    )
+    begin, end = (np.where(inside, part.astype(float) / share, np.nan) for part in parts[:2])
+    room = np.minimum(4 * interval, (end - begin) / 2)
+    leave, enter = (
+        np.where(inside, np.clip(given, begin + room, end - room), given)
+        for given in (leave_s, enter_s)
+    )
+    last, start = (np.searchsorted(times, part) for part in (leave, enter))
+    last, start = np.maximum(last, 1), np.minimum(start, len(times) - 1)
+    top = np.searchsorted(times, np.fmax(begin, leave - (before + 0.5) * interval))
+    base = np.searchsorted(times, np.fmin(end, enter + (after + 0.5) * interval))
+    expected = (
+        np.minimum(np.maximum(top, last - before), last - 1),
+        last,
+        start,
+        np.maximum(np.minimum(base, start + after), start + 1),
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert np.mean(one == other) > 0.995  # single precision
+
+
+def test_every_other_pixel_of_a_wide_point_spread_tells_the_same_of_a_smooth_map():
+    noise = np.random.default_rng(13).normal(size=(64, 64))
+    onset = ndimage.gaussian_filter(noise, 1.0) * 3 + np.arange(64) * 0.4
+    light = ndtr((np.median(onset) - onset) / 1.5)
+    every, other = (
+        ndimage.convolve(light, _point_spread(1.3, every_other=half)) for half in (False, True)
+    )
+    assert np.count_nonzero(_point_spread(1.3, every_other=True)) == 21
+    assert np.abs(every - other)[5:-5, 5:-5].max() < 0.01

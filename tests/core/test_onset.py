@@ -8,6 +8,7 @@ from planted import onset_error_s, planted, recording_of
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
+from napari_lithium_alloy.core import refinement
 from napari_lithium_alloy.core.correction import CorrectionParameters, corrected
 from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.curves import region_curves
@@ -326,6 +327,20 @@ def test_on_a_rough_film_the_stated_uncertainty_still_covers_the_truth(changes, 
     quarter = np.digitize(sd, np.quantile(sd, [0.25, 0.5, 0.75]))
     assert np.mean(error <= sd) == pytest.approx(0.68, abs=0.12)
     assert [np.mean((error <= sd)[quarter == q]) for q in range(4)] == pytest.approx(
+        [0.68] * 4, abs=0.2
+    )
+
+
+def test_of_a_large_rough_film_some_rows_tell_what_a_further_round_would_give(monkeypatch):
+    error, sd = errors_and_sds(ROUGH, 1.3)
+    monkeypatch.setattr(refinement, "LARGE_SIDE_PX", refinement.STRIP_PX)
+    error_too, from_rows = errors_and_sds(ROUGH, 1.3)
+    assert np.array_equal(error_too, error)
+    assert not np.array_equal(from_rows, sd)
+    assert np.mean(error <= from_rows) == pytest.approx(0.68, abs=0.12)
+    assert np.median(from_rows / sd) == pytest.approx(1, abs=0.1)
+    quarter = np.digitize(from_rows, np.quantile(from_rows, [0.25, 0.5, 0.75]))
+    assert [np.mean((error <= from_rows)[quarter == q]) for q in range(4)] == pytest.approx(
         [0.68] * 4, abs=0.2
     )
 

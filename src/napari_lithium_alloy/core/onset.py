@@ -30,6 +30,7 @@ from napari_lithium_alloy.core.onset_result import (
     onset_summary,
 )
 from napari_lithium_alloy.core.onset_scene import Scene, scene_of
+from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.progress import Work, part
@@ -168,7 +169,7 @@ def _classified(
     least = parameters.min_snr * rise_noise
     significant = pixelwise(lambda r, v: v & (r > 0) & (r >= least), rise, valid, dtype=np.bool_)
     sample = some_of(rise, significant)
-    least = parameters.min_rise_fraction * (float(np.median(sample)) if sample.size else 0.0)
+    least = parameters.min_rise_fraction * (median_of(sample) if sample.size else 0.0)
 
     def sort(
         time: FloatArray, rise: Float32Array, significant: BoolArray, *bounds: FloatArray
@@ -225,6 +226,6 @@ def _already_there(scene: Scene, px: float, reached: BoolArray) -> BoolArray:
     sigma = max(valid.shape) / 8
     cell = max(1, int(sigma // 4))
     level = wide_mean(scene.threshold, reached, sigma, cell)
-    far = float(np.median(scene.threshold[reached]))
+    far = median_of(some_of(scene.threshold, reached))
     base = smooth_within(scene.levels.base, valid, px)
     return np.asarray(missing & (base >= np.where(np.isfinite(level), level, far)))

@@ -9,11 +9,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
+from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
-from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import by_rows
 from napari_lithium_alloy.core.smoothing import (
     at_pixels,
     cell_means,
@@ -45,7 +44,7 @@ def noise_variance(
     scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
 ) -> Float32Array:
     """Variance of smoothed times, from how pixels scatter about their surroundings."""
-    most = SIGMAS_CLIPPED * 1.4826 * float(np.median(np.abs(some_of(scatter, rising))))
+    most = SIGMAS_CLIPPED * 1.4826 * median_of(np.abs(some_of(scatter, rising)))
     square = pixelwise(lambda s: np.clip(s, -most, most) ** 2, scatter)
     weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
     weights /= weights.sum()
@@ -62,16 +61,13 @@ def same_phase(time: Float32Array, px: float, interval: float) -> Float32Array:
     It depends on when a pixel rises between two frames, about as a sine, and pixels on a slope
     of the map, which are smoothed together, rise at other phases.
     """
-    from napari_lithium_alloy.core.kernels.images import between_cells
-
     cell = cell_side(time.shape)
     means = cell_means(time, cell)
-    out = np.ones(time.shape, dtype=np.float32)
-    if min(means.shape) > 1:
-        gy, gx = np.gradient(means / (cell * interval))
-        share = np.exp(-((2 * np.pi * px) ** 2) * (gy**2 + gx**2)).astype(np.float32)
-        finish(by_rows(lambda rows: between_cells(share, cell, rows, out), len(out)))
-    return out
+    if min(means.shape) < 2:
+        return np.ones(time.shape, dtype=np.float32)
+    gy, gx = np.gradient(means / (cell * interval))
+    share = np.exp(-((2 * np.pi * px) ** 2) * (gy**2 + gx**2)).astype(np.float32)
+    return at_pixels(share, cell, time.shape)
 
 
 def sampling_error(sigma: float, width: float) -> float:
@@ -93,7 +89,7 @@ def lines_of_phases(sigma: float, width: float) -> tuple[FloatArray, FloatArray]
     At evenly spread times between two frames; `sigma` is the standard deviation of the line's
     weights and `width` that of the rise, in frames.
     """
-    from napari_lithium_alloy.core.kernels.local_fits import REACH
+    from napari_lithium_alloy.core.kernels.line_sums import REACH
 
     phases = np.arange(16) / 16 - 0.5
     reach = math.ceil(REACH * sigma) + 1

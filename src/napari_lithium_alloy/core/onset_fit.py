@@ -29,6 +29,7 @@ from napari_lithium_alloy.core.onset_lines import (
 )
 from napari_lithium_alloy.core.onset_parameters import HALF
 from napari_lithium_alloy.core.onset_scene import Scene
+from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import Work
@@ -65,7 +66,7 @@ def fitted(scene: Scene, width: float, psf_px: float) -> Work[tuple[float, Estim
     noise = np.float32(_level_noise(scene, sigma))
     sd = pixelwise(lambda s: noise / s, slope)
     if px is None:
-        px = _chosen_in_space(scene, lines, float(np.median(some_of(sd, rising))), psf_px)
+        px = _chosen_in_space(scene, lines, median_of(some_of(sd, rising)), psf_px)
     halves, interval = scene.parameters.fraction == HALF, scene.light.interval
     widths = Widths(
         px=px,

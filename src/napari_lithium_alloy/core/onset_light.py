@@ -231,7 +231,7 @@ def measured_levels(
         base_light=base_light,
         top_light=top_light,
         n_frames=min(
-            len(indices) if plateau is None else int(np.median(plateau[1] - plateau[0]))
+            len(indices) if plateau is None else int(np.median(plateau[1][some] - plateau[0][some]))
             for indices, plateau in zip(ends, plateaus, strict=True)
         ),
         noise=max(spread),

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
 from napari_lithium_alloy.core.onset_scene import Scene
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
-from napari_lithium_alloy.core.recording import BoolArray
 from napari_lithium_alloy.core.row_blocks import by_rows
-from napari_lithium_alloy.core.smoothing import cell_means
 
 LEAST_SIGMA_FRAMES = 0.5
 """Weights in time as narrow as this make the line that through the two nearest frames."""
@@ -24,8 +21,8 @@ TYPICAL_ROWS = 8
 """Rows of cells from which the typical rise is told."""
 WANTED_NOISE = 0.02
 """Share of the rise to which noise is brought, at most, before it is left alone."""
-NEAR_CELLS = 1
-"""How far from cells that rise lines are fitted; what is smoothed takes those that rise only."""
+WALKING_FRAMES = 6
+"""In the weights' standard deviation, at least, that tell a pixel whether it is near its rise."""
 MATCHED = 0.7
 """Smoothing in time, of the rise's own width: nearly all of the gain of a matched filter."""
 
@@ -114,15 +111,24 @@ def fitted_lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = Non
     cells = np.full(scene.cell_levels[0].shape, np.nan, dtype=np.float32)
     levels = (light.dark, scene.threshold, scene.rise)
     own = (*scene.span, *scene.cell_span)
-    looked = _looked_at(scene)
     needed = min(scene.parameters.sustained_frames, len(light.times))
     noise = scene.levels.noise * noise_left_in_time(sigma / light.interval)
+
+    every = max(1, int(sigma / light.interval / WALKING_FRAMES))
 
     def fit(rows: Rows) -> None:
         how = (light.least, light.falls)
         lines_from_cells(
             *(light.counts, light.gain, light.times, scene.cell_levels, levels, own, how),
-            *((sigma, noise), (cell, needed), looked, rows, cells, (time, missing, slope)),
+            *(
+                (sigma, noise),
+                every,
+                (cell, needed),
+                scene.near,
+                rows,
+                cells,
+                (time, missing, slope),
+            ),
         )
 
     if blocks is None:
@@ -130,12 +136,6 @@ def fitted_lines(scene: Scene, sigma: float, blocks: Sequence[Rows] | None = Non
     else:
         yield from by_rows(lambda one: fit(blocks[one[0]]), len(blocks), most=1)
     return Lines(time=time, missing=missing, slope=slope, cells=cells, sigma=sigma)
-
-
-def _looked_at(scene: Scene) -> BoolArray:
-    """Cells of pixels in or near which light rises: others need no lines."""
-    some = cell_means(scene.rising, cell_side(scene.rise.shape)) > 0
-    return np.asarray(ndimage.binary_dilation(some, np.ones((3, 3)), iterations=NEAR_CELLS))
 
 
 def noise_left_in_time(sigma_frames: float) -> float:

@@ -12,10 +12,12 @@ from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_light import Levels, OwnFrames, Span, WindowLight
 from napari_lithium_alloy.core.onset_parameters import OnsetParameters
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.pixelwise import pixelwise
+from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.smoothing import cell_means, noise_left, smooth_within, some_of
 
+NEARLY = 0.5
+"""Share of the least rise that counts with which a pixel gets a line: it may be one that rises."""
 RISE_SIGMA_PX = 2.0
 """Smoothing of the rise where it only scales something."""
 
@@ -32,8 +34,8 @@ class Scene:
     threshold, rise : numpy.ndarray
         (Y, X) float32 of each pixel, the rise a little smoothed.
     typical_rise : float
-    rising : numpy.ndarray
-        (Y, X) True where something happens.
+    rising, near : numpy.ndarray
+        (Y, X) True where something happens, and where it may.
     cell_levels : tuple of numpy.ndarray
         Threshold of the light and dark counts, summed over each cell.
     span, cell_span : tuple of numpy.ndarray
@@ -49,6 +51,7 @@ class Scene:
     rise: Float32Array
     typical_rise: float
     rising: BoolArray
+    near: BoolArray
     cell_levels: tuple[Float32Array, Float32Array]
     span: Span
     cell_span: Span
@@ -77,6 +80,11 @@ def scene_of(
     noise = levels.noise * noise_left(RISE_SIGMA_PX) * math.sqrt(2 / levels.n_frames)
     least = max(parameters.min_snr * noise, parameters.min_rise_fraction * typical)
     fraction = np.float32(parameters.fraction)
+    rising, near = pixelwise_several(
+        lambda rise, valid: (valid & (rise > least), valid & (rise > NEARLY * least)),
+        *(rise, light.valid),
+        dtypes=(np.bool_, np.bool_),
+    )
     cell_levels = _cell_levels(light, levels, parameters.fraction)
     return Scene(
         light=light,
@@ -85,7 +93,8 @@ def scene_of(
         threshold=pixelwise(lambda b, c: b + fraction * c, levels.base, change),
         rise=rise,
         typical_rise=typical,
-        rising=pixelwise(lambda v, r: v & (r > least), light.valid, rise, dtype=np.bool_),
+        rising=rising,
+        near=near,
         cell_levels=cell_levels,
         span=span,
         cell_span=_of_cells(span),

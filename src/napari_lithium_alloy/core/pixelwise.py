@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import FEW, by_rows
 
 BLOCK_PX = 2**15
 """Pixels that are worked on at once: a dozen such blocks of single precision fit the cache."""
@@ -55,5 +55,5 @@ def pixelwise_several(
             for target, values in zip(out, found, strict=True):
                 target[block] = values
 
-    finish(by_rows(work, height))
+    finish(by_rows(work, height, most=FEW))
     return out

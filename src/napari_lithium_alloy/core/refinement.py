@@ -9,6 +9,7 @@ map. Where what would be given is no more than noise, nothing is.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,15 +24,14 @@ from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.rise_time import SIGMAS_10_90
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import FEW, by_rows
 from napari_lithium_alloy.core.smoothing import (
     CUT,
+    LARGE_SIDE_PX,
     at_pixels,
+    blurred,
     cell_means,
     filled_times,
-    smooth_times,
-    smooth_within,
-    wide_mean_of_cells,
 )
 
 ROUNDS = 2
@@ -52,10 +52,16 @@ MOST_MISSED = 0.5
 """Share of the rise; a pixel that differs more from the map tells nothing of it."""
 LEAST_STEEP = 0.05
 """Of the steepest slope a rise has, below which a place tells little."""
+FLAT = np.float32(1e-9)
+"""Per second; squares of less are too small for single precision, and slow."""
 MOST_STEEPER = 2.0
 """Factor by which widths change in a round."""
 LEAST_WIDTH = 0.1
 """Frame intervals."""
+SMOOTH_PX = 0.7
+"""Smoothing from which on a map has hardly anything left that alternates from pixel to pixel."""
+WIDE_PX = 1.0
+"""Point spread from which on every other pixel tells what a smooth map shows through it."""
 _WHITE_K = 2 * math.sqrt(math.pi)
 """Radius of the circle of frequencies that has the area of a pixel grid's square."""
 _K = np.linspace(0, _WHITE_K, 501)
@@ -151,8 +157,7 @@ def refined(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -> Refi
         passed = passed + float(np.nanmean(share)) * more
         bias = np.float32(LAST_SHARE**2) * _mean_square(scene, given, GRADIENT_SIGMA_PX)
         blur = replace(blur, width=_narrowed(scene, blur.width, lines.sigma, lack.steeper))
-    following = _lack(scene, lines, onset, blur).change
-    bias += np.float32(NEXT_SHARE**2) * _mean_square(scene, following, GRADIENT_SIGMA_PX)
+    bias += _following(scene, lines, onset, blur, bias)
     return Refined(
         onset=onset, bias=_at_pixels(scene, bias), noisier=_power(passed) / _power(before)
     )
@@ -164,7 +169,18 @@ def _bends_little(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -
     if height < 2 * STRIPS * STRIP_PX:
         return False
     given, noise = [], []
-    for top in np.linspace(0, height - STRIP_PX, 2 * STRIPS + 1)[1::2].astype(int):
+    for some, parts, there, rows in _strips(scene, lines, blur):
+        lack = _lack(some, parts, onset[rows], there)
+        share = _share(some, lack, _more(blur, _passed_at_first(blur)), there)
+        given.append(np.nanmean(_mean_square(some, lack.change, SCATTER_SIGMA_PX) * share**2))
+        noise.append(np.nanmedian(lack.noise))
+    left = _power(_passed_at_first(blur))
+    return not given or float(np.mean(given)) < WORTH_IT * left * float(np.mean(noise))
+
+
+def _strips(scene: Scene, lines: Lines, blur: Blur) -> Iterator[tuple[Scene, Lines, Blur, slice]]:
+    """Some rows of a large map in which something happens."""
+    for top in np.linspace(0, len(scene.rise) - STRIP_PX, 2 * STRIPS + 1)[1::2].astype(int):
         rows = slice(int(top), int(top) + STRIP_PX)
         some = replace(scene, rise=scene.rise[rows], rising=scene.rising[rows])
         if not some.rising.any():
@@ -174,19 +190,39 @@ def _bends_little(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -
         )
         sampling = blur.sampling
         sampling = sampling[rows] if isinstance(sampling, np.ndarray) else sampling
-        there = replace(blur, width=blur.width[rows], sampling=sampling)
-        lack = _lack(some, parts, onset[rows], there)
-        share = _share(some, lack, _more(blur, _passed_at_first(blur)), there)
-        given.append(np.nanmean(_mean_square(some, lack.change, SCATTER_SIGMA_PX) * share**2))
-        noise.append(np.nanmean(lack.noise))
-    left = _power(_passed_at_first(blur))
-    return not given or float(np.mean(given)) < WORTH_IT * left * float(np.mean(noise))
+        yield some, parts, replace(blur, width=blur.width[rows], sampling=sampling), rows
+
+
+def _following(
+    scene: Scene, lines: Lines, onset: Float32Array, blur: Blur, last: Float32Array
+) -> Float32Array:
+    """Mean square of what a further round would leave of an error, of cells.
+
+    Of a large map some rows tell how much that is of the `last` round's.
+    """
+    part = np.float32(NEXT_SHARE**2)
+    if min(onset.shape) < LARGE_SIDE_PX:
+        return part * _mean_square(
+            scene, _lack(scene, lines, onset, blur).change, GRADIENT_SIGMA_PX
+        )
+    following, before = [], []
+    cell = cell_side(onset.shape)
+    for some, parts, there, rows in _strips(scene, lines, blur):
+        change = _lack(some, parts, onset[rows], there).change
+        following.append(np.nanmean(_mean_square(some, change, GRADIENT_SIGMA_PX)))
+        before.append(np.nanmean(last[rows.start // cell : rows.stop // cell]))
+    return part * np.float32(np.sum(following) / max(np.sum(before), 1e-12)) * last
 
 
 def _mean_square(scene: Scene, change: Float32Array, sigma_px: float) -> Float32Array:
     """Of cells."""
-    square = pixelwise(np.square, change)
-    return wide_mean_of_cells(square, scene.rising, sigma_px, cell_side(change.shape))
+    square = pixelwise(lambda c, r: np.where(r, c * c, np.float32(0)), change, scene.rising)
+    cell = cell_side(change.shape)
+    mean = blurred(cell_means(square, cell), sigma_px / cell)
+    if scene.rising.all():
+        return mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mean / blurred(cell_means(scene.rising, cell), sigma_px / cell)
 
 
 def _at_pixels(scene: Scene, cells: Float32Array) -> Float32Array:
@@ -228,12 +264,14 @@ def _lack(scene: Scene, lines: Lines, onset: Float32Array, blur: Blur) -> Lack:
         lacking = change / np.maximum(square, (np.float32(LEAST_STEEP) / widest) ** 2)
         return np.where(rising, np.clip(lacking, -widest, widest), np.float32(0))
 
-    smooth = smooth_times(weighted, rising, REFINED_PX), smooth_within(square, rising, REFINED_PX)
+    # Sums over rising pixels: what others lack is 0, and how many they are cancels out.
+    straight = bool(rising.all())
+    smooth = blurred(weighted, REFINED_PX, straight=straight), blurred(square, REFINED_PX)
+    cell = cell_side(rising.shape)
     squares, noise, both = (
-        wide_mean_of_cells(part, rising, SCATTER_SIGMA_PX, cell_side(rising.shape))
-        for part in (square, noise, both)
+        blurred(cell_means(part, cell), SCATTER_SIGMA_PX / cell) for part in (square, noise, both)
     )
-    squares = np.maximum(squares, 1e-12)
+    squares = np.where(squares > 1e-12, squares, np.float32(np.nan))
     return Lack(
         change=pixelwise(bounded, *smooth, blur.width, rising),
         noise=noise / squares,
@@ -254,7 +292,8 @@ def _missed(
     """What the light of a map misses, times its slope; and of slope, missed and both squares."""
     rise = np.maximum(rise, np.float32(1e-6))
     missed = np.clip(level - fraction + missing / rise, -MOST_MISSED, MOST_MISSED)
-    missed = np.where(rising, missed, np.float32(0))
+    told = rising & (slope > FLAT)
+    missed, slope = (np.where(told, part, np.float32(0)) for part in (missed, slope))
     return slope * missed, slope**2, missed**2, slope * seen_slope / rise
 
 
@@ -278,13 +317,15 @@ def shown(
 ) -> tuple[Float32Array, Float32Array]:
     """Levels that a map would show at the lines' times, and slopes, in shares of the rise.
 
+    Of pixels in runs of which some rise; elsewhere they are 0.
+
     Light is averaged by the point spread over rises in the form of a normal distribution's
     integral, and its logarithm by the lines over time. To second order in the rise the
     logarithm of a mean is the mean of logarithms less half their variance.
     """
     from napari_lithium_alloy.core.kernels.blurred_rises import blurred_rises
 
-    spread = _point_spread(blur.psf_px)
+    spread = _point_spread(blur.psf_px, every_other=blur.smoothing_px >= SMOOTH_PX)
     half = len(spread) // 2
     onset = np.pad(onset, half, mode="reflect", reflect_type="odd") if half else onset
     level, slope = (np.empty(scene.rise.shape, np.float32) for _ in range(2))
@@ -292,18 +333,24 @@ def shown(
 
     def show(rows: tuple[int, int]) -> None:
         how = (widths, spread, scene.light.falls)
-        blurred_rises(onset, lines.time, scene.rise, *how, rows, level, slope)
+        blurred_rises(onset, lines.time, scene.rise, scene.rising, *how, rows, level, slope)
 
-    finish(by_rows(show, len(level)))
+    finish(by_rows(show, len(level), most=FEW))
     return level, slope
 
 
-def _point_spread(sigma_px: float) -> Float32Array:
-    """A Gaussian, 0 beyond three standard deviations."""
+def _point_spread(sigma_px: float, *, every_other: bool = False) -> Float32Array:
+    """A Gaussian, 0 beyond three standard deviations.
+
+    Of a map that is smooth itself every other pixel, as the black squares of a chess board, tells
+    the same if the Gaussian is wide: the error is exp(-pi^2 sigma^2).
+    """
     reach = np.arange(-math.ceil(CUT * sigma_px), math.ceil(CUT * sigma_px) + 1)
     square = np.add.outer(reach**2, reach**2)
     weights = np.exp(-0.5 * square / max(sigma_px, 1e-6) ** 2)
     weights[square > (CUT * sigma_px) ** 2] = 0
+    if every_other and sigma_px >= WIDE_PX:
+        weights[np.add.outer(reach, reach) % 2 != 0] = 0
     return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 

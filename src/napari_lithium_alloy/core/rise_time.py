@@ -13,10 +13,8 @@ from scipy.special import ndtr, ndtri
 
 from napari_lithium_alloy.core.onset_errors import cell_side, lines_of_phases
 from napari_lithium_alloy.core.photometry import Float32Array
-from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import by_rows
-from napari_lithium_alloy.core.smoothing import blurred, cell_means
+from napari_lithium_alloy.core.smoothing import at_pixels, blurred, cell_means
 
 SIGMAS_10_90 = 2.5631031
 """Of a normal distribution, between 10 and 90 % of it."""
@@ -99,11 +97,9 @@ def rise_times(
         Standard deviation of the point spread, which widens rises across a front; 0: not known,
         and rises are as wide as they are seen.
     """
-    from napari_lithium_alloy.core.kernels.images import between_cells
-
-    out = np.full(slope.shape, np.nan, dtype=np.float32)
+    nothing = np.full((1, 1), np.nan, dtype=np.float32)
     if not known.any():
-        return out
+        return at_pixels(nothing, 1, slope.shape)
     cell = cell_side(slope.shape)
     slopes, gaps, rises = (
         cell_means(np.where(known, part, 0), cell) for part in (slope, missing, rise)
@@ -114,13 +110,12 @@ def rise_times(
         steeper = np.exp(ndtri(fraction - aside) ** 2 / 2)
     used = (np.abs(aside) < MOST_ASIDE) & (steeper < MOST_STEEPER)
     if not used.any():
-        return out
+        return at_pixels(nothing, 1, slope.shape)
     slopes, rises = (np.where(used, part, 0) for part in (slopes * steeper * interval, rises))
     spread = _spread(np.where(known, time, np.nan), psf_px / interval, cell)
     width = _widths(slopes, rises, spread, response, RISE_TIME_SIGMA_PX / cell)
     cells = np.asarray(SIGMAS_10_90 * interval * width, dtype=np.float32)
-    finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out)))
-    return out
+    return at_pixels(cells, cell, slope.shape)
 
 
 def _spread(time: FloatArray, psf_px: float, cell: int) -> FloatArray:

@@ -14,6 +14,8 @@ from napari_lithium_alloy.core.progress import Work
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+FEW = 512
+"""Rows of a block where each takes some microseconds: a block costs fifty more by itself."""
 AHEAD = 2
 """Results that are made ahead, beside those of which each thread makes one."""
 Rows = tuple[int, int]

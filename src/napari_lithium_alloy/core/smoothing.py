@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.row_blocks import FEW, by_rows
 
 MAD_TO_SD = 1.4826
 """Of Gaussian noise: its standard deviation over the median of its size."""
@@ -109,7 +110,7 @@ def filled_times(times: Float32Array, known: BoolArray) -> Float32Array:
         return times
     cell = 2 if min(times.shape) >= LARGE_SIDE_PX else 1
     around = wide_mean(times, known, UNKNOWN_SIGMA_PX, cell)
-    far = float(np.median(some_of(times, known)))
+    far = median_of(some_of(times, known))
 
     def fill(known: BoolArray, times: Float32Array, around: Float32Array) -> Float32Array:
         return np.where(known, times, np.where(np.isfinite(around), around, far))
@@ -129,7 +130,7 @@ def blurred(
     image = np.ascontiguousarray(image, dtype=np.float32)
     weights = gaussian_weights(sigma_px, cut)
     out = np.empty_like(image)
-    finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image)))
+    finish(by_rows(lambda rows: blur(image, weights, straight, rows, out), len(image), most=FEW))
     return out
 
 
@@ -147,7 +148,7 @@ def gradient_squared(image: Float32Array) -> Float32Array:
     from napari_lithium_alloy.core.kernels.structure import gradient_energy
 
     out = np.empty_like(image)
-    finish(by_rows(lambda rows: gradient_energy(image, rows, out), len(image)))
+    finish(by_rows(lambda rows: gradient_energy(image, rows, out), len(image), most=FEW))
     return out
 
 
@@ -178,7 +179,7 @@ def cell_means(image: NDArray[Any], cell: int) -> Float32Array:
 
     image = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty([max(n // cell, 1) for n in image.shape], dtype=np.float32)
-    finish(by_rows(lambda rows: mean_of_cells(image, cell, rows, out), len(out)))
+    finish(by_rows(lambda rows: mean_of_cells(image, cell, rows, out), len(out), most=FEW))
     return out
 
 
@@ -203,23 +204,25 @@ def at_pixels(cells: Float32Array, cell: int, shape: tuple[int, ...]) -> Float32
     from napari_lithium_alloy.core.kernels.images import between_cells
 
     out = np.empty(shape, dtype=np.float32)
-    finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out)))
+    finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out), most=FEW))
     return out
 
 
 def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
     """Robust standard deviation of one frame, from differences of neighbours in time or space."""
-    if len(frames) > 1:
+    if len(frames) > 1 and valid.any():
         steps = [(b - a)[valid] for a, b in itertools.pairwise(frames)]
         # Each step's own median is the lamp's flicker, which is the same in all pixels.
-        differences = np.concatenate([step - np.median(step) for step in steps])
-        return robust_sd(differences) / float(np.sqrt(2))
+        differences = np.concatenate([step - np.float32(median_of(step)) for step in steps])
+        return MAD_TO_SD * median_of(np.abs(differences)) / float(np.sqrt(2))
     return noise_of_second(np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]])
 
 
 def common_noise(frames: list[Float32Array], valid: BoolArray) -> float:
     """Standard deviation of what a frame has in all its pixels, as a flickering lamp's."""
-    steps = [float(np.median((b - a)[valid])) for a, b in itertools.pairwise(frames)]
+    if not valid.any():
+        return 0.0
+    steps = [median_of((b - a)[valid]) for a, b in itertools.pairwise(frames)]
     return float(np.std(steps, ddof=1) / np.sqrt(2)) if len(steps) > 1 else 0.0
 
 

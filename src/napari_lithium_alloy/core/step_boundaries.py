@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_light import OwnFrames, Span
-from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise_several
 from napari_lithium_alloy.core.progress import Work, finish, part
-from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.row_blocks import by_rows
+from napari_lithium_alloy.core.recording import BoolArray, IntArray
+from napari_lithium_alloy.core.row_blocks import Rows, by_rows
+from napari_lithium_alloy.core.smoothing import at_pixels
 from napari_lithium_alloy.core.step_plateaus import Chain, Plateaus, field_steps, step_plateaus
 
 LEAST_SPAN = 2
@@ -58,64 +58,32 @@ class Boundary:
 
 def _boundary(chain: Chain, k: int, plateaus: Plateaus) -> Boundary:
     """The k-th boundary: the given one, moved into a pixel's plateau where it lies outside."""
+    from napari_lithium_alloy.core.kernels.step_frames import frames_beside
+
     shape = chain.light.dark.shape
     known = np.isfinite(plateaus.begin_s[k])
     origin = float(plateaus.begin_s[k][known].min()) if known.any() else 0.0
+    times = chain.times_s - origin
     begin, end = (
-        _interpolated(np.where(known, part[k] - origin, 0), shape)
+        at_pixels(np.where(known, part[k] - origin, 0).astype(np.float32), cell_side(shape), shape)
         for part in (plateaus.begin_s, plateaus.end_s)
     )
-    # Between the cells that have times; NaN in the others.
-    share = np.where(_at_pixels(known, shape), _interpolated(known, shape), np.float32(np.nan))
+    # Between the cells that have times; elsewhere there is none.
+    inside = _at_pixels(known, shape)
+    share = at_pixels(known.astype(np.float32), cell_side(shape), shape)
+    top, top_end, base, base_end = (np.empty(shape, np.int32) for _ in range(4))
+    first = np.searchsorted(times, times[0] + chain.light.interval * np.arange(len(times) + 1))
+    given = chain.leaves_s[k] - origin, chain.enters_s[k] - origin
+    room = int(chain.n_frames[k]), int(chain.n_frames[k + 1]), chain.light.interval
 
-    def frames(begin: Float32Array, end: Float32Array, share: Float32Array) -> tuple[IntArray, ...]:
-        return _frames_beside(chain, k, origin + begin / share, origin + end / share)
+    found = top, top_end, base, base_end
 
-    top, top_end, base, base_end = pixelwise_several(
-        frames, begin, end, share, dtypes=(np.int32,) * 4
-    )
+    def find(rows: Rows) -> None:
+        frames_beside((begin, end, share), inside, times, first, given, room, rows, found)
+
+    finish(by_rows(find, shape[0]))
     unclear = _at_pixels(plateaus.unclear[k], shape)
     return Boundary(top=(top, top_end), base=(base, base_end), unclear=unclear)
-
-
-def _frames_beside(
-    chain: Chain, k: int, begin_s: FloatArray, end_s: FloatArray
-) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Frames of the levels beside the k-th boundary, in places that stand there so long.
-
-    First frame and that after the last of the level after the step before, and of that before
-    the step after.
-    """
-    interval = chain.light.interval
-    before, after = (int(n) for n in chain.n_frames[k : k + 2])
-    room = np.minimum(max(before, after) * interval, (end_s - begin_s) / 2)
-    leave, enter = (
-        np.where(np.isfinite(room), np.clip(given, begin_s + room, end_s - room), given)
-        for given in (chain.leaves_s[k], chain.enters_s[k])
-    )
-
-    def frame(time_s: FloatArray) -> IntArray:
-        return np.asarray(np.searchsorted(chain.times_s, time_s))
-
-    last, first = np.maximum(frame(leave), 1), np.minimum(frame(enter), len(chain.times_s) - 1)
-    # Of a level beside a pause, none of the frames beyond it.
-    earliest = np.fmax(begin_s, leave - (before + 0.5) * interval)
-    latest = np.fmin(end_s, enter + (after + 0.5) * interval)
-    return (
-        np.minimum(np.maximum(frame(earliest), last - before), last - 1),
-        last,
-        first,
-        np.maximum(np.minimum(frame(latest), first + after), first + 1),
-    )
-
-
-def _interpolated(cells: NDArray[Any], shape: tuple[int, ...]) -> Float32Array:
-    """Values of cells at their pixels."""
-    from napari_lithium_alloy.core.kernels.images import between_cells
-
-    cells, out = cells.astype(np.float32), np.empty(shape, np.float32)
-    finish(by_rows(lambda rows: between_cells(cells, cell_side(shape), rows, out), len(out)))
-    return out
 
 
 def _at_pixels(cells: NDArray[np.bool_], shape: tuple[int, ...]) -> BoolArray:

@@ -150,7 +150,9 @@ def _cell_light(chain: Chain, rows: Sequence[int]) -> Float32Array:
         mean = np.empty((len(light.times), max(light.dark.shape[1] // cell, 1)), np.float32)
         light_of_cells(light.counts, light.factor, light.dark, light.valid, cell, row, mean)
         means.append(mean)
-    return light.logarithm(np.concatenate(means, axis=1))
+    trace = np.concatenate(means, axis=1) if len(means) > 1 else means[0]
+    np.log(np.maximum(trace, np.float32(light.least), out=trace), out=trace)
+    return np.negative(trace, out=trace) if light.falls else trace
 
 
 def field_steps(chain: Chain) -> Work[FieldSteps]:
@@ -209,7 +211,8 @@ def _crossing(trace: Float32Array, levels: FloatArray, times_s: FloatArray) -> F
     levels = np.broadcast_to(levels, (len(levels), trace.shape[1]))
     below = np.zeros(levels.shape, dtype=np.int32)
     count_below(trace, np.ascontiguousarray(levels, dtype=np.float32), below)
-    return np.asarray(np.interp(below - 0.5, np.arange(len(times_s)), times_s))
+    between = np.concatenate([times_s[:1], (times_s[1:] + times_s[:-1]) / 2, times_s[-1:]])
+    return np.asarray(between[below])
 
 
 def step_plateaus(chain: Chain, field: FieldSteps) -> Work[Plateaus]:
@@ -256,7 +259,7 @@ def plateaus_of(trace: Float32Array, chain: Chain, field: FieldSteps) -> Plateau
     middle = (begin + end) / 2
     stands = _stands(total, chain, field, (begin, middle), (middle, end))
     known = (sigmas >= LEAST_SIGMAS) & rises[:-1] & rises[1:] & stands
-    at_given = _stands(total, chain, field, *_given(chain, trace.shape[1]))
+    at_given = _stands(total, chain, field, *_given(chain))
     return Plateaus(
         begin_s=np.where(known, begin, np.nan),
         end_s=np.where(known, end, np.nan),
@@ -265,7 +268,7 @@ def plateaus_of(trace: Float32Array, chain: Chain, field: FieldSteps) -> Plateau
 
 
 Range = tuple[FloatArray, FloatArray]
-"""(K - 1, n) begin and end, seconds."""
+"""(K - 1, n) begin and end, seconds; n is 1 where they are the same of all traces."""
 
 
 def _frames_in(times_s: FloatArray, range_s: Range) -> tuple[IntArray, IntArray]:
@@ -278,16 +281,20 @@ def _frames_in(times_s: FloatArray, range_s: Range) -> tuple[IntArray, IntArray]
 
 def _mean_in(total: FloatArray, times_s: FloatArray, range_s: Range) -> FloatArray:
     """Means over a range of traces, given by their running totals."""
-    first, last = _frames_in(times_s, range_s)
+    return _mean_of(total, _frames_in(times_s, range_s))
+
+
+def _mean_of(total: FloatArray, frames: tuple[IntArray, IntArray]) -> FloatArray:
+    first, last = frames
     columns = np.arange(total.shape[1])
     return np.asarray((total[last, columns] - total[first, columns]) / (last - first))
 
 
-def _given(chain: Chain, n: int) -> tuple[Range, Range]:
-    """The frames of the levels beside the given boundaries."""
+def _given(chain: Chain) -> tuple[Range, Range]:
+    """The times of the levels beside the given boundaries, the same of all traces."""
     room = np.minimum(chain.n_frames[:-1], chain.n_frames[1:]) * chain.light.interval
     moments = (chain.leaves_s - room, chain.leaves_s, chain.enters_s, chain.enters_s + room)
-    a, b, c, d = (np.repeat(m[:, np.newaxis], n, axis=1) for m in moments)
+    a, b, c, d = (m[:, np.newaxis] for m in moments)
     return (a, b), (c, d)
 
 
@@ -295,8 +302,8 @@ def _stands(
     total: FloatArray, chain: Chain, field: FieldSteps, before: Range, after: Range
 ) -> BoolArray:
     """(K - 1, n) True where a trace hardly changes from one range to the next."""
-    change = _mean_in(total, chain.times_s, after) - _mean_in(total, chain.times_s, before)
-    counts = [np.subtract(*_frames_in(chain.times_s, part)[::-1]) for part in (before, after)]
-    noise = field.noise * np.sqrt(1 / counts[0] + 1 / counts[1])
+    frames = [_frames_in(chain.times_s, part) for part in (before, after)]
+    change = _mean_of(total, frames[1]) - _mean_of(total, frames[0])
+    noise = field.noise * np.sqrt(sum(1 / (last - first) for first, last in frames))
     least = FLAT * np.minimum(field.rises[:-1], field.rises[1:])[:, np.newaxis]
     return np.asarray(np.abs(change) <= np.maximum(least, SURE * noise))

@@ -289,17 +289,41 @@ def count_below(
                 counts[c] += np.int32(values[c] < level[c])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _between_columns(
-    row: NDArray[np.float32],
-    at: NDArray[np.int32],
-    beyond: NDArray[np.float32],
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _between_lines(
+    above: NDArray[np.float32],
+    below: NDArray[np.float32],
+    share: np.float32,
     out: NDArray[np.float32],
 ) -> None:
-    last = np.int32(len(row) - 1)
-    for x in range(len(out)):
-        left = row[at[x]]
-        out[x] = left + beyond[x] * (row[min(np.int32(at[x] + 1), last)] - left)
+    for c in range(above.shape[0]):
+        out[c] = above[c] + share * (below[c] - above[c])
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _between_points(
+    line: NDArray[np.float32],
+    at: NDArray[np.int32],
+    share: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    for x in range(out.shape[0]):
+        value = line[at[x]]
+        out[x] = value + share[x] * (line[at[x] + 1] - value)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _between_fours(line: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """As `_between_points`, from the first centre of cells of four pixels to the last."""
+    eighth, quarter = np.float32(0.125), np.float32(0.25)
+    later = line[1:]
+    for c in range(later.shape[0]):
+        step = later[c] - line[c]
+        first, k = line[c] + eighth * step, np.int64(4) * c
+        out[k] = first
+        out[k + 1] = first + quarter * step
+        out[k + 2] = first + (quarter + quarter) * step
+        out[k + 3] = first + (quarter + quarter + quarter) * step
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -307,27 +331,27 @@ def between_cells(
     cells: NDArray[np.float32], cell: int, rows: tuple[int, int], out: NDArray[np.float32]
 ) -> None:
     """Values of cells at their pixels, by bilinear interpolation between the cells' centres."""
-    (n_rows, n_columns), width = cells.shape, out.shape[1]
-    at, beyond = np.empty(width, np.int32), np.empty(width, np.float32)
+    n_rows, n_columns = cells.shape
+    width = out.shape[1]
+    line = np.empty(n_columns + 1, dtype=np.float32)
+    at, share = np.empty(width, dtype=np.int32), np.empty(width, dtype=np.float32)
     for x in range(width):
         u = min(max((x + 0.5) / cell - 0.5, 0.0), n_columns - 1.0)
-        at[x] = min(int(u), max(n_columns - 2, 0))
-        beyond[x] = u - at[x]
-    lines, known = np.empty((2, width), np.float32), -1
+        at[x] = int(u)
+        share[x] = u - int(u)
+    # Pixels on the outer sides of the first and the last cells' centres.
+    first, last = (2, 4 * n_columns - 2) if cell == 4 else (0, 0)
     for y in range(rows[0], rows[1]):
         v = min(max((y + 0.5) / cell - 0.5, 0.0), n_rows - 1.0)
-        i = min(int(v), max(n_rows - 2, 0))
-        upper, lower = lines[0], lines[1]
-        if i != known:
-            if i == known + 1 and known >= 0:
-                upper[:] = lower
-            else:
-                _between_columns(cells[i], at, beyond, upper)
-            _between_columns(cells[min(i + 1, n_rows - 1)], at, beyond, lower)
-            known = i
-        fy, row = np.float32(v - i), out[y]
-        for x in range(width):
-            row[x] = upper[x] + fy * (lower[x] - upper[x])
+        i = int(v)
+        below = cells[min(i + 1, n_rows - 1)]
+        _between_lines(cells[i], below, np.float32(v - i), line[:n_columns])
+        line[n_columns] = line[n_columns - 1]
+        row = out[y]
+        if last > first:
+            _between_fours(line[:n_columns], row[first:last])
+            _between_points(line, at[:first], share[:first], row[:first])
+        _between_points(line, at[last:], share[last:], row[last:])
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)

@@ -10,21 +10,23 @@ from numba import njit
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.kernels.crossings import cell_times
+from napari_lithium_alloy.core.kernels.line_sums import (
+    LANES,
+    LEAST_SPREAD,
+    REACH,
+    ROOM,
+    add_frame,
+    begin,
+    find_spans,
+    keep,
+    mark_odd,
+    solve,
+)
 from napari_lithium_alloy.core.kernels.logarithm import log32
 
 _FAST = {"reassoc", "contract", "nsz"}
 _STEPS = 512
-REACH = 2.5
-"""Frames count up to this many standard deviations of the weights."""
 _WEIGHTS = np.exp(-0.5 * (np.arange(_STEPS + 2) * REACH / _STEPS) ** 2).astype(np.float32)
-LANES = 32
-"""Pixels beside each other whose lines are summed up at once."""
-_DARK, _LEVEL, _AT, _FROM, _TO, _ROOM = 5, 6, 7, 8, 9, 10
-"""Where their dark counts, thresholds and times lie, after five sums of each."""
-_CUT = np.float32(REACH**2 / 16)
-_C0, _C1, _C2, _C3, _C4, _C5 = (np.float32(1 / math.factorial(k)) for k in range(6))
-LEAST_SPREAD = 1e-3
-"""Of the times of the frames that count, in units of the weights' variance."""
 FAR = 0.45
 """A level further from the threshold than this share of the rise is not on the slope."""
 
@@ -43,6 +45,12 @@ Own = tuple[NDArray[np.int32], NDArray[np.int32]]
 """Span of each pixel."""
 Found = tuple[Picture, Picture, Picture]
 """Time of each pixel's line, what is missing there to the threshold, and slope."""
+Asked = tuple[NDArray[np.float64], NDArray[np.float32]]
+"""Times asked for of a row, and how far each pixel was from its threshold before."""
+Rooms = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Sums of a row, see `line_sums`, and counts of it."""
+Weights = tuple[float, float]
+"""Standard deviation of the weights in time, and that of a line's level from noise."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -161,87 +169,25 @@ def _mix(one: float, other: float, share: float) -> float:
     return one + share * (other - one)
 
 
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _middle(times: NDArray[np.float64], own: Own, y: int, x: int) -> float:
+    """Of a pixel's own frames."""
+    return float(times[own[0][y, x]] + times[own[1][y, x] - 1]) / 2
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _add_frame(
-    row: NDArray[Any],
-    now: np.float32,
-    scale: np.float32,
-    light: tuple[np.float32, np.float32, np.float32],
-    room: NDArray[np.float32],
+def _between(
+    line: NDArray[np.float64],
+    at: NDArray[np.int32],
+    share: NDArray[np.float64],
+    out: NDArray[np.float64],
 ) -> None:
-    """Add a frame's light, over the thresholds, to the sums of pixels beside each other.
-
-    `now` is the frame's time, `scale` 1 / (16 variances) of the weights, `light` the least light,
-    its sign and the logarithm of the frame's gain. One place for all, of a known size: else the
-    loop is no vector instructions.
-    """
-    least, sign, gain = light
-    for i in range(LANES):
-        d = now - room[_AT * LANES + i]
-        z = scale * d * d
-        # exp(-8 z) as the eighth power of a series.
-        weight = _C0 - z * (_C1 - z * (_C2 - z * (_C3 - z * (_C4 - z * _C5))))
-        weight *= weight
-        weight *= weight
-        weight *= weight
-        counts = (z <= _CUT) & (now >= room[_FROM * LANES + i]) & (now <= room[_TO * LANES + i])
-        weight = weight if counts else np.float32(0)
-        above = sign * log32(max(np.float32(row[i]) - room[_DARK * LANES + i], least))
-        value = weight * (above + gain - room[_LEVEL * LANES + i])
-        room[i] += weight
-        room[LANES + i] += weight * d
-        room[2 * LANES + i] += weight * d * d
-        room[3 * LANES + i] += value
-        room[4 * LANES + i] += value * d
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _add_frames_near(
-    row: Row,
-    levels: Levels,
-    own: Own,
-    light: tuple[np.float32, np.float32],
-    sigma: float,
-    columns: NDArray[np.int32],
-    asked: NDArray[np.float64],
-    start: int,
-    rooms: tuple[NDArray[np.float32], NDArray[Any]],
-) -> int:
-    """Weighted sums of the light of up to `LANES` pixels of a row around the times asked for.
-
-    Returns the first frame that counts for any of them.
-    """
-    counts, gain, times, y = row
-    room, picked = rooms
-    n, reach = len(times), REACH * sigma
-    first = last = asked[columns[0]]
-    for x in columns:
-        first, last = min(first, asked[x]), max(last, asked[x])
-    while start > 0 and times[start - 1] >= first - reach:
-        start -= 1
-    while start < n - 1 and times[start] < first - reach:
-        start += 1
-    origin = times[start]
-    room[:] = 0
-    for i in range(len(columns)):
-        x = columns[i]
-        room[_DARK * LANES + i], room[_LEVEL * LANES + i] = levels[0][y, x], levels[1][y, x]
-        room[_AT * LANES + i] = asked[x] - origin
-        room[_FROM * LANES + i] = times[own[0][y, x]] - origin
-        room[_TO * LANES + i] = times[own[1][y, x] - 1] - origin
-    scale = np.float32(1 / (16 * sigma * sigma))
-    together = columns[-1] - columns[0] == LANES - 1
-    t = start
-    while t < n and times[t] <= last + reach:
-        now, level = np.float32(times[t] - origin), (light[0], light[1], gain[t])
-        if together:
-            _add_frame(counts[t, y, columns[0] :], now, scale, level, room)
-        else:
-            for i in range(len(columns)):
-                picked[i] = counts[t, y, columns[i]]
-            _add_frame(picked, now, scale, level, room)
-        t += 1
-    return start
+    """As `_mix`, between values of a line and those after them."""
+    for x in range(out.shape[0]):
+        one, other = line[at[x]], line[at[x] + 1]
+        known = other if one != one else one
+        after = known if other != other else other
+        out[x] = known + share[x] * (after - known)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -250,82 +196,180 @@ def _guesses_of_row(
     place: tuple[int, int],
     y: int,
     middles: tuple[NDArray[np.float64], Own],
-    looked: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    across: tuple[NDArray[np.int32], NDArray[np.float64]],
     out: NDArray[np.float64],
 ) -> None:
     """When each pixel of a row is thought to rise, between the times of the cells around it.
 
-    In the middle of its own frames where none of them has a time; NaN where it is not looked at.
+    In the middle of its own frames where none of them has a time; NaN where it is not wanted.
+    `across` are the cell before each pixel of a row and its share of the way to the next one.
     """
     row, cell = place
     times, own = middles
-    last = cells.shape[1] - 1
+    n, width = cells.shape[1], out.shape[0]
     v = min((y + 0.5) / cell - 0.5 - row, 0.5)
     upper = 0 if v < 0 else 1
-    between = np.empty(last + 1, dtype=np.float64)
-    for c in range(last + 1):
-        between[c] = _mix(cells[upper, c], cells[upper + 1, c], v + 1 - upper)
-    for x in range(out.shape[0]):
-        if not looked[min(x // cell, last)]:
-            out[x] = np.nan
-            continue
-        u = min(max((x + 0.5) / cell - 0.5, 0.0), float(last))
-        j = int(u)
-        out[x] = _mix(between[j], between[min(j + 1, last)], u - j)
+    line = np.empty(n + 1, dtype=np.float64)
+    for c in range(n):
+        line[c] = _mix(cells[upper, c], cells[upper + 1, c], v + 1 - upper)
+    line[n] = line[n - 1]
+    _between(line, across[0], across[1], out)
+    for x in range(width):
         if math.isnan(out[x]):
             out[x] = _middle(times, own, y, x)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _middle(times: NDArray[np.float64], own: Own, y: int, x: int) -> float:
-    """Of a pixel's own frames."""
-    return float(times[own[0][y, x]] + times[own[1][y, x] - 1]) / 2
+    for x in range(width):
+        out[x] = out[x] if wanted[x] else np.nan
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _lines_together(
+def _places_across(width: int, n: int, cell: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The cell before each pixel of a row, and the pixel's share of the way to the next one."""
+    at, share = np.empty(width, dtype=np.int32), np.empty(width, dtype=np.float64)
+    for x in range(width):
+        u = min(max((x + 0.5) / cell - 0.5, 0.0), float(n - 1))
+        at[x] = int(u)
+        share[x] = u - int(u)
+    return at, share
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _line_of_lane(
     row: Row,
     levels: Levels,
     own: Own,
     light: tuple[np.float32, np.float32],
-    weights: tuple[float, float],
-    columns: NDArray[np.int32],
-    asked: tuple[NDArray[np.float64], NDArray[np.float32]],
-    start: int,
-    rooms: tuple[NDArray[np.float32], NDArray[Any]],
+    weights: Weights,
+    asked: Asked,
+    line: tuple[float, float, bool],
+    x: int,
     found: Found,
-    far: NDArray[np.int32],
-) -> tuple[int, int]:
-    """Lines of up to `LANES` pixels of a row; those still far from their threshold go on to `far`.
-
-    `asked` are the times asked for, moved on for those pixels, and how far each pixel was from
-    its threshold before, 0 at first. Returns the first frame that counts, and how many are far.
-    """
+) -> None:
+    """Keep the line of a pixel, and when to ask next if it is far from its threshold; else NaN."""
     times, y = row[2:]
     ahead, was = asked
-    time, missing, slope = found
-    start = _add_frames_near(row, levels, own, light, weights[0], columns, ahead, start, rooms)
-    n = 0
+    level, rate, told = line
+    span, at = (own[0][y, x], own[1][y, x]), ahead[x]
+    limit, ahead[x] = _far(levels[2][y, x], weights[1]), np.nan
+    if not told:
+        of_pixel = np.float32(levels[0][y, x]), light[0], light[1]
+        found[0][y, x], found[1][y, x], found[2][y, x] = _nearest_line(
+            row, x, span, at, weights[0], of_pixel, (float(levels[1][y, x]), limit)
+        )
+        return
+    found[0][y, x], found[1][y, x], found[2][y, x] = at, -level, rate
+    before, was[x] = was[x], -level
+    after = at + _step(times, span, weights[0], -level)
+    if abs(level) > limit and -level * before >= 0:
+        ahead[x] = after if times[span[0]] <= after <= times[span[1] - 1] else np.nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_frames(
+    row: Row,
+    light: tuple[np.float32, np.float32],
+    sigma: float,
+    spans: NDArray[np.int64],
+    room: NDArray[np.float32],
+) -> None:
+    """Add a row's frames to its sums one after the other, so that memory is read as it lies."""
+    counts, gain, times, y = row
+    for t in range(spans[:, 0].min(), spans[:, 1].max()):
+        add_frame(counts[t, y], (t, times[t], gain[t]), light, sigma, spans, room)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _add_picked(
+    row: Row,
+    light: tuple[np.float32, np.float32],
+    sigma: float,
+    every: int,
+    columns: NDArray[np.int32],
+    spans: NDArray[np.int64],
+    room: NDArray[np.float32],
+    picked: NDArray[np.float32],
+) -> None:
+    """Add every so many-th frame to the sums of some pixels of a row."""
+    counts, gain, times, y = row
+    for t in range(spans[:, 0].min(), spans[:, 1].max(), every):
+        line = counts[t, y]
+        for i in range(len(columns)):
+            picked[i] = np.float32(line[columns[i]])
+        add_frame(picked, (t, times[t], gain[t]), light, sigma, spans, room)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _lines_beside(
+    row: Row,
+    levels: Levels,
+    own: Own,
+    light: tuple[np.float32, np.float32],
+    weights: Weights,
+    asked: Asked,
+    rooms: Rooms,
+    found: Found,
+) -> None:
+    """Lines of the pixels of a row that have a time, and when to ask next; else NaN."""
+    times, y = row[2:]
+    n = len(asked[0]) // LANES * LANES
+    at, room = asked[0][:n], rooms[0][: ROOM * n]
+    spans, odd = np.empty((n // LANES, 2), dtype=np.int64), np.zeros(n, dtype=np.uint8)
+    find_spans(at, times, REACH * weights[0], spans)
+    pixels = levels[0][y, :n], levels[1][y, :n], own[0][y, :n], own[1][y, :n]
+    begin(at, *pixels, room)
+    _add_frames(row, light, weights[0], spans, room)
+    solve(room, weights[0])
+    keep(at, room, found[0][y, :n], found[1][y, :n], found[2][y, :n])
+    mark_odd(at, room, levels[2][y, :n], (FAR, 3 * weights[1]), odd)
+    for x in range(n):
+        if odd[x]:
+            line = float(room[x]), float(room[n + x]), room[2 * n + x] > 0
+            _line_of_lane(row, levels, own, light, weights, asked, line, x, found)
+        else:
+            at[x] = np.nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _lines_of_some(
+    row: Row,
+    levels: Levels,
+    own: Own,
+    light: tuple[np.float32, np.float32],
+    weights: Weights,
+    every: int,
+    asked: Asked,
+    columns: NDArray[np.int32],
+    rooms: Rooms,
+    found: Found,
+) -> None:
+    """As `_lines_beside`, of some pixels and with every so many-th frame."""
+    times, y = row[2:]
+    n = -(-len(columns) // LANES) * LANES
+    at, room = np.full(n, np.nan), rooms[0][: ROOM * n]
+    pixels = np.zeros((2, n), dtype=np.float32)
+    frames = np.zeros((2, n), dtype=np.int32)
     for i in range(len(columns)):
         x = columns[i]
-        level, rate, told = _line_of_sums(rooms[0][i::LANES], weights[0])
-        span = own[0][y, x], own[1][y, x]
-        limit = _far(levels[2][y, x], weights[1])
-        if not told:
-            of_pixel = np.float32(levels[0][y, x]), light[0], light[1]
-            aim = float(levels[1][y, x]), limit
-            time[y, x], missing[y, x], slope[y, x] = _nearest_line(
-                row, x, span, ahead[x], weights[0], of_pixel, aim
-            )
-            continue
-        time[y, x], missing[y, x], slope[y, x] = ahead[x], -level, rate
-        after = ahead[x] + _step(times, span, weights[0], -level)
-        goes_on = abs(level) > limit and -level * was[x] >= 0
-        if goes_on and times[span[0]] <= after <= times[span[1] - 1]:
-            ahead[x], far[n] = after, x
-            n += 1
-        was[x] = -level
-    return start, n
+        at[i], pixels[0, i], pixels[1, i] = asked[0][x], levels[0][y, x], levels[1][y, x]
+        frames[0, i], frames[1, i] = own[0][y, x], own[1][y, x]
+    spans = np.empty((n // LANES, 2), dtype=np.int64)
+    find_spans(at, times, REACH * weights[0], spans)
+    begin(at, pixels[0], pixels[1], frames[0], frames[1], room)
+    _add_picked(row, light, weights[0], every, columns, spans, room, rooms[1][:n])
+    solve(room, weights[0])
+    for i in range(len(columns)):
+        line = float(room[i]), float(room[n + i]), room[2 * n + i] > 0
+        _line_of_lane(row, levels, own, light, weights, asked, line, columns[i], found)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _with_times(at: NDArray[np.float64], columns: NDArray[np.int32]) -> int:
+    """List the columns of pixels that have a time; how many they are."""
+    n = 0
+    for x in range(len(at)):
+        columns[n] = x
+        n += 0 if math.isnan(at[x]) else 1
+    return n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -334,36 +378,36 @@ def _lines_of_row(
     levels: Levels,
     own: Own,
     light: tuple[np.float32, np.float32],
-    weights: tuple[float, float],
+    weights: Weights,
+    every: int,
     guesses: NDArray[np.float64],
+    rooms: Rooms,
     found: Found,
 ) -> None:
     """Lines of a row of pixels around the times they are thought to rise; NaN: of the others none.
 
     A pixel whose light is far from its threshold walks along time, see `_nearest_line`; those
-    that walk are taken together.
+    that walk are taken together, and every so many-th frame tells them where to.
     """
     times, y = row[2:]
-    was = np.zeros(len(guesses), dtype=np.float32)
-    rooms = np.empty(_ROOM * LANES, dtype=np.float32), np.empty(LANES, dtype=row[0].dtype)
-    columns, n = np.empty(len(guesses), dtype=np.int32), 0
-    for x in range(len(guesses)):
+    width = len(guesses)
+    for x in range(width):
         if math.isnan(guesses[x]):
             found[0][y, x], found[1][y, x], found[2][y, x] = _middle(times, own, y, x), 0, 0
-        else:
-            columns[n] = x
-            n += 1
-    start = 0
+    asked = guesses, np.zeros(width, dtype=np.float32)
+    if width >= LANES:
+        _lines_beside(row, levels, own, light, weights, asked, rooms, found)
+    columns = np.empty(width + 1, dtype=np.int32)
+    n = _with_times(guesses, columns)
+    far = columns[:n].copy()
     while n:
-        left = 0
-        for k in range(0, n, LANES):
-            some = columns[k : min(k + LANES, n)].copy()
-            start, more = _lines_together(
-                row, levels, own, light, weights, some, (guesses, was), start, rooms, found,
-                columns[left:],
-            )  # fmt: skip
-            left += more
-        n = left
+        how = every, asked, columns[:n], rooms, found
+        _lines_of_some(row, levels, own, light, weights, *how)
+        n = _with_times(guesses, columns)
+    if every > 1 and len(far):
+        for x in far:
+            guesses[x], asked[1][x] = found[0][y, x], 0
+        _lines_of_some(row, levels, own, light, weights, 1, asked, far, rooms, found)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -376,8 +420,9 @@ def lines_from_cells(
     own: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
     light: tuple[float, bool],
     weights: tuple[float, float],
+    every: int,
     crossing: tuple[int, int],
-    looked: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
     rows: tuple[int, int],
     cell_time: NDArray[np.float32],
     found: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
@@ -402,10 +447,12 @@ def lines_from_cells(
         Least light of which a logarithm is taken, and whether light falls.
     weights : (float, float)
         Standard deviation of the weights in time, and that of a line's level from noise.
+    every : int
+        Of so many frames one is looked at where a pixel walks along time.
     crossing : (int, int)
         Side of a cell, pixels, and frames it has to stay beyond its threshold.
-    looked : (Y // cell, X // cell) bool array
-        Cells whose pixels get lines; those of others are flat, in the middle of their frames.
+    wanted : (Y, X) bool array
+        Pixels that get lines; those of others are flat, in the middle of their frames.
     rows : (int, int)
         First row of cells, and that after the last.
     cell_time : (Y // cell, X // cell) float32 array
@@ -416,7 +463,9 @@ def lines_from_cells(
     n_rows, n_columns = cell_time.shape
     height, width = counts.shape[1:]
     cell = crossing[0]
-    guesses = np.empty(width, dtype=np.float64)
+    guesses, across = np.empty(width, dtype=np.float64), _places_across(width, n_columns, cell)
+    most = -(-width // LANES) * LANES
+    rooms = np.empty(ROOM * most, dtype=np.float32), np.zeros(most, dtype=np.float32)
     least = np.float32(light[0])
     sign = np.float32(-1) if light[1] else np.float32(1)
     # Rows before, at and after the one whose lines are fitted.
@@ -433,6 +482,8 @@ def lines_from_cells(
         if r > rows[0]:
             bottom = height if r == n_rows else r * cell
             for y in range((r - 1) * cell, bottom):
-                _guesses_of_row(cells, (r - 1, cell), y, (times, own[:2]), looked[r - 1], guesses)
+                middles = times, own[:2]
+                _guesses_of_row(cells, (r - 1, cell), y, middles, wanted[y], across, guesses)
                 row = counts, gain[1], times, y
-                _lines_of_row(row, levels, own[:2], (least, sign), weights, guesses, found)
+                how = (least, sign), weights, every
+                _lines_of_row(row, levels, own[:2], *how, guesses, rooms, found)
