@@ -9,7 +9,7 @@ from napari_lithium_alloy.core.colocalization import MANY_VALUES, spearman
 from napari_lithium_alloy.core.kernels.medians import median_of
 from napari_lithium_alloy.core.kernels.ranking import average_ranks, order_of, shares_below
 from napari_lithium_alloy.core.smoothing import robust_sd
-from napari_lithium_alloy.core.spreads import SAMPLED_ROWS, spread_of, spread_within
+from napari_lithium_alloy.core.spreads import SAMPLED_ROWS, spread_within
 
 
 @pytest.mark.parametrize("kind", ["noise", "ties", "one", "none"])
@@ -55,15 +55,18 @@ def test_medians_are_numpys(n, kind):
         values[n // 2] = -np.inf
     room = np.empty(n, np.uint32), np.empty(n, np.uint32)
     assert np.float32(median_of(values, room, np.empty(2048, np.int64))) == np.median(values)
-    assert spread_of(values) == robust_sd(values)
     assert smoothing.median_of(values) == np.median(values)
     values[0] = np.nan
     assert np.isnan(smoothing.median_of(values))
 
 
-def test_spread_of_other_values():
-    assert spread_of(np.arange(5.0)) == robust_sd(np.arange(5.0))
-    assert np.isnan(spread_of(np.array([1, np.nan, 2], np.float32)))
+@pytest.mark.parametrize("n", [1, 300, 5001, 5002])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_robust_spreads_are_told_by_the_median_of_sizes(n, dtype):
+    values = np.random.default_rng(n).normal(0, 3, n).astype(dtype)
+    assert robust_sd(values) == pytest.approx(1.4826 * np.median(np.abs(values)), rel=1e-6)
+    values[n // 2] = np.nan
+    assert np.isnan(robust_sd(values))
 
 
 def test_medians_of_values_far_apart_and_alike():
@@ -73,8 +76,6 @@ def test_medians_of_values_far_apart_and_alike():
         values = np.concatenate([near, more]).astype(np.float32)
         rooms = np.empty(len(values), np.uint32), np.empty(len(values), np.uint32)
         assert np.float32(median_of(values, rooms, np.empty(2048, np.int64))) == np.median(values)
-        assert spread_of(values) == pytest.approx(robust_sd(values), rel=1e-6)
-    assert np.isnan(spread_of(np.array([1, np.nan], np.float32)))
 
 
 def test_the_spread_of_a_large_field_is_told_by_some_of_its_rows():
@@ -84,9 +85,9 @@ def test_the_spread_of_a_large_field_is_told_by_some_of_its_rows():
     assert spread_within(large, everywhere) == pytest.approx(2, rel=0.01)
     few = everywhere.copy()
     few[::4] = False
-    assert spread_within(large, few) == spread_of(large[few])
+    assert spread_within(large, few) == robust_sd(large[few])
     small = large[:SAMPLED_ROWS]
-    assert spread_within(small, everywhere[:SAMPLED_ROWS]) == spread_of(small)
+    assert spread_within(small, everywhere[:SAMPLED_ROWS]) == robust_sd(small)
 
 
 def test_ranks_of_very_many_values_tell_the_same_correlation():

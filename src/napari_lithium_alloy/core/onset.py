@@ -30,12 +30,17 @@ from napari_lithium_alloy.core.onset_result import (
     onset_summary,
 )
 from napari_lithium_alloy.core.onset_scene import Scene, scene_of
-from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array, dark_level
 from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.progress import Work, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import noise_left, smooth_within, some_of, wide_mean
+from napari_lithium_alloy.core.smoothing import (
+    median_of,
+    noise_left,
+    smooth_within,
+    some_of,
+    wide_mean,
+)
 
 __all__ = [
     "HALF",

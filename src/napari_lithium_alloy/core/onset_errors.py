@@ -9,13 +9,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from napari_lithium_alloy.core.crossing import GRADIENT_SIGMA_PX
-from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.smoothing import (
     at_pixels,
     cell_means,
+    median_of,
     some_of,
     wide_mean_of_cells,
 )

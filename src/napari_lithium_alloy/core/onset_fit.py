@@ -29,14 +29,13 @@ from napari_lithium_alloy.core.onset_lines import (
 )
 from napari_lithium_alloy.core.onset_parameters import HALF
 from napari_lithium_alloy.core.onset_scene import Scene
-from napari_lithium_alloy.core.order_statistics import median_of
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray
 from napari_lithium_alloy.core.refinement import BIAS_SHARE
 from napari_lithium_alloy.core.rise_time import line_response, rise_times
-from napari_lithium_alloy.core.smoothing import smooth_times, smooth_within, some_of
+from napari_lithium_alloy.core.smoothing import median_of, smooth_times, smooth_within, some_of
 
 SLOPE_SIGMA_PX = 2.5
 PX_PER_NOISE = 20.0

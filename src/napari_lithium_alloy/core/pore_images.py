@@ -40,8 +40,7 @@ from napari_lithium_alloy.core.pore_support import (
     Support,
 )
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights
-from napari_lithium_alloy.core.spreads import spread_of
+from napari_lithium_alloy.core.smoothing import gaussian_reach, gaussian_weights, robust_sd
 
 USUAL_SMOOTHING_PX = 1.0
 ROUNDING = 1e-3
@@ -156,7 +155,7 @@ class ImagesOnSupport:
         sample = self._sample
         steps = np.empty(sample.n_inside, dtype=np.float32)
         n = kernels.steps_in_boxes(share, sample.boxes, sample.reach[1], sample.film, width, steps)
-        noise = spread_of(steps[:n]) / math.sqrt(2) if n else 0.0
+        noise = robust_sd(steps[:n]) / math.sqrt(2) if n else 0.0
         least = max(self.least, self.min_snr * self._film_noise(share, noise))
         return _Rules(Sharpening.for_noise(self.support.sigma_px, noise), noise, least)
 

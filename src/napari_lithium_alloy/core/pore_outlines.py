@@ -17,8 +17,8 @@ from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_basins import SURELY_PORE, Basins, Sharpening
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
-from napari_lithium_alloy.core.smoothing import blurred, near_over, with_laplacian
-from napari_lithium_alloy.core.spreads import some_rows, spread_of
+from napari_lithium_alloy.core.smoothing import blurred, near_over, robust_sd, with_laplacian
+from napari_lithium_alloy.core.spreads import some_rows
 from napari_lithium_alloy.core.thresholds import share_threshold
 
 SHARE_LIMITS = (-0.25, 1.25)
@@ -69,7 +69,7 @@ def pore_labels(
     """
     known = pixelwise(lambda s, f: f & np.isfinite(s), share, film, dtype=np.bool_)
     inside = pixelwise(lambda s, k: np.where(k, s, 0), share, known)
-    noise = spread_of(np.diff(inside[some_rows(len(inside))], axis=1)) / math.sqrt(2)
+    noise = robust_sd(np.diff(inside[some_rows(len(inside))], axis=1)) / math.sqrt(2)
     film, allowed = known, known if where is None else known & where
     lowest = np.float32(-darkest(noise))
     inside = pixelwise(lambda i: np.maximum(i, lowest), inside)
@@ -185,7 +185,7 @@ def far_px(sigma_px: float) -> int:
 
 def noise_below(depths: FloatArray) -> float:
     """Standard deviation of the film about a share of 0, from what lies under it: no pore does."""
-    return spread_of(depths) if depths.size else 0.0
+    return robust_sd(depths) if depths.size else 0.0
 
 
 def _over_a_level(

@@ -18,8 +18,8 @@ from napari_lithium_alloy.core.photometry import Float32Array, Reference
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
-from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred
-from napari_lithium_alloy.core.spreads import some_rows, spread_of, spread_within
+from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred, robust_sd
+from napari_lithium_alloy.core.spreads import some_rows, spread_within
 
 ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
@@ -149,7 +149,7 @@ def local_film(
     if film[rows].sum() < film.shape[1]:
         rows = slice(None)
     excess = (brightness[rows] - level[rows])[film[rows]]
-    spread = spread_of(excess) if excess.size else 0.0
+    spread = robust_sd(excess) if excess.size else 0.0
     limits = (-8 * spread, 4 * spread) if brighter else (-4 * spread, 8 * spread)
     return tile_medians(brightness, window_px, film=film, level=level, limits=limits)
 

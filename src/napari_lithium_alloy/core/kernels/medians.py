@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 Keys = NDArray[np.uint32]
 BINS = 2**11
 _SIGN, _ALL = np.uint32(2**31), np.uint32(2**32 - 1)
-_INFINITE = np.uint32(0x7F800000)
 _FIRST = np.uint32(0)
 
 
@@ -74,19 +73,6 @@ def _middles(keys: Keys, room: Keys, counts: NDArray[np.int64]) -> Keys:
         if below == half:
             both[0] = highest
     return both
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def median_of_sizes(values: NDArray[np.float32]) -> float:
-    """Median of the sizes of at least one value, as numpy's; NaN if one is not known."""
-    keys = np.empty(values.shape[0], dtype=np.uint32)
-    bits = values.view(np.uint32)
-    for i in range(bits.shape[0]):
-        keys[i] = bits[i] & ~_SIGN
-    if _extent(keys)[1] > _INFINITE:
-        return np.nan
-    middles = _middles(keys, np.empty_like(keys), np.empty(BINS, dtype=np.int64)).view(np.float32)
-    return float((middles[0] + middles[1]) / np.float32(2))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
