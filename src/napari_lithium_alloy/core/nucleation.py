@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import spatial
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level, least_light
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
@@ -25,8 +24,8 @@ SITE_SPACING = 0.7
 """Smallest distance of two sites in units of the larger one's radius."""
 PROFILE_SMOOTHING = 0.5
 """Of a site's profile, in units of the Gaussian that answers most to it."""
-ENOUGH_PX, ENOUGH_ROWS = 2**16, 256
-"""Pixels and rows of a field that are enough to measure noise, and a mean."""
+ENOUGH_PX = 2**19
+"""Pixels of a field that are enough to measure noise."""
 WIDE_SIGMA_PX, HALVING_VARIANCE = 4.0, 1.5
 """Of a Gaussian, from which on a large picture is made half as large before; what that, and going
 straight between its pixels, add to the Gaussian's variance, square pixels."""
@@ -75,17 +74,12 @@ class NucleationParameters:
 
 
 def log_light(
-    light: Float32Array, dark: float | FloatArray, dtype: np.dtype[Any], *, darkens: bool
+    recording: Recording, t: int, dark: float | FloatArray, *, darkens: bool
 ) -> Float32Array:
-    """Decades of light, the change that lithium makes positive; `light` is with the dark counts.
-
-    The least light, of a file of some type, is told by evenly spread rows.
-    """
-    level, some = np.asarray(dark, np.float32), slice(None, None, max(1, len(light) // ENOUGH_ROWS))
-    some_dark = level[some] if level.ndim else level
-    least = np.float32(least_light(light[some] - some_dark, dtype))
-    decades = np.float32((-1 if darkens else 1) / np.log(10))
-    return pixelwise(lambda a, d: decades * np.log(np.maximum(a - d, least)), light, level)
+    """Decades of light, the change that lithium makes positive."""
+    counts = recording.read(t).astype(np.float32) - np.asarray(dark, np.float32)
+    log = np.log10(lit(counts, recording.frames.dtype))
+    return np.asarray(-log if darkens else log, dtype=np.float32)
 
 
 def change_image(
@@ -98,8 +92,7 @@ def change_image(
 ) -> Float32Array:
     """(Y, X) float32 change of absorbance over a stage, positive where lithium appeared.
 
-    It is that of the mean light of a few frames at each end. With the polarity "either" it is the
-    size of the change less the field's median change.
+    With the polarity "either" it is the size of the change less the field's median change.
 
     Raises
     ------
@@ -116,14 +109,15 @@ def change_image(
     n = max(1, min(parameters.averaged_frames, len(frames) // 2))
     level = dark_level(recording) if dark is None else dark
     darkens = parameters.polarity != "brightens"
-    read = in_order(lambda t: recording.read(int(t)), [*frames[:n], *frames[-n:]])
+    lights = in_order(
+        lambda t: log_light(recording, int(t), level, darkens=darkens),
+        [*frames[:n], *frames[-n:]],
+    )
     sums = np.zeros((2, *recording.field_shape), dtype=np.float32)
-    for i, light in enumerate(read):
+    for i, light in enumerate(lights):
         sums[i // n] += light
     sums /= np.float32(n)
-    dtype = recording.frames.dtype
-    before, after = (log_light(mean, level, dtype, darkens=darkens) for mean in sums)
-    change = np.subtract(after, before, out=after)
+    change: Float32Array = sums[1] - sums[0]
     return np.abs(change - np.median(change)) if parameters.polarity == "either" else change
 
 
@@ -209,11 +203,9 @@ def _responses(
     """Responses (K, Y, X) and the noise of each scale: white noise or texture, the larger."""
     from napari_lithium_alloy.core.kernels.disc_detection import clipped_noise
 
-    step = max(1, image.size // ENOUGH_PX)
-    down = math.isqrt(2 * step)
-    some = slice(None, None, down), slice(None, None, step // down)
+    some = slice(None, None, max(1, image.size // ENOUGH_PX))
     some_film = film[some]
-    white = robust_sd(_laplace(image, some[0])[:, some[1]][some_film]) / np.sqrt(20)
+    white = robust_sd(_laplace(image, some)[some_film]) / np.sqrt(20)
     responses = np.empty((len(sigmas), *image.shape), dtype=np.float32)
     half = _halved(image) if min(image.shape) >= LARGE_SIDE_PX else None
     for sigma, response in zip(sigmas, responses, strict=True):
