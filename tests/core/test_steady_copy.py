@@ -14,7 +14,7 @@ from napari_lithium_alloy.core.correction_measurement import measure_correction
 from napari_lithium_alloy.core.frame_quality import FrameSums
 from napari_lithium_alloy.core.illumination import LampGain
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.steady_copy import SteadyCopy, steady_copy
+from napari_lithium_alloy.core.steady_copy import SteadyCopy
 
 OFF = CorrectionParameters(drift=False, lamp="none", flat_field="none", bad_pixels=False)
 
@@ -44,6 +44,12 @@ def correction_of(recording, **changes):
     return replace(finish(measure_correction(recording, OFF)), **changes)
 
 
+def copied(recording, correction):
+    copy = SteadyCopy(recording, correction)
+    finish(copy.make())
+    return copy.recording
+
+
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_frames_to_be_decoded_are_copied_as_they_are(in_memory, monkeypatch):
     monkeypatch.setattr(scratch, "IN_MEMORY_BYTES", 2**30 if in_memory else 0)
@@ -51,7 +57,7 @@ def test_frames_to_be_decoded_are_copied_as_they_are(in_memory, monkeypatch):
     cell = Counted(frames)
     nothing = correction_of(cell.recording)
     cell.reads[:] = 0
-    steady = finish(steady_copy(cell.recording, nothing))
+    steady = copied(cell.recording, nothing)
     np.testing.assert_array_equal(steady.mapped, frames)
     for t in range(20):
         np.testing.assert_array_equal(steady.read(t), frames[t])
@@ -63,7 +69,7 @@ def test_a_lamps_gain_is_no_reason_to_copy_mapped_frames():
     recording = recording_of(frames, dark_counts=10.0).replace(mapped=frames)
     gain = np.linspace(0.9, 1.1, 20)
     lamp = LampGain(gain=gain, source="rest", note="")
-    steady = finish(steady_copy(recording, correction_of(recording, lamp=lamp)))
+    steady = copied(recording, correction_of(recording, lamp=lamp))
     assert steady.steadied.counts is frames
     light = (frames[7] - 10.0) * steady.steadied.factor[7]
     np.testing.assert_allclose(light, (frames[7] - 10.0) / gain[7], rtol=1e-6)
@@ -84,7 +90,7 @@ def test_the_light_of_resampled_frames_is_that_of_corrected_ones(
     correction = correction_of(cell.recording, shift_px=shift, lamp=lamp)
     lazy = corrected(cell.recording, correction)
     cell.reads[:] = 0
-    steady = finish(steady_copy(cell.recording, correction))
+    steady = copied(cell.recording, correction)
     assert cell.reads.max() <= 2  # some are looked at for how bright they are
     light = steady.light(0.0)
     a_count = 0.25 if dtype != np.float32 else 1e-3
@@ -111,7 +117,7 @@ def test_noise_around_no_light_is_kept(level):
     cell = Counted(frames.astype(np.uint16)).recording.replace(dark_counts=100.0)
     shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6]
     correction = correction_of(cell, shift_px=shift)
-    lazy, steady = corrected(cell, correction), finish(steady_copy(cell, correction))
+    lazy, steady = corrected(cell, correction), copied(cell, correction)
     for t in range(20):
         np.testing.assert_allclose(steady.read(t), lazy.read(t), atol=0.2)
     assert min(float(lazy.read(t).min()) for t in range(20)) < -8
@@ -123,7 +129,7 @@ def test_light_that_is_not_known_stays_unknown():
     dark[4, 5] = np.nan
     cell = cell.replace(dark_counts=dark)
     correction = correction_of(cell, shift_px=np.linspace(0, 2.5, 20)[:, None] * [1, -0.6])
-    steady, lazy = finish(steady_copy(cell, correction)), corrected(cell, correction)
+    steady, lazy = copied(cell, correction), corrected(cell, correction)
     for t in (0, 19):
         np.testing.assert_array_equal(np.isnan(steady.read(t)), np.isnan(lazy.read(t)))
     assert np.isnan(steady.read(0)).any()
@@ -134,7 +140,7 @@ def test_frames_are_there_in_their_order_and_no_other_can_be_read(resampled):
     cell = Counted(film()).recording
     shift = np.linspace(0, 2.5, 20)[:, None] * [1, -0.6] * resampled
     correction = correction_of(cell, shift_px=shift)
-    whole = finish(steady_copy(cell, correction))
+    whole = copied(cell, correction)
     copy = SteadyCopy(cell, correction)
     seen = copy.up_to(7)
     work = copy.make()

@@ -17,7 +17,7 @@ from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.pixelwise import pixelwise, pixelwise_several
 from napari_lithium_alloy.core.recording import FloatArray, IntArray
 from napari_lithium_alloy.core.row_blocks import in_order
-from napari_lithium_alloy.core.smoothing import some_of
+from napari_lithium_alloy.core.smoothing import median_of, some_of
 
 UNIFORM_SPREAD = 3.0
 """Onset spread, in units of its uncertainty, under which a step is called uniform."""
@@ -64,7 +64,7 @@ def alloyed_images(onset: OnsetMap, progresses: Sequence[float]) -> list[Float32
     n, ends_s = quantiles_within(times, progresses)
     if not n:
         return [np.full_like(times, np.nan) for _ in progresses]
-    least = float(np.median(some_of(onset.amplitude, onset.reached))) / 2
+    least = median_of(some_of(onset.amplitude, onset.reached)) / 2
 
     def images(
         times: FloatArray, reason: IntArray, amplitude: FloatArray

@@ -15,7 +15,7 @@ from napari_lithium_alloy.core.recording import BoolArray, FloatArray
 from napari_lithium_alloy.core.smoothing import (
     at_pixels,
     cell_means,
-    median_of,
+    robust_sd,
     some_of,
     wide_mean_of_cells,
 )
@@ -44,7 +44,7 @@ def noise_variance(
     scatter: Float32Array, rising: BoolArray, px: float, psf_px: float
 ) -> Float32Array:
     """Variance of smoothed times, from how pixels scatter about their surroundings."""
-    most = SIGMAS_CLIPPED * 1.4826 * median_of(np.abs(some_of(scatter, rising)))
+    most = SIGMAS_CLIPPED * robust_sd(some_of(scatter, rising))
     square = pixelwise(lambda s: np.clip(s, -most, most) ** 2, scatter)
     weights = np.exp(-0.5 * (np.arange(-8, 9) / px) ** 2)
     weights /= weights.sum()

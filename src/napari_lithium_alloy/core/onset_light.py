@@ -74,8 +74,9 @@ class WindowLight:
 
     def logarithm(self, light: Float32Array) -> Float32Array:
         """Of the light, positive the way looked for."""
-        log = np.log(np.maximum(light, np.float32(self.least)))
-        return np.asarray(-log if self.falls else log)
+        log = np.maximum(light, np.float32(self.least))
+        np.log(log, out=log)
+        return np.negative(log, out=log) if self.falls else log
 
 
 Picture = tuple[NDArray[Any], np.float32]

@@ -19,7 +19,7 @@ from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.pore_parameters import PoreParameters
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
 from napari_lithium_alloy.core.smoothing import PIXEL_VARIANCE, blurred, robust_sd
-from napari_lithium_alloy.core.spreads import some_rows, spread_within
+from napari_lithium_alloy.core.spreads import enough_rows, spread_within
 
 ASSUMED_PSF_SIGMA_PX = 1.3
 LARGEST_PORES = 5
@@ -145,9 +145,7 @@ def local_film(
     Medians over tiles, taken again without what stands out of them by four deviations.
     """
     level = tile_medians(brightness, window_px, film=film)
-    rows = some_rows(len(film))
-    if film[rows].sum() < film.shape[1]:
-        rows = slice(None)
+    rows = enough_rows(film)
     excess = (brightness[rows] - level[rows])[film[rows]]
     spread = robust_sd(excess) if excess.size else 0.0
     limits = (-8 * spread, 4 * spread) if brighter else (-4 * spread, 8 * spread)

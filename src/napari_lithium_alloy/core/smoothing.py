@@ -221,7 +221,7 @@ def frame_noise(frames: list[Float32Array], valid: BoolArray) -> float:
         steps = [(b - a)[valid] for a, b in itertools.pairwise(frames)]
         # Each step's own median is the lamp's flicker, which is the same in all pixels.
         differences = np.concatenate([step - np.float32(median_of(step)) for step in steps])
-        return MAD_TO_SD * median_of(np.abs(differences)) / float(np.sqrt(2))
+        return robust_sd(differences) / float(np.sqrt(2))
     return noise_of_second(np.diff(frames[0], n=2, axis=1)[valid[:, 2:] & valid[:, :-2]])
 
 

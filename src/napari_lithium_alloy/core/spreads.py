@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.recording import BoolArray
 from napari_lithium_alloy.core.smoothing import robust_sd
@@ -15,8 +17,13 @@ def some_rows(height: int) -> slice:
     return slice(None, None, max(1, height // SAMPLED_ROWS))
 
 
+def enough_rows(where: BoolArray) -> slice:
+    """The same, if they hold as many of some pixels as a row is wide; else all."""
+    rows = some_rows(len(where))
+    return rows if np.count_nonzero(where[rows]) >= where.shape[1] else slice(None)
+
+
 def spread_within(image: Float32Array, where: BoolArray) -> float:
     """`robust_sd` of the pixels of some rows of a large field, of all if these hold few."""
-    rows = some_rows(len(image))
-    sample = image[rows][where[rows]]
-    return robust_sd(sample if sample.size >= image.shape[1] else image[where])
+    rows = enough_rows(where)
+    return robust_sd(image[rows][where[rows]])

@@ -58,7 +58,7 @@ class Scratch:
 
 
 def copied_bytes(recording: Recording) -> int:
-    """How large a copy `steady_copy` makes at most."""
+    """How large a `SteadyCopy` is at most."""
     dtype = max(_coded(recording), _native(recording), key=lambda d: d.itemsize)
     return int(math.prod(recording.frames.shape)) * dtype.itemsize
 
@@ -196,15 +196,6 @@ class SteadyCopy:
             mapped=None if whole.mapped is None else whole.mapped[:n],
             steadied=None if light is None else light.frames(0, n),
         )
-
-
-def steady_copy(
-    recording: Recording, correction: Correction, arrays: Arrays | None = None
-) -> Work[Recording]:
-    """The whole of a `SteadyCopy`."""
-    copy = SteadyCopy(recording, correction, arrays)
-    yield from copy.make()
-    return copy.recording
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,7 @@ def _cell_light(chain: Chain, rows: Sequence[int]) -> Float32Array:
         mean = np.empty((len(light.times), max(light.dark.shape[1] // cell, 1)), np.float32)
         light_of_cells(light.counts, light.factor, light.dark, light.valid, cell, row, mean)
         means.append(mean)
-    trace = np.concatenate(means, axis=1) if len(means) > 1 else means[0]
-    np.log(np.maximum(trace, np.float32(light.least), out=trace), out=trace)
-    return np.negative(trace, out=trace) if light.falls else trace
+    return light.logarithm(np.concatenate(means, axis=1) if len(means) > 1 else means[0])
 
 
 def field_steps(chain: Chain) -> Work[FieldSteps]:

@@ -64,13 +64,6 @@ def sorted_keys(values: NDArray[np.float32]) -> tuple[Keys, Order]:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def order_of(values: NDArray[np.float32]) -> Order:
-    """Indices of finite values from the lowest to the highest, equal ones as they come."""
-    order: Order = sorted_keys(values)[1]
-    return order
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def average_ranks(values: NDArray[np.float32], out: NDArray[np.float64]) -> None:
     """Ranks of finite values from 1; equal ones share the mean of theirs."""
     keys, order = sorted_keys(values)
