@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-LOOK_S = 0.005
+LOOK_S = 0.05
 
 
 @dataclass(frozen=True)

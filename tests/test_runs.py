@@ -1,5 +1,6 @@
 """Analyses that write their results, interrupted and not."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from napari_lithium_alloy.core.onset_result import OnsetReason
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.io import results
-from napari_lithium_alloy.io.plain_pickle import Refused, from_bytes, to_bytes
+from napari_lithium_alloy.io.plain_pickle import Refused, dump, from_bytes
 from napari_lithium_alloy.io.recording_file import open_experiment
 from napari_lithium_alloy.io.tables import read_steps
 from napari_lithium_alloy.io.unfinished import Unfinished
@@ -260,15 +261,26 @@ def test_plain_values_come_back_as_they_were():
         "region": Region(name="Area Init", vertices_px=np.eye(3, 2)),
         "numbers": (1, 2.5, None, "text", np.float32(3)),
         "image": np.arange(6, dtype=np.float32).reshape(2, 3)[:, ::-1],
+        "turned": np.arange(2**15, dtype=np.int64).reshape(2, -1).T,
+        "large": np.arange(2**15).reshape(2, -1),
+        "none": np.empty((0, 2), np.uint16),
     }
-    back = from_bytes(to_bytes(value))
+    back = from_bytes(bytes_of(value))
     for name in ("table", "empty"):
         pd.testing.assert_frame_equal(back[name], value[name])
     assert back["reason"] is OnsetReason.REACHED
     assert back["region"].name == "Area Init"
     assert (back["region"].vertices_px == np.eye(3, 2)).all()
     assert back["numbers"] == value["numbers"]
-    assert (back["image"] == value["image"]).all()
+    for name in ("image", "turned", "large", "none"):
+        np.testing.assert_array_equal(back[name], value[name], strict=True)
+        assert back[name].flags.writeable
+
+
+def bytes_of(value):
+    stream = io.BytesIO()
+    dump(value, stream)
+    return stream.getvalue()
 
 
 class Evil:
@@ -279,4 +291,4 @@ class Evil:
 @pytest.mark.parametrize("value", [Evil(), print, np.load, AlloyError, np.ndarray])
 def test_bytes_that_ask_for_more_are_refused(value):
     with pytest.raises(Refused, match="not a plain value"):
-        from_bytes(to_bytes([value]))
+        from_bytes(bytes_of([value]))

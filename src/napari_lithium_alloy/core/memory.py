@@ -6,7 +6,8 @@ import ctypes
 import functools
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,11 @@ LARGEST_PLANES = 90
 """Of the two largest parts that run at the same time."""
 BASE_BYTES = 250e6
 """Of the program itself with its compiled loops."""
+ARENAS, MAPPED_BYTES, KEPT_BYTES = -8, -3, -1
+"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's mallopt."""
+LARGEST_MAPPED_BYTES = 2**25
+"""Arrays from here on are always given back when freed: the most that glibc allows."""
+MOST_KEPT_BYTES = 2**30
 
 
 def default_memory() -> float:
@@ -61,15 +67,37 @@ def _plane_bytes(recording: Recording) -> float:
     return 4.0 * math.prod(recording.field_shape)
 
 
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Let this process keep the memory of freed arrays for new ones, until it is left (glibc).
+
+    Given back and asked for again, each page is cleared by the system first: a fifth of the time
+    of an analysis, and more under a hypervisor, which takes the pages back as well.
+    """
+    set_option = _of_glibc("mallopt")
+    if set_option is None:
+        yield
+        return
+    set_option(ARENAS, 1)  # what one thread freed is then there for all
+    set_option(MAPPED_BYTES, LARGEST_MAPPED_BYTES)
+    set_option(KEPT_BYTES, MOST_KEPT_BYTES)
+    try:
+        yield
+    finally:
+        # What glibc comes to by itself once such an array was freed.
+        set_option(KEPT_BYTES, 2 * LARGEST_MAPPED_BYTES)
+        give_back()
+
+
 def give_back() -> None:
     """Give freed memory back to the system, where the C library keeps it (glibc)."""
-    trim = _trim()
+    trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 @functools.cache
-def _trim() -> Callable[[int], int] | None:
+def _of_glibc(name: str) -> Callable[..., int] | None:
     if sys.platform != "linux":
         return None
-    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return getattr(ctypes.CDLL(None), name, None)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from napari_lithium_alloy.core.memory import give_back
+from napari_lithium_alloy.core.memory import freed_memory_kept, give_back
 from napari_lithium_alloy.core.progress import Progress, Work
 
 State = TypeVar("State")
@@ -100,7 +100,13 @@ def run_pieces(
     room : float
         Planes that pieces may hold that run at the same time; one always runs.
     """
-    run = _Run(state, pieces, kept)
+    with freed_memory_kept():
+        yield from _run_pieces(_Run(state, pieces, kept), pieces, at_once, room)
+
+
+def _run_pieces(
+    run: _Run[State], pieces: Sequence[Piece[State]], at_once: int, room: float
+) -> Work[None]:
     if at_once <= 1:
         for piece in pieces:
             yield from run.alone(piece)
@@ -199,7 +205,8 @@ class _Run(Generic[State]):
         self.shares[piece.name] = 1.0
         self.taken.add(piece.name)
         self.left.remove(piece)
-        give_back()
+        if not self.running:
+            give_back()
 
     def wait(self) -> None:
         """Until a piece ends, or a moment."""

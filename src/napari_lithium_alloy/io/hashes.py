@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +13,8 @@ from typing import Self
 
 from napari_lithium_alloy.core.errors import AlloyError
 
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**20
+LOW_PRIORITY = 10
 
 
 class Hashes:
@@ -26,7 +29,7 @@ class Hashes:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = [p for p in paths if p.exists()]
         self.stopped = threading.Event()
-        self.pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="sha256", initializer=_step_back)
         self.found: list[Future[str]] = []
 
     def __enter__(self) -> Self:
@@ -46,6 +49,12 @@ class Hashes:
             If one cannot be read.
         """
         return {p: f.result() for p, f in zip(self.paths, self.found, strict=True)}
+
+
+def _step_back() -> None:
+    """Let this thread have what processors the other threads leave, where threads have a rank."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
 def sha256_of(path: Path | str, stopped: threading.Event | None = None) -> str:
@@ -76,8 +85,8 @@ def sha256_of(path: Path | str, stopped: threading.Event | None = None) -> str:
 
 
 def _sha256_of_file(path: Path, stopped: threading.Event | None) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while (block := file.read(BLOCK_BYTES)) and not (stopped and stopped.is_set()):
-            digest.update(block)
+    digest, room = hashlib.sha256(), memoryview(bytearray(BLOCK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while (count := file.readinto(room)) and not (stopped and stopped.is_set()):
+            digest.update(room[:count])
     return digest.hexdigest()

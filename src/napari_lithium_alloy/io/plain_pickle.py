@@ -11,7 +11,7 @@ import importlib
 import io
 import pickle
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -33,15 +33,23 @@ class Refused(pickle.UnpicklingError):
     """Bytes that ask for something that is not plain."""
 
 
-def to_bytes(value: Any) -> bytes:
-    """Bytes of a value made of arrays, tables, plain values, and dataclasses of this package."""
-    stream = io.BytesIO()
+class Stream(Protocol):
+    """What bytes are written to."""
+
+    def write(self, data: Any, /) -> object:
+        """Write bytes, or what has a buffer of them."""
+
+
+def dump(value: Any, stream: Stream) -> None:
+    """Write a value made of arrays, tables, plain values, and dataclasses of this package.
+
+    Large arrays go to the stream as they lie in memory.
+    """
     _Writer(stream, protocol=5).dump(value)
-    return stream.getvalue()
 
 
 def from_bytes(content: bytes) -> Any:
-    """The value that `to_bytes` was given.
+    """The value that `dump` was given.
 
     Raises
     ------
@@ -64,7 +72,9 @@ class _Writer(pickle.Pickler):
             return scalar_of, (np.asarray(value),)
         if isinstance(value, np.ndarray):
             if value.dtype.kind in PLAIN_KINDS:
-                return array_of, (value.dtype.str, value.shape, value.tobytes())
+                there = value.flags.c_contiguous and value.size > 0
+                content = pickle.PickleBuffer(value.data) if there else value.tobytes()
+                return array_of, (value.dtype.str, value.shape, content)
             return objects_of, (value.ravel().tolist(), value.shape)
         return NotImplemented
 
@@ -77,9 +87,10 @@ def dtype_of(kind: str) -> np.dtype[Any]:
     return dtype
 
 
-def array_of(kind: str, shape: tuple[int, ...], content: bytes) -> np.ndarray:
+def array_of(kind: str, shape: tuple[int, ...], content: bytes | bytearray) -> np.ndarray:
     """An array of its bytes."""
-    return np.frombuffer(content, dtype_of(kind)).reshape(shape).copy()
+    array = np.frombuffer(content, dtype_of(kind)).reshape(shape)
+    return array if array.flags.writeable else array.copy()
 
 
 def objects_of(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:
@@ -107,7 +118,7 @@ def _column(column: pd.Series[Any]) -> tuple[str, Any]:
 
 
 def table_of(names: list[str], columns: list[tuple[str, Any]], length: int) -> pd.DataFrame:
-    """A table of columns as `to_bytes` takes them apart."""
+    """A table of columns as `dump` takes them apart."""
     series = [pd.Series(values, dtype=dtype) for dtype, values in columns]
     if not series:
         return pd.DataFrame(index=pd.RangeIndex(length))

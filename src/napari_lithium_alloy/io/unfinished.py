@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import psutil
@@ -19,7 +19,7 @@ import psutil
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import to_plain
 from napari_lithium_alloy.core.scratch import Room, reserve
-from napari_lithium_alloy.io.plain_pickle import from_bytes, to_bytes
+from napari_lithium_alloy.io.plain_pickle import dump, from_bytes
 from napari_lithium_alloy.io.tables import whole_file
 
 FOLDER = ".unfinished"
@@ -63,7 +63,8 @@ class Unfinished:
             if not goes_on:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self.folder.mkdir(parents=True, exist_ok=True)
-                self._write(self.folder / MADE_FROM, _told(made_from).encode())
+                with whole_file(self.folder / MADE_FROM) as temporary:
+                    temporary.write_text(_told(made_from), encoding="utf-8")
         except OSError as error:
             raise AlloyError(
                 f"{out} cannot be written ({error.strerror}); choose another folder."
@@ -74,9 +75,9 @@ class Unfinished:
         path = self._path(name)
         try:
             content = path.read_bytes()
-            if len(content) < 4 or zlib.crc32(content[4:]).to_bytes(4, "big") != content[:4]:
+            if len(content) < 4 or _sum_bytes(zlib.crc32(content[:-4])) != content[-4:]:
                 raise EOFError
-            return from_bytes(content[4:])
+            return from_bytes(content)
         except FileNotFoundError:
             return None
         except (OSError, EOFError, pickle.UnpicklingError):
@@ -85,9 +86,14 @@ class Unfinished:
 
     def save(self, name: str, value: Any) -> None:
         """Keep a value; where there is no room for it, it has to be made again after all."""
-        content = to_bytes(value)
-        with contextlib.suppress(OSError):
-            self._write(self._path(name), zlib.crc32(content).to_bytes(4, "big") + content)
+        with (
+            contextlib.suppress(OSError),
+            whole_file(self._path(name)) as temporary,
+            temporary.open("wb", buffering=0) as file,
+        ):
+            checked = _Checked(file)
+            dump(value, checked)
+            file.write(_sum_bytes(checked.sum))
 
     def has(self, name: str) -> bool:
         """Whether something is kept under a name."""
@@ -169,9 +175,23 @@ class Unfinished:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.piece"
 
-    def _write(self, path: Path, content: bytes) -> None:
-        with whole_file(path) as temporary:
-            temporary.write_bytes(content)
+
+class _Checked:
+    """A file that a sum is made of as it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.sum = file, 0
+
+    def write(self, data: Any, /) -> None:
+        """Write all of some bytes."""
+        rest = memoryview(data).cast("B")
+        self.sum = zlib.crc32(rest, self.sum)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+
+def _sum_bytes(checksum: int) -> bytes:
+    return checksum.to_bytes(4, "big")
 
 
 def was_left(out: Path, made_from: Mapping[str, Any]) -> bool:
