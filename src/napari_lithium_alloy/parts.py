@@ -113,12 +113,12 @@ def pieces_of(
             )
             for cycle in cycles
         ),
-        # The largest last, alone: it needs all there is.
+        # The largest last: beside it there is room for one that needs little.
         Piece(
             name="pairs",
             make=_pairs,
             take=_take_pairs,
-            needs=("places", *(f"boundaries_cycle{cycle}" for cycle in cycles)),
+            needs=("spots", *(f"boundaries_cycle{cycle}" for cycle in cycles)),
             weight=4,
             planes=LEAST_PLANES,
         ),

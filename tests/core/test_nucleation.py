@@ -14,7 +14,6 @@ from napari_lithium_alloy.core.nucleation import (
     change_image,
     detect_sites,
     keep_edits,
-    log_light,
 )
 from napari_lithium_alloy.core.synthetic import au_parameters
 from napari_lithium_alloy.core.tables import TABLES
@@ -107,8 +106,9 @@ def test_rough_lithium_is_both_darker_and_brighter():
 
 
 def test_no_light_is_no_infinity():
-    cell = recording_of(np.array([[[100, 40, 300]]]), dark_counts=100.0)
-    assert np.isfinite(log_light(cell, 0, 100.0, darkens=True)).all()
+    cell = recording_of(np.array([[[100, 40, 300]], [[300, 300, 120]]]), dark_counts=100.0)
+    change = change_image(cell, 0, 1)
+    np.testing.assert_allclose(change[0], np.log10([0.5 / 200, 0.5 / 200, 10]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])

@@ -303,7 +303,10 @@ def _reference_region(
         return named.mask(shape), named.name
     if recording.mode != "trans":
         return None, ""
-    glass = glass_mask(reference.image) & ~burned_in(recording)
+    glass = glass_mask(reference.image)
+    if not glass.any():
+        return None, ""
+    glass &= ~burned_in(recording)
     limit = recording.saturation_counts
     if limit is not None:
         dark = np.broadcast_to(np.asarray(dark_level(recording), dtype=np.float32), shape)

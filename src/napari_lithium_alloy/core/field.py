@@ -33,6 +33,8 @@ def film_of(recording: Recording, reference: Reference) -> BoolArray:
 def glass_mask(reference_image: FloatArray, *, margin_px: int = 4) -> BoolArray:
     """(Y, X) True on bare glass of a trans recording, less a margin beside the film."""
     glass = ~film_mask(reference_image, margin_px=1) & np.isfinite(reference_image)
+    if not glass.any():
+        return glass
     return np.asarray(ndimage.binary_erosion(glass, iterations=margin_px + 1, border_value=1))
 
 

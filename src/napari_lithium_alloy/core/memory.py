@@ -20,7 +20,7 @@ HELD_PLANES = 45
 """Pictures of single precision that results are, at most, while the last parts are made."""
 LEAST_PLANES = 61
 """Of the largest part, which is made however little memory may be used."""
-LARGEST_PLANES = 90
+LARGEST_PLANES = 96
 """Of the two largest parts that run at the same time."""
 BASE_BYTES = 250e6
 """Of the program itself with its compiled loops."""
@@ -71,7 +71,7 @@ def _plane_bytes(recording: Recording) -> float:
 def freed_memory_kept() -> Iterator[None]:
     """Let this process keep the memory of freed arrays for new ones, until it is left (glibc).
 
-    Given back and asked for again, each page is cleared by the system first: a fifth of the time
+    Given back and asked for again, each page is cleared by the system first: an eighth of the time
     of an analysis, and more under a hypervisor, which takes the pages back as well.
     """
     set_option = _of_glibc("mallopt")
@@ -86,14 +86,9 @@ def freed_memory_kept() -> Iterator[None]:
     finally:
         # What glibc comes to by itself once such an array was freed.
         set_option(KEPT_BYTES, 2 * LARGEST_MAPPED_BYTES)
-        give_back()
-
-
-def give_back() -> None:
-    """Give freed memory back to the system, where the C library keeps it (glibc)."""
-    trim = _of_glibc("malloc_trim")
-    if trim is not None:
-        trim(0)
+        trim = _of_glibc("malloc_trim")
+        if trim is not None:
+            trim(0)
 
 
 @functools.cache

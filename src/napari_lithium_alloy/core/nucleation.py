@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import spatial
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.photometry import Float32Array, dark_level, lit
+from napari_lithium_alloy.core.photometry import Float32Array, dark_level, least_light
 from napari_lithium_alloy.core.pixelwise import pixelwise
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
@@ -73,15 +73,6 @@ class NucleationParameters:
             )
 
 
-def log_light(
-    recording: Recording, t: int, dark: float | FloatArray, *, darkens: bool
-) -> Float32Array:
-    """Decades of light, the change that lithium makes positive."""
-    counts = recording.read(t).astype(np.float32) - np.asarray(dark, np.float32)
-    log = np.log10(lit(counts, recording.frames.dtype))
-    return np.asarray(-log if darkens else log, dtype=np.float32)
-
-
 def change_image(
     recording: Recording,
     start_s: float,
@@ -108,16 +99,21 @@ def change_image(
         )
     n = max(1, min(parameters.averaged_frames, len(frames) // 2))
     level = dark_level(recording) if dark is None else dark
-    darkens = parameters.polarity != "brightens"
-    lights = in_order(
-        lambda t: log_light(recording, int(t), level, darkens=darkens),
-        [*frames[:n], *frames[-n:]],
-    )
+    over, kind = np.asarray(level, np.float32), recording.frames.dtype
     sums = np.zeros((2, *recording.field_shape), dtype=np.float32)
-    for i, light in enumerate(lights):
-        sums[i // n] += light
+
+    def add(before: FloatArray, counts: NDArray[Any], dark: FloatArray, least: float) -> FloatArray:
+        light = np.maximum(counts - dark, np.float32(least))
+        return before + np.log10(light, out=light)
+
+    ends = [*frames[:n], *frames[-n:]]
+    for i, counts in enumerate(in_order(lambda t: recording.read(int(t)), ends)):
+        least = least_light(counts if kind.kind in "ui" else counts - over, kind)
+        sums[i // n] = pixelwise(add, sums[i // n], counts, over, least)
     sums /= np.float32(n)
-    change: Float32Array = sums[1] - sums[0]
+    # Where lithium is darker, less light is more of it.
+    brightens = parameters.polarity == "brightens"
+    change: Float32Array = sums[1] - sums[0] if brightens else sums[0] - sums[1]
     return np.abs(change - np.median(change)) if parameters.polarity == "either" else change
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from napari_lithium_alloy.core.memory import freed_memory_kept, give_back
+from napari_lithium_alloy.core.memory import freed_memory_kept
 from napari_lithium_alloy.core.progress import Progress, Work
 
 State = TypeVar("State")
@@ -205,8 +205,6 @@ class _Run(Generic[State]):
         self.shares[piece.name] = 1.0
         self.taken.add(piece.name)
         self.left.remove(piece)
-        if not self.running:
-            give_back()
 
     def wait(self) -> None:
         """Until a piece ends, or a moment."""

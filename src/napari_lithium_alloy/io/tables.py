@@ -54,7 +54,8 @@ def _write_numbers(frame: pd.DataFrame, file: TextIO) -> None:
     for first in range(0, len(frame), PART_ROWS):
         part = frame.iloc[first : first + PART_ROWS]
         columns = [_texts(part.iloc[:, i]) for i in range(part.shape[1])]
-        file.writelines(f"{row}\n" for row in map(",".join, zip(*columns, strict=True)))
+        file.write("\n".join(map(",".join, zip(*columns, strict=True))))
+        file.write("\n")
 
 
 def _texts(column: pd.Series[Any]) -> list[str]:
