@@ -94,14 +94,6 @@ def pieces_of(
             planes=11,
             keep=False,
         ),
-        Piece(
-            name="places",
-            make=_places,
-            take=_take_places,
-            needs=("fronts", "spots"),
-            weight=3,
-            planes=35,
-        ),
         *(
             Piece(
                 name=f"boundaries_cycle{cycle}",
@@ -113,7 +105,15 @@ def pieces_of(
             )
             for cycle in cycles
         ),
-        # The largest last: beside it there is room for one that needs little.
+        Piece(
+            name="places",
+            make=_places,
+            take=_take_places,
+            needs=("fronts", "spots"),
+            weight=3,
+            planes=35,
+        ),
+        # The largest last, beside the one before it where there is room.
         Piece(
             name="pairs",
             make=_pairs,
