@@ -21,6 +21,7 @@ from napari_lithium_alloy import __version__
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import Step, to_plain
 from napari_lithium_alloy.core.recording import FloatArray
+from napari_lithium_alloy.core.scratch import WRITTEN_BYTES
 from napari_lithium_alloy.core.tables import TABLES, conform
 
 STEP_LINE = "# step: "
@@ -182,13 +183,25 @@ def write_map(
         calibration["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
         metadata["unit"] = "um"
     with whole_file(Path(path)) as temporary:
-        tifffile.imwrite(
-            temporary,
-            image.astype(np.float32, copy=False),
-            imagej=True,
-            metadata=metadata,
-            **calibration,
-        )
+        with tifffile.TiffWriter(temporary, imagej=True) as tiff:
+            start, _ = tiff.write(
+                shape=image.shape,
+                dtype=np.float32,
+                metadata=metadata,
+                returnoffset=True,
+                **calibration,
+            )
+            kind = np.dtype(np.float32).newbyteorder(tiff.tiff.byteorder)
+        _fill(temporary, start, image, kind)
+
+
+def _fill(path: Path, start: int, image: NDArray[Any], kind: np.dtype[Any]) -> None:
+    """Write a picture's values into a file from a byte on, some rows at a time."""
+    n_rows = max(1, WRITTEN_BYTES // max(image.shape[1] * kind.itemsize, 1))
+    with path.open("r+b") as file:
+        file.seek(start)
+        for first in range(0, len(image), n_rows):
+            file.write(image[first : first + n_rows].astype(kind).data)
 
 
 def read_map(path: Path | str) -> FloatArray:

@@ -18,7 +18,7 @@ import psutil
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.provenance import to_plain
-from napari_lithium_alloy.core.scratch import Room, reserve
+from napari_lithium_alloy.core.scratch import WRITTEN_BYTES, Room, reserve
 from napari_lithium_alloy.io.plain_pickle import dump, from_bytes
 from napari_lithium_alloy.io.tables import whole_file
 
@@ -187,7 +187,7 @@ class _Checked:
         rest = memoryview(data).cast("B")
         self.sum = zlib.crc32(rest, self.sum)
         while rest:
-            rest = rest[self._file.write(rest) :]
+            rest = rest[self._file.write(rest[:WRITTEN_BYTES]) :]
 
 
 def _sum_bytes(checksum: int) -> bytes:
