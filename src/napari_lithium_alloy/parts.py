@@ -47,15 +47,22 @@ from napari_lithium_alloy.core.steady_copy import SteadyCopy
 from napari_lithium_alloy.core.step_onsets import STEPS
 from napari_lithium_alloy.core.tables import empty
 from napari_lithium_alloy.frame_parts import COPY, ONSETS, SITES, frame_pieces, pore_windows
+from napari_lithium_alloy.io.tables import LONG_ROWS, csv_text
 from napari_lithium_alloy.result import AnalysisResult, Tables, alloying_maps
 
 HUNDRED = 100
 APPENDED = ("sites", "site_growth", "site_thresholds", "boundary_shifts", *PORE_TABLES)
 """Tables that may stay without rows."""
+MOST_ROWS = 10**6
+"""Of a table whose text is made ahead: that of a longer one takes too much memory."""
 
 
 def pieces_of(
-    result: AnalysisResult, make_labels: LabelMaker, copy: SteadyCopy | None = None
+    result: AnalysisResult,
+    make_labels: LabelMaker,
+    copy: SteadyCopy | None = None,
+    *,
+    written: bool = False,
 ) -> list[Piece[AnalysisResult]]:
     """What is left to do once a recording is steadied and its stages are known.
 
@@ -65,6 +72,8 @@ def pieces_of(
     make_labels : callable
     copy : SteadyCopy, optional
         Of the frames; None: it is whole.
+    written : bool
+        Whether the result will be.
     """
     result.tables |= {name: empty(name) for name in APPENDED}
     frames = frame_pieces(result, make_labels, copy)
@@ -72,7 +81,7 @@ def pieces_of(
         tuple(p.name for p in frames if p.name.startswith(kind)) for kind in (ONSETS, SITES, COPY)
     )
     cycles = cycles_of(stages_of(result.experiment.stages, StageKind.ALLOYING))
-    return [
+    pieces: list[Piece[AnalysisResult]] = [
         *frames,
         # What follows may read all frames.
         Piece(
@@ -124,6 +133,15 @@ def pieces_of(
         ),
         Piece(name="cycles", make=_cycles, take=_take, needs=("spots",), keep=False),
     ]
+    texts: Piece[AnalysisResult] = Piece(
+        name="texts",
+        make=_texts,
+        take=_take_texts,
+        needs=("spots", "curves"),
+        beside=True,
+        keep=False,
+    )
+    return [*pieces, texts] if written else pieces
 
 
 def independent(pieces: Sequence[Piece[AnalysisResult]]) -> list[str]:
@@ -371,3 +389,17 @@ def _cycles(result: AnalysisResult) -> Work[Tables]:
         film_um2=float(result.film.sum()) * (math.nan if size is None else size) ** 2,
     )
     return stage_tables(experiment) | {"cycles": cycles}
+
+
+def _texts(result: AnalysisResult) -> Work[dict[str, tuple[pd.DataFrame, str]]]:
+    """Texts of long tables, made while other pieces leave a processor something to do."""
+    texts = {}
+    for name, table in list(result.tables.items()):
+        yield 0, 1
+        if LONG_ROWS <= len(table) <= MOST_ROWS:
+            texts[name] = table, csv_text(table)
+    return texts
+
+
+def _take_texts(result: AnalysisResult, texts: dict[str, tuple[pd.DataFrame, str]]) -> None:
+    result.texts = texts

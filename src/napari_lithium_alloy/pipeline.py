@@ -86,7 +86,7 @@ def analyze(
     lazy = corrected(result.as_read, result.correction)
     work = run_pieces(
         result,
-        pieces_of(result, make_labels, copy),
+        pieces_of(result, make_labels, copy, written=kept is not None),
         kept,
         at_once=thread_count(),
         room=room_planes(result.recording, memory_bytes),

@@ -65,6 +65,8 @@ class AnalysisResult:
     notes : list of str
         What the user should know, a sentence each.
     provenance : list of Step
+    texts : dict
+        Of long tables that don't change any more, by their names: the table, and its text.
     """
 
     experiment: Experiment
@@ -85,6 +87,7 @@ class AnalysisResult:
     keep_sites: KeepSites | None = None
     notes: list[str] = field(default_factory=list)
     provenance: list[Step] = field(default_factory=list)
+    texts: dict[str, tuple[pd.DataFrame, str]] = field(default_factory=dict)
 
     def did(self, name: str, *parameters: Any, **more: Any) -> None:
         """Add a step to the provenance."""
@@ -129,6 +132,8 @@ def write_result(
         maps[f"front_speed_{key}"] = front.speed_um_s
         maps[f"front_speed_sd_{key}"] = front.speed_sd_um_s
         maps[f"front_direction_{key}"] = front.direction_rad
+    made = result.texts.items()
+    texts = {n: text for n, (table, text) in made if result.tables.get(n) is table}
     return write_results(
         out,
         result.tables,
@@ -139,4 +144,5 @@ def write_result(
         overwrite=overwrite,
         hashes=hashes,
         room=room,
+        texts=texts,
     )

@@ -86,9 +86,14 @@ def freed_memory_kept() -> Iterator[None]:
     finally:
         # What glibc comes to by itself once such an array was freed.
         set_option(KEPT_BYTES, 2 * LARGEST_MAPPED_BYTES)
-        trim = _of_glibc("malloc_trim")
-        if trim is not None:
-            trim(0)
+        give_back()
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, where the C library keeps it (glibc)."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from napari_lithium_alloy.core.memory import freed_memory_kept
+from napari_lithium_alloy.core.memory import freed_memory_kept, give_back
 from napari_lithium_alloy.core.progress import Progress, Work
 
 State = TypeVar("State")
@@ -135,6 +135,7 @@ class _Run(Generic[State]):
         self.running: dict[str, Future[Any]] = {}
         self.shares = {p.name: 0.0 for p in pieces}
         self.weights = {p.name: p.weight for p in pieces}
+        self.most_planes = max((p.planes for p in pieces), default=0.0)
         self.taken: set[str] = set()
         self.stopped, self.moved = threading.Event(), threading.Event()
 
@@ -170,6 +171,8 @@ class _Run(Generic[State]):
 
     def begin(self, piece: Piece[State], threads: ThreadPoolExecutor) -> None:
         """Make a piece in one of the threads."""
+        if piece.planes == self.most_planes:
+            give_back()  # it asks for more than fits between what is kept
         self.running[piece.name] = threads.submit(self._make, piece)
 
     def _make(self, piece: Piece[State]) -> Any:

@@ -61,6 +61,7 @@ def write_results(
     overwrite: bool = False,
     hashes: Mapping[Path, str] | None = None,
     room: Path | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write tables (CSV), maps (float32 TIFF) and provenance.json into a folder.
 
@@ -80,6 +81,8 @@ def write_results(
         SHA-256 of inputs, where they are known already.
     room : Path, optional
         Folder on the same disk in which they are first written; None: that of `out`.
+    texts : mapping, optional
+        Of tables, `csv_text`, where that is made already.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def write_results(
             new.mkdir()
             old.mkdir()
             both(
-                partial(_write_tables, new, tables, steps),
+                partial(_write_tables, new, tables, steps, texts or {}),
                 partial(_write_maps, new, maps, pixel_size_um),
             )
             (new / PROVENANCE).write_text(
@@ -111,9 +114,14 @@ def write_results(
     return written
 
 
-def _write_tables(folder: Path, tables: Mapping[str, pd.DataFrame], steps: Sequence[Step]) -> None:
+def _write_tables(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    steps: Sequence[Step],
+    texts: Mapping[str, str],
+) -> None:
     for name, table in tables.items():
-        write_csv(folder / f"{name}.csv", table, steps)
+        write_csv(folder / f"{name}.csv", table, steps, text=texts.get(name))
 
 
 def _write_maps(
