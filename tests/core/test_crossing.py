@@ -8,6 +8,7 @@ from planted import recording_of
 from scipy import ndimage, special
 
 from napari_lithium_alloy.core.crossing import blur_delay_s, first_crossing
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.onset import OnsetParameters, onset_map
 from napari_lithium_alloy.core.progress import finish
 
@@ -17,7 +18,7 @@ AS_IT_IS = {"smoothing_px": 0.0, "smoothing_frames": 0.0}
 
 def crossing_of(traces, times, threshold=0.5, sustained=3):
     """Crossings of (N, T) traces of the logarithm of light, as a single row of pixels."""
-    counts = np.exp(np.asarray(traces, float)).T[:, np.newaxis].astype(np.float32)
+    counts = compilable(np.exp(np.asarray(traces, float)).T[:, np.newaxis].astype(np.float32))
     level = np.full((1, len(traces)), np.exp(threshold), np.float32)
     work = first_crossing(
         counts,

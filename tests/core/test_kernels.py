@@ -6,6 +6,7 @@ from scipy import ndimage
 from scipy.special import ndtr
 
 from napari_lithium_alloy.core.crossing import every_frame
+from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 from napari_lithium_alloy.core.kernels.blurred_rises import blurred_rises
 from napari_lithium_alloy.core.kernels.crossings import first_crossings
@@ -34,8 +35,12 @@ def test_the_logarithm_is_right_to_single_precision():
     assert (np.abs(found - expected) / np.maximum(1, np.abs(expected))).max() < 1e-6
 
 
-NOTHING = (np.float32(0), 1, np.empty((0, 3)))
-"""What else is asked of counts."""
+def aperture_sums_of(counts, dark, weight, *, with_spread):
+    """Five sums a frame, when nothing else is asked of the counts."""
+    sums = np.empty((len(counts), 5))
+    nothing = (counts.dtype.type(0), 1, np.empty((0, 3)))
+    aperture_sums(compilable(counts), dark, weight, with_spread, sums, nothing)
+    return sums
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -57,8 +62,7 @@ def test_sums_over_an_aperture_are_numpys(dtype, shape):
         lit.sum(),
     )
     several = np.stack([counts[::-1], counts, counts[::-1]])
-    sums = np.empty((3, 5))
-    aperture_sums(several, dark, weight.astype(np.float32), True, sums, NOTHING)
+    sums = aperture_sums_of(several, dark, weight.astype(np.float32), with_spread=True)
     assert sums[1] == pytest.approx(expected, rel=2e-6)
 
 
@@ -68,8 +72,7 @@ def test_what_lies_outside_an_aperture_may_be_anything():
     counts[0] = np.inf
     weight = np.zeros_like(counts)
     weight[1:, :20] = 0.02
-    found = np.empty((1, 5))
-    aperture_sums(counts[np.newaxis], np.zeros_like(counts), weight, False, found, NOTHING)
+    found = aperture_sums_of(counts[np.newaxis], np.zeros_like(counts), weight, with_spread=False)
     assert found[0, [0, 1, 2, 4]] == pytest.approx((16000, 320, 160 * np.log(2), 160), rel=1e-6)
 
 
@@ -80,8 +83,7 @@ def test_pixels_that_are_all_lit_are_summed_together(change):
     if change is not None:
         counts[1, 3, 700] = change
     weight = rng.uniform(1e-4, 1e-2, counts.shape[1:]).astype(np.float32)
-    found = np.empty((3, 5))
-    aperture_sums(counts, np.zeros_like(weight), weight, False, found, NOTHING)
+    found = aperture_sums_of(counts, np.zeros_like(weight), weight, with_spread=False)
     with np.errstate(all="ignore"):
         logarithm = np.log(counts * weight.astype(float))
         lit = counts > 0
@@ -98,7 +100,7 @@ def test_pixels_that_are_all_lit_are_summed_together(change):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("every", [1, 2])
 def test_the_quality_of_frames_is_told_alone_or_beside_their_light(dtype, every):
-    counts = np.random.default_rng(6).integers(0, 250, (3, 41, 530)).astype(dtype)
+    counts = compilable(np.random.default_rng(6).integers(0, 250, (3, 41, 530)).astype(dtype))
     weight = np.full(counts.shape[1:], 0.02, np.float32)
     alone, beside = np.zeros((2, 3, 3))
     quality_sums(counts, (dtype(239), every, alone))
@@ -201,7 +203,7 @@ def test_light_of_cells_is_the_mean_of_their_valid_pixels(dtype):
     factor = rng.uniform(0.5, 2, 5).astype(np.float32)
     for row in range(2):
         found = np.empty((5, 3), np.float32)
-        light_of_cells(counts, factor, dark, valid, 4, row, found)
+        light_of_cells(compilable(counts), factor, dark, valid, 4, row, found)
         for t, c in np.ndindex(5, 3):
             window = slice(*edges[0][row : row + 2]), slice(*edges[1][c : c + 2])
             inside = factor[t] * (counts[t] - dark)[window][valid[window]]
@@ -212,7 +214,7 @@ def test_light_of_cells_is_the_mean_of_their_valid_pixels(dtype):
 @pytest.mark.parametrize("falls", [True, False])
 def test_means_over_own_frames_are_numpys(falls):
     rng = np.random.default_rng(5)
-    counts = rng.integers(40, 900, (12, 6, 7)).astype(np.uint16)
+    counts = compilable(rng.integers(40, 900, (12, 6, 7)).astype(np.uint16))
     dark = np.full((6, 7), 50, np.float32)
     begin = rng.integers(0, 11, (6, 7)).astype(np.int32)
     end = np.minimum(begin + rng.integers(1, 5, (6, 7)), 12).astype(np.int32)
@@ -240,7 +242,7 @@ def naive_crossing(trace, level, needed, begin, end, falls):
 @pytest.mark.parametrize("falls", [True, False])
 def test_crossings_among_own_frames_are_the_naive_ones(falls):
     rng = np.random.default_rng(6)
-    counts = rng.integers(0, 20, (30, 8, 9)).astype(np.uint16)
+    counts = compilable(rng.integers(0, 20, (30, 8, 9)).astype(np.uint16))
     level = rng.uniform(5, 15, (8, 9)).astype(np.float32)
     begin = rng.integers(0, 20, (8, 9)).astype(np.int32)
     end = (begin + rng.integers(2, 11, (8, 9))).astype(np.int32)
@@ -283,7 +285,7 @@ def fitted_lines_of(onset, falls, sigma, flicker, lit=2000, every=1):
     light = sign * np.log((counts - 50.0) * factor[:, None, None])
     gain = (factor, sign * np.log(factor))
     flat = np.ones((height, width), np.float32)
-    threshold = (0.25 + sign * np.log(lit)) * flat
+    threshold = np.float32(0.25 + sign * np.log(lit)) * flat
     cell_level = 16 * lit * np.exp(sign * 0.25)
     sides = [np.diff(np.arange(n // 4) * 4, append=n) / 4 for n in (height, width)]
     areas = np.multiply.outer(*sides)
@@ -293,7 +295,8 @@ def fitted_lines_of(onset, falls, sigma, flicker, lit=2000, every=1):
     time, missing, slope = (np.zeros_like(flat) for _ in range(3))
     own = (*every_frame(flat.shape, len(times)), *every_frame(areas.shape, len(times)))
     lines_from_cells(
-        *(counts, gain, times, cells, levels, own, (0.5, falls), (sigma, 0.03), every),
+        *(compilable(counts), gain, times, cells, levels),
+        *(own, (0.5, falls), (sigma, 0.03), every),
         *((4, 3), flat > 0, (0, len(areas)), cell_time, (time, missing, slope)),
     )
     for y, x in np.ndindex(time.shape):
@@ -328,9 +331,9 @@ def test_a_line_sees_its_pixels_own_frames_only():
     """What lies before and after them may be anything."""
     times = np.arange(40.0)
     trace = 2000 * np.exp(-0.5 / (1 + np.exp(-(times - 20) / 1.2)))
-    counts = np.tile(trace[:, None, None], (1, 8, 8)).astype(np.float32)
+    counts = np.tile(np.rint(trace)[:, None, None], (1, 8, 8)).astype(np.uint16)
     spoiled = counts.copy()
-    spoiled[:14], spoiled[26:] = 5.0, 60000.0
+    spoiled[:14], spoiled[26:] = 5, 60000
     flat, cells = np.ones((8, 8), np.float32), np.ones((2, 2), np.float32)
     threshold = np.float32(0.25 - np.log(2000))
     cell_levels = (16 * 2000 * np.exp(-0.25) * cells).astype(np.float32), 0 * cells
@@ -341,7 +344,7 @@ def test_a_line_sees_its_pixels_own_frames_only():
         lines = tuple(np.zeros_like(flat) for _ in range(3))
         lines_from_cells(
             *(
-                light,
+                compilable(light),
                 gain,
                 times,
                 cell_levels,

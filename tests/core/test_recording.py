@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from napari_lithium_alloy.core.errors import AlloyError
-from napari_lithium_alloy.core.recording import Recording, Region
+from napari_lithium_alloy.core.kernels import compilable
+from napari_lithium_alloy.core.recording import MappedLight, Recording, Region
 
 FRAMES = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
 
@@ -15,6 +16,20 @@ FRAMES = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
 def recording(**changes) -> Recording:
     given_ = {"name": "cell", "frames": da.from_array(FRAMES), "times_s": np.arange(4.0)}
     return Recording(**(given_ | changes))
+
+
+def test_loops_are_given_counts_of_one_kind_wherever_they_are_from():
+    """Those of a file are read-only; for others, loops would be compiled once more."""
+    counts = FRAMES.copy()
+    mapped = recording(mapped=counts).mapped
+    light = MappedLight(counts=mapped, dark=0.0, factor=np.ones(4, np.float32))
+    assert light.counts is mapped  # by which it is known whose light it is
+    for same in (mapped, compilable(counts), compilable(counts.astype(">u2")), compilable(mapped)):
+        assert not same.flags.writeable
+    assert np.shares_memory(counts, mapped)
+    assert np.shares_memory(counts, compilable(counts))
+    counts[0, 0, 0] = 7
+    assert mapped[0, 0, 0] == 7
 
 
 def inside_polygon(vertices, y, x):

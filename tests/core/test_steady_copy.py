@@ -70,7 +70,8 @@ def test_a_lamps_gain_is_no_reason_to_copy_mapped_frames():
     gain = np.linspace(0.9, 1.1, 20)
     lamp = LampGain(gain=gain, source="rest", note="")
     steady = copied(recording, correction_of(recording, lamp=lamp))
-    assert steady.steadied.counts is frames
+    assert steady.steadied.counts is recording.mapped
+    assert np.shares_memory(recording.mapped, frames)
     light = (frames[7] - 10.0) * steady.steadied.factor[7]
     np.testing.assert_allclose(light, (frames[7] - 10.0) / gain[7], rtol=1e-6)
     np.testing.assert_allclose(steady.read(7), light, rtol=1e-5)

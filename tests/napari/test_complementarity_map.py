@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_lithium_alloy._napari import results
 from napari_lithium_alloy._napari.adding import add_layers
 from napari_lithium_alloy._napari.layers import about, kind_of, regions_layer
 from napari_lithium_alloy._napari.pair_plot import MOST, rows_to_draw
@@ -25,6 +26,15 @@ from napari_lithium_alloy.core.tables import conform
 S1M, S2M = "cycle1_step1_unalloyed_middle", "cycle1_step2_alloyed_middle"
 SITES, PORES = "cycle1_sites", "cycle1_pores"
 CORNER = Region(name="corner", vertices_px=np.array([[4, 4], [4, 59], [59, 59], [59, 4]], float))
+
+
+@pytest.fixture
+def layers_left_out(monkeypatch):
+    """Of the whole analysis, for tests that do not look at them: napari needs seconds for them."""
+    monkeypatch.setattr(results, "add_layers", lambda viewer, layers: [])
+
+
+without_layers = pytest.mark.usefixtures("layers_left_out")
 
 
 @pytest.fixture
@@ -55,6 +65,7 @@ def row_of(opened, a, b, region="field"):
     return own.iloc[0]
 
 
+@without_layers
 def test_the_pair_of_the_paper_is_chosen_at_once_and_its_share_and_thresholds_are_asked_for(
     opened, dock, run, errors
 ):
@@ -79,6 +90,7 @@ def test_the_pair_of_the_paper_is_chosen_at_once_and_its_share_and_thresholds_ar
     assert row_of(opened, S1M, S2M)["threshold_a"] == 0.5
 
 
+@without_layers
 def test_a_pair_makes_its_masks_and_maps_and_a_recomputation_replaces_them(
     viewer, opened, dock, run, errors
 ):
@@ -128,6 +140,7 @@ def test_a_pair_makes_its_masks_and_maps_and_a_recomputation_replaces_them(
     assert about(local)["steps"][0]["parameters"]["window_px"] == 12
 
 
+@without_layers
 def test_all_pairs_are_those_of_the_whole_analysis(opened, dock, whole, run):
     opened.tables.pop("colocalization")
     run(dock.run_all)
@@ -197,6 +210,7 @@ def test_sites_pores_and_own_images_are_compared_as_they_are(viewer, opened, doc
     assert "SEM" not in dock.pair
 
 
+@without_layers
 def test_a_uniform_step_has_no_r_and_the_reason_is_told(viewer, opened, dock, run):
     onset = opened.onset_maps["cycle1_step1"]
     opened.onset_maps["cycle1_step1"] = dataclasses.replace(
@@ -209,6 +223,7 @@ def test_a_uniform_step_has_no_r_and_the_reason_is_told(viewer, opened, dock, ru
     assert not maps_of(viewer, "local_r")
 
 
+@without_layers
 def test_two_different_images_are_needed_and_of_a_dealloying_step_the_onset_is_one(
     opened, dock, run, errors
 ):
@@ -269,6 +284,7 @@ def test_a_chosen_pair_beside_the_papers_is_drawn_last():
     assert len(rows_to_draw(table[:MOST], pairs[7], "field")) == MOST
 
 
+@without_layers
 def test_r_against_the_boundary_is_drawn_where_it_is_known(viewer, opened, dock):
     opened.tables.pop("boundary_shifts", None)
     dock.show_tables()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.kernels import COMPILED_FOR, read_only
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work, finish, part
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
@@ -106,7 +106,7 @@ class DepositionSums:
         for first in range(0, n, at_once):
             new, before = min(at_once, n - first), min(first, 2)
             finish(by_rows(read, new, most=1))
-            work = self._add(room[2 - before : 2 + new], same, before, first)
+            work = self._add(read_only(room[2 - before : 2 + new]), same, before, first)
             yield from part(work, first, first + new, n)
             room[:2] = room[new : new + 2]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_lithium_alloy.core.kernels import COMPILED_FOR
+from napari_lithium_alloy.core.kernels import COMPILED_FOR, read_only
 from napari_lithium_alloy.core.photometry import Float32Array, least_light
 from napari_lithium_alloy.core.progress import Work, finish
 from napari_lithium_alloy.core.recording import (
@@ -189,7 +189,7 @@ def window_counts(recording: Recording, frames: IntArray) -> Work[NDArray[Any]]:
 
     with room:
         yield from by_rows(copy, len(frames), most=4)
-    return room.values
+    return read_only(room.values)
 
 
 def measured_levels(

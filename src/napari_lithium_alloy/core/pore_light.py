@@ -92,7 +92,7 @@ class FrameLight:
     def read(self, frames: IntArray) -> SomeFrames:
         """One group."""
         if self.mapped is None:
-            counts = np.stack([compilable(self.recording.read(int(t))) for t in frames])
+            counts = compilable(np.stack([self.recording.read(int(t)) for t in frames]))
             factor, limit = np.ones(len(frames), np.float32), self.recording.saturation_counts
         else:
             window = self.mapped.frames(int(frames[0]), int(frames[-1]) + 1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_lithium_alloy.core.errors import AlloyError
+from napari_lithium_alloy.core.kernels import read_only
 
 FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
@@ -44,6 +45,9 @@ class MappedLight:
     dark: float | FloatArray
     factor: NDArray[np.float32]
     limit: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", read_only(self.counts))
 
     def frames(self, first: int, stop: int) -> MappedLight:
         """Of successive frames.
@@ -132,6 +136,8 @@ class Recording:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times_s", np.asarray(self.times_s, dtype=float))
+        if self.mapped is not None:
+            object.__setattr__(self, "mapped", read_only(self.mapped))
         if self.frames.ndim != 3 or 0 in self.frames.shape:
             raise AlloyError(
                 f"{self.name}: a recording is frames of rows of columns (T, Y, X), "

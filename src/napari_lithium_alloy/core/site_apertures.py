@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import spatial
 
-from napari_lithium_alloy.core.kernels import COMPILED_FOR, compilable
+from napari_lithium_alloy.core.kernels import COMPILED_FOR, compilable, read_only
 from napari_lithium_alloy.core.photometry import LEAST_COUNTS, LEAST_SHARE
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray, Recording
@@ -178,7 +178,7 @@ class SiteLight:
             counts = self.mapped.counts
             factor = self.mapped.factor[frames].astype(float)
             return counts.reshape(len(counts), -1), np.asarray(frames, dtype=np.int64), factor, at
-        read = np.stack([self._frame(int(t))[0][at] for t in frames])
+        read = read_only(np.stack([self._frame(int(t))[0][at] for t in frames]))
         return read, np.arange(len(frames)), np.ones(len(frames)), np.arange(len(at))
 
     @property

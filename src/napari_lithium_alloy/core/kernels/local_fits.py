@@ -148,7 +148,8 @@ def _nearest_line(
     """
     counts, gain, times, y = row
     first, last = times[span[0]], times[span[1] - 1]
-    level, slope, start = _line(counts, gain, times, (y, x), span, at, span[0], sigma, light)
+    earliest = np.int64(span[0])
+    level, slope, start = _line(counts, gain, times, (y, x), span, at, earliest, sigma, light)
     gap = aim[0] - level
     was = gap
     step = _step(times, span, sigma, gap)
@@ -359,7 +360,8 @@ def _lines_of_some(
     solve(room, weights[0])
     for i in range(len(columns)):
         line = float(room[i]), float(room[n + i]), room[2 * n + i] > 0
-        _line_of_lane(row, levels, own, light, weights, asked, line, columns[i], found)
+        x = np.int64(columns[i])
+        _line_of_lane(row, levels, own, light, weights, asked, line, x, found)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -407,7 +409,8 @@ def _lines_of_row(
     if every > 1 and len(far):
         for x in far:
             guesses[x], asked[1][x] = found[0][y, x], 0
-        _lines_of_some(row, levels, own, light, weights, 1, asked, far, rooms, found)
+        each = np.int64(1)  # a number in the code would be another type
+        _lines_of_some(row, levels, own, light, weights, each, asked, far, rooms, found)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
