@@ -6,13 +6,13 @@ SCREEN := bash tools/with_screen.sh
 
 install: .venv/installed
 
-# The first analysis compiles the loops over pixels for all later ones: they are then the same code
-# in every process, and their results the same to the last bit.
-.venv/installed: pyproject.toml constraints.txt tools/system_libraries.sh tools/find_python.sh
+# Loops over pixels are compiled once here, for all types of counts.
+.venv/installed: pyproject.toml constraints.txt tools/system_libraries.sh tools/find_python.sh \
+  tools/compile_loops.py
 	bash tools/system_libraries.sh
 	"$$(bash tools/find_python.sh)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[all,dev]"
-	$(BIN)/lithium-alloy analyze sample_data/au_one_cycle --out .venv/first --overwrite 2> .venv/first.txt
+	$(BIN)/python tools/compile_loops.py .venv/first
 	touch .venv/installed
 
 demo: install
