@@ -15,7 +15,7 @@ import pytest
 import tifffile
 from planted import QUICK
 
-from napari_lithium_alloy import runs
+from napari_lithium_alloy import parts, runs
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.label_stack import SparseLabels
 from napari_lithium_alloy.core.onset_result import OnsetReason
@@ -24,10 +24,11 @@ from napari_lithium_alloy.core.recording import Region
 from napari_lithium_alloy.io import results
 from napari_lithium_alloy.io.plain_pickle import Refused, dump, from_bytes
 from napari_lithium_alloy.io.recording_file import open_experiment
-from napari_lithium_alloy.io.tables import read_steps
+from napari_lithium_alloy.io.tables import read_csv, read_steps
 from napari_lithium_alloy.io.unfinished import Unfinished
 from napari_lithium_alloy.parts import pieces_of
 from napari_lithium_alloy.pipeline import begun
+from napari_lithium_alloy.result import write_result
 from napari_lithium_alloy.runs import analyze_into, begin_run, make_piece
 from napari_lithium_alloy.sample_data import sample_parameters, write_sample
 
@@ -60,6 +61,18 @@ def test_nothing_but_results_is_left(cell, whole):
     notes = read_steps(whole / "curves.csv")
     assert any("bad pixels" in s.parameters.get("done", ()) for s in notes)  # so frames are copied
     assert all(results.is_ours(p) for p in whole.iterdir())
+
+
+def test_texts_made_ahead_are_those_of_tables_that_did_not_change(
+    cell, whole, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(parts, "LONG_ROWS", 1)
+    result, _ = finish(analyze_into(open_experiment(cell), tmp_path / "results"))
+    assert {"curves", "sites", "site_growth"} <= set(result.texts)
+    assert contents(tmp_path / "results") == contents(whole)
+    result.tables["curves"] = result.tables["curves"].iloc[:3]
+    write_result(result, tmp_path / "changed")
+    assert len(read_csv(tmp_path / "changed" / "curves.csv")) == 3
 
 
 @pytest.mark.parametrize("done", [0.02, 0.4, 0.8])
