@@ -169,6 +169,17 @@ def test_a_new_dark_frame_is_noticed(cell, tmp_path):
     assert "dark.tif" in {Path(i["path"]).name for i in inputs}
 
 
+def test_what_a_given_up_analysis_still_finds_is_not_kept(tmp_path):
+    """Its threads end a little later, when the next one, of other files, may have begun."""
+    before = Unfinished(tmp_path / "out", {"dark": 100})
+    with before.alone():
+        before.save("curves", 100)
+        assert before.load("curves") == 100
+    after = Unfinished(tmp_path / "out", {"dark": 60})
+    before.save("curves", 100)
+    assert after.load("curves") is None
+
+
 def test_two_analyses_do_not_write_to_one_folder(cell, tmp_path):
     """The other one runs in another process, as long as that lives."""
     out, experiment = tmp_path / "results", open_experiment(cell)

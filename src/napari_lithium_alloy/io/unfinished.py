@@ -7,6 +7,7 @@ import json
 import pickle
 import platform
 import shutil
+import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ class Unfinished:
         self.made = not out.exists()
         self._arrays: dict[str, tuple[list[Any], np.memmap]] = {}
         self._shared = shared
+        self._left, self._saving = False, threading.Lock()
         try:
             goes_on = was_left(out, made_from)
             _check_alone(self.folder / LOCK)
@@ -85,15 +87,14 @@ class Unfinished:
             return None
 
     def save(self, name: str, value: Any) -> None:
-        """Keep a value; where there is no room for it, it has to be made again after all."""
-        with (
-            contextlib.suppress(OSError),
-            whole_file(self._path(name)) as temporary,
-            temporary.open("wb", buffering=0) as file,
-        ):
-            checked = _Checked(file)
-            dump(value, checked)
-            file.write(_sum_bytes(checked.sum))
+        """Keep a value; where there is no room for it, it has to be made again after all.
+
+        A thread that ends after its analysis was given up keeps nothing: the next one may be made
+        from other files.
+        """
+        with self._saving, contextlib.suppress(OSError):
+            if not self._left:
+                self._write(self._path(name), value)
 
     def has(self, name: str) -> bool:
         """Whether something is kept under a name."""
@@ -159,6 +160,8 @@ class Unfinished:
         try:
             yield
         finally:
+            with self._saving:
+                self._left = True
             lock.unlink(missing_ok=True)
 
     def clear(self) -> None:
@@ -174,6 +177,12 @@ class Unfinished:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.piece"
+
+    def _write(self, path: Path, value: Any) -> None:
+        with whole_file(path) as temporary, temporary.open("wb", buffering=0) as file:
+            checked = _Checked(file)
+            dump(value, checked)
+            file.write(_sum_bytes(checked.sum))
 
 
 class _Checked:
