@@ -146,7 +146,7 @@ class _Run(Generic[State]):
 
     def alone(self, piece: Piece[State]) -> Work[None]:
         """Make a piece here, and take it."""
-        work = made(piece, self.state, self.kept)
+        work = self._work(piece)
         while True:
             try:
                 self._note(piece, next(work))
@@ -171,12 +171,15 @@ class _Run(Generic[State]):
 
     def begin(self, piece: Piece[State], threads: ThreadPoolExecutor) -> None:
         """Make a piece in one of the threads."""
-        if piece.planes == self.most_planes:
-            give_back()  # it asks for more than fits between what is kept
         self.running[piece.name] = threads.submit(self._make, piece)
 
+    def _work(self, piece: Piece[State]) -> Work[Any]:
+        if piece.planes == self.most_planes:
+            give_back()  # it asks for more than fits between what is kept
+        return made(piece, self.state, self.kept)
+
     def _make(self, piece: Piece[State]) -> Any:
-        work = made(piece, self.state, self.kept)
+        work = self._work(piece)
         try:
             while not self.stopped.is_set():
                 self._note(piece, next(work))
