@@ -26,11 +26,10 @@ SAMPLE = "sample_data/au_one_cycle"
 def main() -> None:
     """Make one analysis a type."""
     experiment = open_experiment(SAMPLE)
+    recording = experiment.recording(None)
     for dtype in COMPILED_FOR:
         sys.stderr.write(f"Compiling loops for counts of type {dtype.name} ...\n")
-        own = experiment.replace(
-            recordings=tuple(converted(r, dtype) for r in experiment.recordings)
-        )
+        own = experiment.replace(recordings=(converted(recording, dtype),))
         finish(analyze_into(own, Path(sys.argv[1]) / dtype.name, overwrite=True))
 
 
@@ -38,13 +37,11 @@ def converted(recording: Recording, dtype: np.dtype) -> Recording:
     """The recording as a camera of another depth would have made it."""
     if recording.frames.dtype == dtype:
         return recording
-    scale = np.float32(1.0)
-    if dtype.kind == "u":
-        scale = np.float32(np.iinfo(dtype).max / float(recording.frames.max().compute()))
-    frames = (np.asarray(recording.frames) * scale).astype(dtype)
-    dark = recording.dark_counts
+    frames, dark = np.asarray(recording.frames), recording.dark_counts
+    scale = np.float32(np.iinfo(dtype).max / frames.max() if dtype.kind == "u" else 1.0)
+    counts = (frames * scale).astype(dtype)
     return recording.replace(
-        frames=da.from_array(frames, chunks=(1, *frames.shape[1:])),
+        frames=da.from_array(counts, chunks=(1, *counts.shape[1:])),
         window=None,
         dark_counts=None if dark is None else dark * scale,
     )
