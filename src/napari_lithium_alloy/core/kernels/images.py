@@ -416,15 +416,12 @@ def mark_around(
     """Pixels within some rows and columns of those over a level."""
     height, width = image.shape
     nearest = np.zeros(width, dtype=np.int32)  # rows for which a pixel above still counts
-    for y in range(max(rows[0] - reach, 0), min(rows[1] + reach, height)):
+    for y in range(max(rows[0] - reach, 0), rows[1] + reach):
         for x in range(width):
-            nearest[x] = 2 * reach + 1 if image[y, x] > level else max(nearest[x] - 1, 0)
+            over = y < height and image[y, x] > level
+            nearest[x] = 2 * reach + 1 if over else max(nearest[x] - 1, 0)
         if y - reach >= rows[0]:
             _widen(nearest, reach, out[y - reach])
-    for y in range(max(min(rows[1] + reach, height) - reach, rows[0]), rows[1]):
-        for x in range(width):
-            nearest[x] = max(nearest[x] - 1, 0)
-        _widen(nearest, reach, out[y])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
