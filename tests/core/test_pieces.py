@@ -152,9 +152,10 @@ def test_the_error_of_a_piece_is_raised_and_others_stay_kept(at_once):
 
 
 def test_given_up_pieces_end_at_their_next_step():
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def endless(_):
+        begun.set()
         try:
             for i in range(10**9):
                 yield i, 10**9
@@ -170,6 +171,7 @@ def test_given_up_pieces_end_at_their_next_step():
         at_once=2,
     )
     next(work)
+    assert begun.wait(5)
     next(work)
     start = time.monotonic()
     work.close()

@@ -174,7 +174,7 @@ class _Run(Generic[State]):
         self.running[piece.name] = threads.submit(self._make, piece)
 
     def _work(self, piece: Piece[State]) -> Work[Any]:
-        if piece.planes == self.most_planes:
+        if piece.planes == self.most_planes > 0:
             give_back()  # it asks for more than fits between what is kept
         return made(piece, self.state, self.kept)
 
