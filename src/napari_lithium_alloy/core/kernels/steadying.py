@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.kernels.lane_medians import middle_of
 from napari_lithium_alloy.core.steadying import REACH_PX
 
 _TAPS = 2 * REACH_PX
@@ -32,7 +33,7 @@ Taps = tuple[int, float, NDArray[np.float32]]
 @njit(nogil=True, cache=True, error_model="numpy")
 def _repaired(counts: NDArray[Any], at: Place, origin: Place, maps: Maps) -> np.float32:
     """Median of a bad pixel's good neighbours; its own light without any."""
-    around = np.empty(8, dtype=np.float32)
+    around = np.empty(8)
     n = 0
     dark = maps[0]
     for i in range(max(at[0] - 1, 0), min(at[0] + 2, counts.shape[0])):
@@ -43,7 +44,7 @@ def _repaired(counts: NDArray[Any], at: Place, origin: Place, maps: Maps) -> np.
                 around[n] = light
                 n += 1
     if n:
-        return np.float32(np.median(around[:n]))
+        return np.float32(middle_of(around, n))
     y, x = at[0] + origin[0], at[1] + origin[1]
     return np.float32(np.float32(counts[at]) - dark[min(y, dark.shape[0] - 1), x])
 
@@ -187,6 +188,13 @@ def _mark_touched(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _copy(line: NDArray[Any], out: NDArray[Any]) -> None:
+    """A slice that is assigned takes a second longer to compile, for the message if it fails."""
+    for x in range(out.shape[0]):
+        out[x] = line[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def moved_rows(
     counts: NDArray[Any],
     origin: Place,
@@ -219,24 +227,25 @@ def moved_rows(
     light = np.empty(width, dtype=np.float32)
     two = np.empty((2, rows.shape[1]), dtype=np.float32)
     weights = np.zeros(_TAPS + 2, dtype=np.float32)
-    weights[1:-1] = down[2]
+    _copy(down[2], weights[1:-1])
     near = _TAPS // 2 - 1
     left = min(max(-along[0], 0), rows.shape[1])
     right = max(min(width - along[0], rows.shape[1]), left)
     for tile in range(0, out.shape[0], _TILE):
         known = again if tile else 0
-        if tile:
-            rows[:again], marks[:again], marked[:again] = (
-                rows[-again:],
-                marks[-again:],
-                marked[-again:],
-            )
+        for i in range(known):
+            _copy(rows[_TILE + i], rows[i])
+            _copy(marks[_TILE + i], marks[i])
+            marked[i] = marked[_TILE + i]
         for i in range(known, min(_TILE, out.shape[0] - tile) + again):
             y = min(max(down[0] + tile + i, 0), height - 1)
             _light_of_row(counts, y, origin, maps, levels[0], light)
             marked[i] = _marks_of_row(counts, y, origin, maps, levels[1], light, marks[i])
-            rows[i, :left], rows[i, right:] = light[0], light[width - 1]
-            rows[i, left:right] = light[left + along[0] : right + along[0]]
+            _copy(light[left + along[0] :], rows[i, left:right])
+            for x in range(left):
+                rows[i, x] = light[0]
+            for x in range(right, rows.shape[1]):
+                rows[i, x] = light[width - 1]
         for first in range(0, min(_TILE, out.shape[0] - tile), 2):
             _two_down(rows, first, weights, two)
             for i in range(first, min(first + 2, out.shape[0] - tile)):
