@@ -1,5 +1,7 @@
 """Analyse the sample recording once in each type of counts that loops are compiled for.
 
+Also correct it as if the sample had moved.
+
 No later analysis compiles them then: they are the same code in every process, and results are the
 same to the last bit.
 
@@ -18,9 +20,11 @@ from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.recording import Recording
 from napari_lithium_alloy.io.recording_file import open_experiment
+from napari_lithium_alloy.pipeline import begun
 from napari_lithium_alloy.runs import analyze_into
 
 SAMPLE = "sample_data/au_one_cycle"
+MOVES_PX = 3
 
 
 def main() -> None:
@@ -29,8 +33,10 @@ def main() -> None:
     recording = experiment.recording(None)
     for dtype in COMPILED_FOR:
         sys.stderr.write(f"Compiling loops for counts of type {dtype.name} ...\n")
-        own = experiment.replace(recordings=(converted(recording, dtype),))
+        still = converted(recording, dtype)
+        own = experiment.replace(recordings=(still,))
         finish(analyze_into(own, Path(sys.argv[1]) / dtype.name, overwrite=True))
+        finish(begun(experiment.replace(recordings=(moved(still),))))
 
 
 def converted(recording: Recording, dtype: np.dtype) -> Recording:
@@ -39,12 +45,22 @@ def converted(recording: Recording, dtype: np.dtype) -> Recording:
         return recording
     frames, dark = np.asarray(recording.frames), recording.dark_counts
     scale = np.float32(np.iinfo(dtype).max / frames.max() if dtype.kind == "u" else 1.0)
-    counts = (frames * scale).astype(dtype)
-    return recording.replace(
-        frames=da.from_array(counts, chunks=(1, *counts.shape[1:])),
-        window=None,
-        dark_counts=None if dark is None else dark * scale,
-    )
+    counts = with_frames(recording, (frames * scale).astype(dtype))
+    return counts.replace(dark_counts=None if dark is None else dark * scale)
+
+
+def moved(recording: Recording) -> Recording:
+    """The recording as it would be if the sample had moved slowly."""
+    frames = np.asarray(recording.frames)
+    steps = np.linspace(0, MOVES_PX, len(frames)).astype(int)
+    rolled = [np.roll(f, s, axis=0) for f, s in zip(frames, steps, strict=True)]
+    return with_frames(recording, np.stack(rolled))
+
+
+def with_frames(recording: Recording, frames: np.ndarray) -> Recording:
+    """The recording with other frames of the same times."""
+    chunks = (1, *frames.shape[1:])
+    return recording.replace(frames=da.from_array(frames, chunks=chunks), window=None)
 
 
 if __name__ == "__main__":
