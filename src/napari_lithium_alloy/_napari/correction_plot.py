@@ -22,6 +22,8 @@ DOUBTED_COLOUR = "#d55e00"
 DOUBTED = "not trusted"
 SHIFTS_PX, GAIN_PX = 140, 125
 """Heights of the two plots."""
+AXIS_PX = 68
+"""Width of both left axes: their titles stand clear of seven characters."""
 FOOTROOM, HEADROOM = 0.06, 0.35
 """Beyond the curves' range, in units of it: below, and above for their legend."""
 TIME = "Time (s)"
@@ -115,7 +117,7 @@ class CorrectionCanvas(CurveCanvas):
         self.layout().addWidget(self.gain)
         for canvas, height in ((self, SHIFTS_PX), (self.gain, GAIN_PX)):
             canvas.widget.setFixedHeight(height)
-            canvas.item.getAxis("left").setWidth(52)  # the same, so that times stand below times
+            canvas.item.getAxis("left").setWidth(AXIS_PX)  # so that times stand below times
         self.show_plot(NOTHING)
 
     def show_plot(self, plot: CorrectionPlot) -> None:
