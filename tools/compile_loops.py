@@ -1,9 +1,7 @@
-"""Analyse the sample recording once in each type of counts that loops are compiled for.
+"""Analyse the sample recording in each type of counts that loops are compiled for.
 
-Also correct it as if the sample had moved.
-
-No later analysis compiles them then: they are the same code in every process, and results are the
-same to the last bit.
+It is also corrected as if the sample had moved. No later analysis compiles them then: they are the
+same code in every process, and results are the same to the last bit.
 
 ``python tools/compile_loops.py FOLDER`` writes the results, which are of no further use.
 """
@@ -28,7 +26,7 @@ MOVES_PX = 3
 
 
 def main() -> None:
-    """Make one analysis a type."""
+    """Make an analysis and a correction of each type."""
     experiment = open_experiment(SAMPLE)
     recording = experiment.recording(None)
     for dtype in COMPILED_FOR:
@@ -59,8 +57,7 @@ def moved(recording: Recording) -> Recording:
 
 def with_frames(recording: Recording, frames: np.ndarray) -> Recording:
     """The recording with other frames of the same times."""
-    chunks = (1, *frames.shape[1:])
-    return recording.replace(frames=da.from_array(frames, chunks=chunks), window=None)
+    return recording.replace(frames=da.from_array(frames, chunks=(1, -1, -1)), window=None)
 
 
 if __name__ == "__main__":
