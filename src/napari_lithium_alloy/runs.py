@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from napari_lithium_alloy import __version__
 from napari_lithium_alloy.config import AnalysisConfig, config_of
 from napari_lithium_alloy.core.experiment import Experiment
 from napari_lithium_alloy.core.label_stack import SparseLabels
+from napari_lithium_alloy.core.mapped_pages import mapped_file
 from napari_lithium_alloy.core.memory import needed_memory
 from napari_lithium_alloy.core.pieces import made
 from napari_lithium_alloy.core.pore_edits import PoreEdit
@@ -68,7 +70,7 @@ def analyze_into(
     made_from = _made_from(experiment, config, recording_name, pore_edits)
     kept = _opened(out, made_from, overwrite=overwrite)
     try:
-        with kept.alone(), Hashes(inputs_of(experiment)) as hashes:
+        with kept.alone(), _hashes_of(experiment) as hashes:
             work = analyze(
                 experiment,
                 config,
@@ -127,6 +129,11 @@ def make_piece(
     piece = next((p for p in pieces_of(result, SparseLabels) if p.name == name), None)
     if piece is not None:
         yield from part(made(piece, result, kept), 20, HUNDRED, HUNDRED)
+
+
+def _hashes_of(experiment: Experiment) -> Hashes:
+    mapped = [mapped_file(recording.mapped) for recording in experiment.recordings]
+    return Hashes(inputs_of(experiment), dict(chain.from_iterable(m.items() for m in mapped)))
 
 
 def _opened(

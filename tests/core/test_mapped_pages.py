@@ -1,4 +1,4 @@
-"""Pages of memory maps, made known at once."""
+"""Memory maps: pages made known at once, and the files they are of."""
 
 import resource
 import sys
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_lithium_alloy.core import mapped_pages
-from napari_lithium_alloy.core.mapped_pages import know_pages
+from napari_lithium_alloy.core.mapped_pages import know_pages, mapped_file
 from napari_lithium_alloy.core.progress import finish
 
 PAGES = 2**13
@@ -40,3 +40,20 @@ def test_frames_that_are_not_mapped_or_too_many_are_left_alone(frames, monkeypat
     monkeypatch.setattr(mapped_pages, "MOST_SHARE", 1e-9)
     finish(know_pages(frames))
     assert frames[0, 0, 0] == 500
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere files are read")
+def test_the_file_of_mapped_frames_is_known_with_all_its_bytes(frames, tmp_path):
+    ((file, content),) = mapped_file(frames).items()
+    assert file == tmp_path / "counts.raw"
+    assert bytes(content) == file.read_bytes()
+
+
+def test_of_frames_that_are_no_file_of_their_own_none_is_known(frames, tmp_path, monkeypatch):
+    assert mapped_file(None) == {}
+    assert mapped_file(np.zeros((2, 3, 4), np.uint16)) == {}
+    assert mapped_file(frames[::2]) == {}
+    late = np.memmap(tmp_path / "counts.raw", np.uint16, "r", 2**20, (4, 32, 64))
+    assert mapped_file(late) == {}, "the map begins in the middle of the file"
+    monkeypatch.setattr(mapped_pages, "MOST_SHARE", 1e-9)
+    assert mapped_file(frames) == {}, "memory does not hold it"

@@ -1,10 +1,16 @@
-"""Pages of a memory map made known many at a time, which costs a sixth of one after the other."""
+"""Memory maps that memory holds: their pages known many at a time, and their files' bytes.
+
+Pages that are made known one after the other, as they are looked at, cost six times as much.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
+import functools
 import mmap
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,29 +32,47 @@ def know_pages(frames: NDArray[Any] | None) -> Work[None]:
 
     Frames that are not mapped are left alone, as are those that memory does not hold.
     """
-    whole = None if frames is None else _map_of(frames)
-    if whole is None or frames is None or frames.nbytes > MOST_SHARE * allowed_bytes():
+    whole, _ = _map_of(frames)
+    if whole is None or frames is None:
         return
-    begin = np.frombuffer(whole, np.uint8).ctypes.data
+    begin, advise = np.frombuffer(whole, np.uint8).ctypes.data, _advice()
     first = (frames.ctypes.data - begin) // mmap.PAGESIZE * mmap.PAGESIZE
     stop = min(frames.ctypes.data - begin + frames.nbytes, len(whole))
 
     def know(parts: Rows) -> None:
-        for at in range(first + parts[0] * AT_ONCE_BYTES, stop, AT_ONCE_BYTES)[
-            : parts[1] - parts[0]
-        ]:
-            # Older systems do not know the advice.
-            with contextlib.suppress(OSError):
-                whole.madvise(POPULATE_READ, at, min(AT_ONCE_BYTES, stop - at))
+        at = first + parts[0] * AT_ONCE_BYTES
+        # Where it fails, as on older systems, which do not know the advice, nothing is lost.
+        advise(begin + at, min((parts[1] - parts[0]) * AT_ONCE_BYTES, stop - at), POPULATE_READ)
 
     yield from by_rows(know, -(-(stop - first) // AT_ONCE_BYTES), most=1)
 
 
-def _map_of(frames: NDArray[Any]) -> mmap.mmap | None:
-    """The memory map that frames lie in one after the other, if they do."""
-    if sys.platform != "linux" or not frames.flags.c_contiguous:
-        return None
+def mapped_file(frames: NDArray[Any] | None) -> dict[Path, memoryview]:
+    """The file of such frames and all its bytes, which need not be read; else nothing."""
+    whole, file = _map_of(frames)
+    if whole is None or file is None or not file.is_file():
+        return {}
+    return {file: memoryview(whole)} if file.stat().st_size == len(whole) else {}
+
+
+@functools.cache
+def _advice() -> Callable[[int, int, int], int]:
+    """The system's `madvise`; that of `mmap` lets all other threads wait meanwhile."""
+    advise = ctypes.CDLL(None).madvise
+    advise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    return advise
+
+
+def _map_of(frames: NDArray[Any] | None) -> tuple[mmap.mmap | None, Path | None]:
+    """The memory map that frames lie in one after the other, if memory holds them; its file."""
+    if sys.platform != "linux" or frames is None or not frames.flags.c_contiguous:
+        return None, None
+    if frames.nbytes > MOST_SHARE * allowed_bytes():
+        return None, None
     base: Any = frames
+    name: str | None = None
     while isinstance(base, np.ndarray):
-        base = base.base
-    return base if isinstance(base, mmap.mmap) else None
+        base, name = base.base, getattr(base, "filename", None)
+    if not isinstance(base, mmap.mmap):
+        return None, None
+    return base, None if name is None else Path(name)

@@ -7,14 +7,16 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
 from napari_lithium_alloy.core.errors import AlloyError
 
-BLOCK_BYTES = 2**20
+READ_BYTES = 2**20
+HASHED_BYTES = 2**23
+"""Of a mapped file at once: other threads wait for this one, and it for them, after each."""
 LOW_PRIORITY = 10
 
 
@@ -25,16 +27,21 @@ class Hashes:
     ----------
     paths : sequence of Path
         Those that do not exist are left out.
+    mapped : mapping of Path to memoryview, optional
+        All bytes of files that are in memory maps, and need not be read.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], mapped: Mapping[Path, memoryview] | None = None
+    ) -> None:
         self.paths = [p for p in paths if p.exists()]
+        self.mapped = {p.resolve(): content for p, content in (mapped or {}).items()}
         self.stopped = threading.Event()
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="sha256", initializer=_step_back)
         self.found: list[Future[str]] = []
 
     def __enter__(self) -> Self:
-        self.found = [self.pool.submit(sha256_of, p, self.stopped) for p in self.paths]
+        self.found = [self.pool.submit(self._of, p) for p in self.paths]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,6 +57,13 @@ class Hashes:
             If one cannot be read.
         """
         return {p: f.result() for p, f in zip(self.paths, self.found, strict=True)}
+
+    def _of(self, path: Path) -> str:
+        content = self.mapped.get(path.resolve())
+        if content is None:
+            return sha256_of(path, self.stopped)
+        blocks = (content[i : i + HASHED_BYTES] for i in range(0, len(content), HASHED_BYTES))
+        return _sha256(blocks, self.stopped)
 
 
 def _step_back() -> None:
@@ -88,8 +102,15 @@ def sha256_of(path: Path | str, stopped: threading.Event | None = None) -> str:
 
 
 def _sha256_of_file(path: Path, stopped: threading.Event | None) -> str:
-    digest, room = hashlib.sha256(), memoryview(bytearray(BLOCK_BYTES))
+    room = memoryview(bytearray(READ_BYTES))
     with path.open("rb", buffering=0) as file:
-        while (count := file.readinto(room)) and not (stopped and stopped.is_set()):
-            digest.update(room[:count])
+        return _sha256((room[:n] for n in iter(lambda: file.readinto(room), 0)), stopped)
+
+
+def _sha256(blocks: Iterable[memoryview], stopped: threading.Event | None) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        if stopped is not None and stopped.is_set():
+            break
+        digest.update(block)
     return digest.hexdigest()
