@@ -1,5 +1,7 @@
 """Bad pixels, flat field and lamp."""
 
+import itertools
+
 import numpy as np
 import pytest
 from planted import recording_of
@@ -7,6 +9,7 @@ from scipy import ndimage
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.illumination import (
+    SORTING,
     bad_pixels,
     flicker,
     gain_of_region,
@@ -25,6 +28,14 @@ def test_hot_and_dead_pixels_are_found_and_nothing_that_optics_can_make():
     frames[3, 40, 40] = 4000
     bad = bad_pixels(recording_of(frames), 100.0)
     assert np.argwhere(bad).tolist() == [[10, 12], [30, 5]]
+
+
+def test_comparisons_bring_any_eight_values_into_order():
+    """Those that order all zeros and ones order everything (Knuth's zero-one principle)."""
+    values = np.array([*itertools.product((0, 1), repeat=8)]).T
+    for low, high in SORTING:
+        values[[low, high]] = np.sort(values[[low, high]], axis=0)
+    assert (np.diff(values, axis=0) >= 0).all()
 
 
 @pytest.mark.parametrize("n_frames", [1, 5, 16, 40])

@@ -39,6 +39,12 @@ DOUBTS = 2.0
 TILE_PX, MOST_TILES = 16, 64
 """Side of a tile, and how many along a side of the field tell its illumination."""
 NOISE_ROWS = 64
+SORTING = (
+    *((0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3)),
+    *((4, 5), (6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)),
+)
+"""Comparisons after which eight values are in order (Knuth, The Art of Computer Programming 3,
+5.3.4): on pictures they cost a tenth of sorting each pixel's."""
 
 Places = tuple[IntArray, ...]
 """Rows and columns of pixels."""
@@ -110,16 +116,27 @@ def _odd_at(counts: NDArray[Any], dark: Float32Array, places: Places) -> BoolArr
 
 def _least_size(counts: NDArray[Any], dark: Float32Array) -> float:
     """Of a difference from the neighbours that is no noise, from some rows of a frame."""
-    from napari_lithium_alloy.core.kernels.neighbours import away_in_rows
-
     some = np.arange(0, len(counts), max(1, len(counts) // NOISE_ROWS))
     rows = np.clip(some[:, np.newaxis] + [-1, 0, 1], 0, len(counts) - 1).ravel()
     light = counts[rows].astype(np.float32) - np.broadcast_to(dark, counts.shape)[rows]
     known = np.isfinite(light)
     light[~known] = 0
-    away = np.empty((len(some), light.shape[1]), dtype=np.float32)
-    away_in_rows(light, np.arange(1, len(light), 3), away)
+    away = light[1::3] - _median_around(light.reshape(len(some), 3, -1))
     return BAD_SIGMAS * robust_sd(away[known[1::3]])
+
+
+def _median_around(light: Float32Array) -> Float32Array:
+    """(N, X) the fifth smallest of the eight around each pixel of rows that lie between two others.
+
+    Beyond the ends of rows (N, 3, X) their last pixels go on.
+    """
+    padded = np.pad(light, [(0, 0), (0, 0), (1, 1)], mode="edge")
+    steps = [(i, j) for i, j in product(range(3), range(3)) if (i, j) != (1, 1)]
+    around = [padded[:, i, j : j + light.shape[2]] for i, j in steps]
+    for low, high in SORTING:
+        one, other = around[low], around[high]
+        around[low], around[high] = np.minimum(one, other), np.maximum(one, other)
+    return around[4]
 
 
 def smooth_illumination(light: FloatArray, film: BoolArray) -> Float32Array:

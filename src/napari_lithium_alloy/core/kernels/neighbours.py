@@ -33,17 +33,6 @@ def _median(light: NDArray[np.float32], y: int, x: int, values: NDArray[np.float
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def away_in_rows(
-    light: NDArray[np.float32], rows: NDArray[np.int64], out: NDArray[np.float32]
-) -> None:
-    """What each pixel of some rows differs by; `out` is (rows, X)."""
-    values = np.empty(8, dtype=np.float32)
-    for i in range(rows.shape[0]):
-        for x in range(light.shape[1]):
-            out[i, x] = light[rows[i], x] - _median(light, rows[i], x, values)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def add_odd(
     light: NDArray[np.float32],
     least: tuple[float, float],
