@@ -15,6 +15,7 @@ from napari_lithium_alloy.core.onset_result import OnsetMap
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray
+from napari_lithium_alloy.core.row_blocks import both
 from napari_lithium_alloy.core.site_counts import dispersion, poisson_interval
 from napari_lithium_alloy.core.site_ranks import RANKS, SiteRanks, site_ranks
 from napari_lithium_alloy.core.site_spacing import SiteSpacing, site_spacing
@@ -116,14 +117,22 @@ def site_statistics(
     """
     p = parameters or SiteStatisticsParameters()
     seen = film.astype(np.float32) if detectable is None else detectable
-    total = len(maps) + 1
-    yield 0, total
-    spacing = site_spacing(sites_px, film, pixel_size_um, n=p.simulations, seed=p.seed)
-    index, index_p = dispersion(sites_px, film, n=p.draws, seed=p.seed)
-    placements, steps = SharedPlacements(p.draws, p.seed), {}
-    for step, onset in maps.items():
-        steps[step] = site_ranks(onset, sites_px, seen, outer=p.outer, placements=placements)
-        yield len(steps), total
+    placements = SharedPlacements(p.draws, p.seed)
+
+    def apart() -> tuple[SiteSpacing | None, tuple[float, float]]:
+        spacing = site_spacing(sites_px, film, pixel_size_um, n=p.simulations, seed=p.seed)
+        return spacing, dispersion(sites_px, film, n=p.draws, seed=p.seed)
+
+    def ranks() -> dict[int, SiteRanks]:
+        return {
+            step: site_ranks(onset, sites_px, seen, outer=p.outer, placements=placements)
+            for step, onset in maps.items()
+        }
+
+    yield 0, 1
+    # Placements of sites follow from each other, which leaves a processor to the rest.
+    steps, (spacing, (index, index_p)) = both(ranks, apart)
+    yield 1, 1
     area = float(film.sum()) * pixel_size_um**2
     low, high = poisson_interval(len(sites_px))
     return SiteStatistics(
