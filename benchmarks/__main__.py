@@ -21,7 +21,7 @@ from benchmarks.fronts import front_row, fronts_table
 from benchmarks.lineages import lineage_rows
 from benchmarks.null import null_table, power
 from benchmarks.placement import placement_table
-from benchmarks.pores import pore_table, single_pore_table
+from benchmarks.pores import pore_row, pore_table, single_pore_table
 from benchmarks.sites import sites_table
 from benchmarks.speed import speed_rows
 from benchmarks.stages import stages_table
@@ -42,6 +42,7 @@ def main() -> None:
             registration_row(),
             moving_row(),
             front_row(),
+            pore_row(),
             import_row(),
         ]
         rows += lineage_rows()

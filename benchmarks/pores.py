@@ -1,17 +1,22 @@
-"""How near pores come to what was planted: areas, counts, merges, single pores."""
+"""How near pores come to what was planted, and how long they take."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pandas as pd
+from skimage.filters import threshold_otsu
+from skimage.measure import label, regionprops_table
 
+from benchmarks.timing import Row, median_s
 from napari_lithium_alloy.core.photometry import reference_frame
 from napari_lithium_alloy.core.pore_tracking import PoreTracks, track_pores
 from napari_lithium_alloy.core.progress import finish
-from napari_lithium_alloy.core.recording import Mode
+from napari_lithium_alloy.core.recording import Mode, Recording
 from napari_lithium_alloy.core.synthetic import (
     Synthetic,
     SyntheticParameters,
@@ -66,6 +71,7 @@ SILVER: dict[str, dict[str, Any]] = {
     "frames of 2 s": _CLUSTERED | {"growth_per_cycle": 2.5, "frame_interval_s": 2.0},
 }
 SEEDS = (201, 202)
+TIMED: dict[str, Any] = SHORT | {"shape": (512, 512), "count": 110, "frame_interval_s": 1.0}
 
 
 def pore_table(seeds: tuple[int, ...] = SEEDS) -> pd.DataFrame:
@@ -131,18 +137,47 @@ def tracked(
 ) -> tuple[Synthetic, PoreTracks]:
     """A planted cell and its pores over all cycles."""
     made = make_recording(cell)
-    recording = made.experiment.recording(mode)
+    return made, _tracker(made, cell, made.experiment.recording(mode), psf_known=psf_known)()
+
+
+def _tracker(
+    made: Synthetic, cell: SyntheticParameters, recording: Recording, *, psf_known: bool = True
+) -> Callable[[], PoreTracks]:
+    """What finds and follows the pores of a planted cell."""
     reference = reference_frame(recording, current_starts_s=made.experiment.current_starts_s())
-    work = track_pores(
-        recording,
-        pore_windows(made.experiment.stages),
-        reference,
-        psf_sigma_px=cell.camera.psf_sigma_px if psf_known else None,
-        substrate=cell.onset.substrate_transmittance
-        if mode == "trans"
-        else cell.epi.pore_reflectance,
+    trans = recording.mode == "trans"
+    return lambda: finish(
+        track_pores(
+            recording,
+            pore_windows(made.experiment.stages),
+            reference,
+            psf_sigma_px=cell.camera.psf_sigma_px if psf_known else None,
+            substrate=cell.onset.substrate_transmittance if trans else cell.epi.pore_reflectance,
+        )
     )
-    return made, finish(work)
+
+
+def pore_row() -> Row:
+    """Pores of a cell found, measured and followed, beside scikit-image's threshold and labels."""
+    cell = au_parameters(seed=1, **TIMED)
+    made = make_recording(cell)
+    lazy = made.experiment.recording("trans")
+    frames = np.asarray(lazy.frames)
+    recording = lazy.replace(frames=da.from_array(frames, chunks=(1, -1, -1)), window=None)
+    (window,) = pore_windows(made.experiment.stages)
+    own = frames[recording.frames_between(window.start_s, window.end_s)]
+    first = frames[: len(frames) // 20].mean(axis=0)
+
+    def plain() -> None:
+        for counts in own:
+            light = counts / first
+            regions = label(light > threshold_otsu(light))
+            regionprops_table(regions, properties=("label", "area", "centroid"))
+
+    seconds = median_s(_tracker(made, cell, recording), runs=3)
+    baseline = median_s(plain, runs=3)
+    name = f"pores, {' x '.join(map(str, own.shape))}"
+    return Row(name, seconds, seconds / baseline, "scikit-image's threshold, labels, regionprops")
 
 
 def _row(cell: SyntheticParameters, mode: Mode = "trans") -> dict[str, Any]:
