@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from napari_lithium_alloy.core.bad_pixels import bad_pixels, sampled_frames
 from napari_lithium_alloy.core.correction import (
     Correction,
     CorrectionParameters,
@@ -23,10 +24,8 @@ from napari_lithium_alloy.core.illumination import (
     LEAST_REFERENCE_PX,
     LEAST_REST_FRAMES,
     LampGain,
-    bad_pixels,
     gain_of_region,
     gain_without_region,
-    sampled_frames,
     smooth_illumination,
 )
 from napari_lithium_alloy.core.kernels import compilable

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_lithium_alloy.core.bad_pixels import sampled_frames
 from napari_lithium_alloy.core.correction import Correction, SteadyFrames, corrected
 from napari_lithium_alloy.core.frame_quality import FrameSums
-from napari_lithium_alloy.core.illumination import sampled_frames
 from napari_lithium_alloy.core.kernels import COMPILED_FOR
 from napari_lithium_alloy.core.photometry import Float32Array
 from napari_lithium_alloy.core.progress import Work
