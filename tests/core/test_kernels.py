@@ -9,16 +9,13 @@ from napari_lithium_alloy.core.crossing import every_frame
 from napari_lithium_alloy.core.kernels import compilable
 from napari_lithium_alloy.core.kernels.aperture import aperture_sums
 from napari_lithium_alloy.core.kernels.blurred_rises import blurred_rises
+from napari_lithium_alloy.core.kernels.cell_maps import between_cells, light_of_cells
 from napari_lithium_alloy.core.kernels.crossings import first_crossings
 from napari_lithium_alloy.core.kernels.frame_sums import quality_sums
-from napari_lithium_alloy.core.kernels.images import (
-    between_cells,
-    light_of_cells,
-    mean_of_own_frames,
-)
 from napari_lithium_alloy.core.kernels.line_sums import REACH
 from napari_lithium_alloy.core.kernels.local_fits import lines_from_cells
 from napari_lithium_alloy.core.kernels.logarithm import log32
+from napari_lithium_alloy.core.kernels.own_frames import mean_of_own_frames
 from napari_lithium_alloy.core.kernels.squares import extreme_squares
 from napari_lithium_alloy.core.kernels.step_frames import frames_beside
 from napari_lithium_alloy.core.refinement import _point_spread

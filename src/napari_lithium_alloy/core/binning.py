@@ -59,7 +59,7 @@ def binned(
     numpy.ndarray
         (Y // side, X // side) True where most of a square's pixels are of the field.
     """
-    from napari_lithium_alloy.core.kernels.images import light_of_cells
+    from napari_lithium_alloy.core.kernels.cell_maps import light_of_cells
 
     reading = window_light(recording, frames, dark=dark, falls=True, valid=valid)
     light = yield from part(reading, 0, 1, 2)

@@ -241,8 +241,8 @@ def _halved(image: Float32Array) -> Float32Array:
 
 def _respond_in_halves(half: Float32Array, sigma: float, out: Float32Array) -> None:
     """The same from a picture of half the size; between its pixels it goes straight."""
+    from napari_lithium_alloy.core.kernels.cell_maps import between_cells
     from napari_lithium_alloy.core.kernels.disc_detection import laplacian
-    from napari_lithium_alloy.core.kernels.images import between_cells
 
     own = float(np.sqrt(sigma**2 - HALVING_VARIANCE)) / 2
     weights, coarse = _laplacian_weights(own), np.empty_like(half)

@@ -254,7 +254,7 @@ def _picture(recording: Recording, light: WindowLight, t: int) -> Picture:
 
 def _means(light: WindowLight, pictures: list[Picture]) -> tuple[Float32Array, Float32Array]:
     """Mean logarithm of light, and mean light."""
-    from napari_lithium_alloy.core.kernels.images import add_frame
+    from napari_lithium_alloy.core.kernels.own_frames import add_frame
 
     sum_log, sum_light = (np.zeros(light.dark.shape, np.float32) for _ in range(2))
 
@@ -271,7 +271,7 @@ def _means(light: WindowLight, pictures: list[Picture]) -> tuple[Float32Array, F
 
 def _means_of_own(light: WindowLight, own: Span) -> tuple[Float32Array, Float32Array]:
     """Mean logarithm of light, and mean light, over frames of each pixel's own."""
-    from napari_lithium_alloy.core.kernels.images import mean_of_own_frames
+    from napari_lithium_alloy.core.kernels.own_frames import mean_of_own_frames
 
     begin, end = (np.asarray(part - light.first, dtype=np.int32) for part in own)
     log, mean = (np.empty(light.dark.shape, np.float32) for _ in range(2))

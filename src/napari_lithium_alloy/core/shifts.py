@@ -180,7 +180,7 @@ def cell_sums(image: FloatArray | BoolArray, cell: int) -> FloatArray:
     """Sums over squares; a remainder is left out."""
     if cell == 1:
         return np.asarray(image)
-    from napari_lithium_alloy.core.kernels.images import sums_of_cells
+    from napari_lithium_alloy.core.kernels.cell_maps import sums_of_cells
 
     out = np.empty([n // cell for n in image.shape])
     finish(by_rows(lambda rows: sums_of_cells(image, cell, rows, out), len(out)))

@@ -182,7 +182,7 @@ def gaussian_weights(sigma_px: float, cut: float = CUT) -> Float32Array:
 
 def cell_means(image: NDArray[Any], cell: int) -> Float32Array:
     """Means over squares of `cell` pixels; the last take the rows and columns left over."""
-    from napari_lithium_alloy.core.kernels.images import mean_of_cells
+    from napari_lithium_alloy.core.kernels.cell_maps import mean_of_cells
 
     image = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty([max(n // cell, 1) for n in image.shape], dtype=np.float32)
@@ -208,7 +208,7 @@ def wide_mean_of_cells(
 
 def at_pixels(cells: Float32Array, cell: int, shape: tuple[int, ...]) -> Float32Array:
     """Values of cells at their pixels, between the cells' centres."""
-    from napari_lithium_alloy.core.kernels.images import between_cells
+    from napari_lithium_alloy.core.kernels.cell_maps import between_cells
 
     out = np.empty(shape, dtype=np.float32)
     finish(by_rows(lambda rows: between_cells(cells, cell, rows, out), len(out), most=FEW))

@@ -141,7 +141,7 @@ class Plateaus:
 
 def _cell_light(chain: Chain, rows: Sequence[int]) -> Float32Array:
     """(T, n) logarithm of the mean light of rows of cells, positive the way looked for."""
-    from napari_lithium_alloy.core.kernels.images import light_of_cells
+    from napari_lithium_alloy.core.kernels.cell_maps import light_of_cells
 
     light = chain.light
     cell = cell_side(light.dark.shape)
