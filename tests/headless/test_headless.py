@@ -109,6 +109,15 @@ def test_no_analysis_loads_numba_matplotlib_or_plots():
     assert run(code) == "[]\n"
 
 
+def test_the_command_line_begins_without_what_few_analyses_need():
+    """Each takes as long to load as numpy does, in every process of a batch."""
+    code = (
+        "import sys\nimport napari_lithium_alloy.cli, napari_lithium_alloy.runs\n"
+        "print([n for n in ('scipy.stats', 'scipy.signal') if n in sys.modules])"
+    )
+    assert run(code) == "[]\n"
+
+
 def test_distributed_is_loaded_by_a_batch_alone():
     """(pandas loads pyarrow itself, where it is installed.)"""
     code = (

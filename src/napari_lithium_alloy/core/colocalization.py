@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 from skimage.filters import threshold_otsu
 
 from napari_lithium_alloy.core.errors import AlloyError
@@ -246,6 +245,8 @@ def ranks_of(values: FloatArray) -> FloatArray:
     Of very many of these, nearly equal ones share it too, which r does not see.
     """
     if values.dtype != np.float32:
+        from scipy.stats import rankdata
+
         return np.asarray(rankdata(values))
     from napari_lithium_alloy.core.kernels.ranking import average_ranks, shares_below
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import t as student_t
+from scipy.special import stdtr
 
 from napari_lithium_alloy.core.block_null import block_correlations, block_side
 from napari_lithium_alloy.core.colocalization import (
@@ -356,7 +356,7 @@ def modified_t(r: float, n_effective: float) -> float:
         return math.nan
     if abs(r) >= 1:
         return 0.0
-    return float(2 * student_t.sf(abs(r) * math.sqrt(free / (1 - r * r)), free))
+    return float(2 * stdtr(free, -abs(r) * math.sqrt(free / (1 - r * r))))
 
 
 def _of_sparse(attainable: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, signal
+from scipy import optimize
 
 from napari_lithium_alloy.core.recording import FloatArray
 from napari_lithium_alloy.core.smoothing import noise_of_second
@@ -78,6 +78,8 @@ class Hump:
 
 def rate_curve(times_s: FloatArray, values: FloatArray) -> RateCurve | None:
     """Slopes by local line fits just wide enough for their noise; None for under 8 values."""
+    from scipy.signal import savgol_filter
+
     known = np.isfinite(values)
     if known.sum() < 8:
         return None
@@ -88,7 +90,7 @@ def rate_curve(times_s: FloatArray, values: FloatArray) -> RateCurve | None:
     frame_noise = noise_of_second(np.diff(raw, n=2))
     n_most = max(3, len(grid) // 20) | 1
     for n in range(3, n_most + 1, 2):
-        rate = signal.savgol_filter(even, n, 1, deriv=1, delta=step, mode="interp")
+        rate = savgol_filter(even, n, 1, deriv=1, delta=step, mode="interp")
         noise = frame_noise * np.sqrt(12 / (n**3 - n)) / step
         large = float(np.percentile(np.abs(rate), 95))
         if noise <= WANTED_NOISE * large:
@@ -117,10 +119,12 @@ def humps(curve: RateCurve, *, least_valley: float) -> list[Hump]:
 
 
 def _humps_of_sign(curve: RateCurve, sign: float, *, least_valley: float) -> list[Hump]:
+    from scipy.signal import find_peaks
+
     rate = sign * curve.rate
     least = max(LEAST_SNR * curve.noise, LEAST_PEAK * curve.large)
     padded = np.concatenate([[0.0], rate, [0.0]])
-    peaks = [int(p) - 1 for p in signal.find_peaks(padded, height=least)[0]]
+    peaks = [int(p) - 1 for p in find_peaks(padded, height=least)[0]]
     kept: list[int] = []
     for peak in peaks:
         if kept:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.recording import FloatArray
@@ -86,7 +86,7 @@ def mean_of(values: FloatArray, *, correlation: bool = False) -> Mean:
         return Mean(n=1, mean=float(known[0]), scale=scale, reason="one cell has no error")
     sd = float(scaled.std(ddof=1))
     error = sd / math.sqrt(n)
-    half = float(student.ppf((1 + LEVEL) / 2, n - 1)) * error
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
     mean, low, high = (
         math.tanh(v) if correlation else v for v in (middle, middle - half, middle + half)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from napari_lithium_alloy.core.envelopes import two_sided_p
 from napari_lithium_alloy.core.recording import BoolArray, FloatArray, IntArray
@@ -25,8 +25,8 @@ def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
     Garwood, Biometrika 1936, 28, 437 (DOI 10.1093/biomet/28.3-4.437).
     """
     tail = (1 - level) / 2
-    low = chi2.ppf(tail, 2 * count) / 2 if count else 0.0
-    return float(low), float(chi2.ppf(1 - tail, 2 * count + 2) / 2)
+    low = gammaincinv(count, tail) if count else 0.0
+    return float(low), float(gammaincinv(count + 1, 1 - tail))
 
 
 def dispersion(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.stats import trim_mean
 
 from napari_lithium_alloy.core.onset_errors import cell_side
 from napari_lithium_alloy.core.onset_light import WindowLight, level_count, level_frame_indices
@@ -183,7 +182,7 @@ def field_steps(chain: Chain) -> Work[FieldSteps]:
         _crossing(relative, (shares[:-1] + f * np.diff(shares))[:, np.newaxis], chain.times_s)
         for f in (0.25, 0.75)
     )
-    widths = trim_mean(three - quarter, 0.25, axis=1) / QUARTER_SIGMAS
+    widths = _interquartile_mean(three - quarter) / QUARTER_SIGMAS
     least = chain.light.interval / QUARTER_SIGMAS / 2
     return FieldSteps(
         shares=shares,
@@ -197,6 +196,15 @@ def _nothing(steps: int) -> FieldSteps:
     """Of a field in which nothing happens, so that every place stands at a given boundary."""
     shares = np.linspace(0, 1, steps + 1)
     return FieldSteps(shares=shares, change=0.0, widths_s=np.ones(steps), noise=math.inf)
+
+
+def _interquartile_mean(values: FloatArray) -> FloatArray:
+    """(K,) mean of the middle half of each row."""
+    n = values.shape[1]
+    cut = n // 4
+    return np.asarray(
+        np.partition(values, (cut, n - cut - 1), axis=1)[:, cut : n - cut].mean(axis=1)
+    )
 
 
 def _crossing(trace: Float32Array, levels: FloatArray, times_s: FloatArray) -> FloatArray:
