@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +131,10 @@ def make_piece(
 
 
 def _hashes_of(experiment: Experiment) -> Hashes:
-    mapped = [mapped_file(recording.mapped) for recording in experiment.recordings]
-    return Hashes(inputs_of(experiment), dict(chain.from_iterable(m.items() for m in mapped)))
+    mapped: dict[Path, memoryview] = {}
+    for recording in experiment.recordings:
+        mapped |= mapped_file(recording.mapped)
+    return Hashes(inputs_of(experiment), mapped)
 
 
 def _opened(

@@ -28,7 +28,7 @@ SORTING = (
     *((4, 5), (6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)),
 )
 """Comparisons after which eight values are in order (Knuth, The Art of Computer Programming 3,
-5.3.4): on pictures they cost a tenth of sorting each pixel's."""
+5.3.4), whatever they are: so they can be those of whole pictures."""
 
 Places = tuple[IntArray, ...]
 """Rows and columns of pixels."""
