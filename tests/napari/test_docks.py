@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from napari_lithium_alloy._napari.widgets.temporal_color_code import TemporalCol
 from napari_lithium_alloy._napari.widgets.timeline import Timeline
 from napari_lithium_alloy.core.colorcode import ColorCodeParameters, color_code, lut
 from napari_lithium_alloy.core.curves import complete_curves, region_curves
+from napari_lithium_alloy.core.errors import AlloyError
 from napari_lithium_alloy.core.isochrones import isochrones
 from napari_lithium_alloy.core.progress import finish
 from napari_lithium_alloy.core.stages import StageKind, stages_of
@@ -488,6 +491,30 @@ def test_cancel_keeps_nothing_and_frees_the_dock_whose_plot_follows_the_theme(
     light = dock.canvas.widget.backgroundBrush().color().lightness()
     viewer.theme = "dark"
     assert dock.canvas.widget.backgroundBrush().color().lightness() < 80 < light
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_work_that_ends_as_it_is_cancelled_frees_the_dock_and_counts_for_nothing(
+    viewer, opened, dock_of, finished, errors, refused
+):
+    at_its_end, cancelled, shown = threading.Event(), threading.Event(), []
+    dock = dock_of(PoreTracking)
+
+    def ends():
+        yield 0, 1
+        at_its_end.set()
+        assert cancelled.wait(20)
+        if refused:
+            raise AlloyError("It cannot be done.")
+
+    dock.start(ends(), shown.append)
+    assert at_its_end.wait(20)
+    dock.cancel()
+    cancelled.set()
+    finished(dock)
+    assert dock.run_button.isVisibleTo(dock)
+    assert dock.status.text() == "Cancelled."
+    assert shown == errors == []
 
 
 def test_a_runtime_error_does_not_leave_the_dock_busy(

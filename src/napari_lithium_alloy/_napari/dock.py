@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ class Dock(QWidget):
         self.session = session_of(self.viewer)
         self._worker: Any = None
         self._work: Work[Any] | None = None
+        self._cancelled = threading.Event()
         self._done: Callable[[Any], None] | None = None
         self._connected = False
         self._taken: Opened | None = None
@@ -250,8 +252,10 @@ class Dock(QWidget):
 
         if self.busy:
             raise AlloyError("An analysis is running; cancel it or wait for it to end.")
-        self._done, self._work = done, work
-        self._worker = create_worker(_guarded, work, _start_thread=False, _ignore_errors=True)
+        self._done, self._work, self._cancelled = done, work, threading.Event()
+        self._worker = create_worker(
+            _guarded, work, self._cancelled, _start_thread=False, _ignore_errors=True
+        )
         self._worker.yielded.connect(self._show_progress)
         self._worker.returned.connect(self._returned)
         self._worker.errored.connect(self._errored)
@@ -260,9 +264,13 @@ class Dock(QWidget):
         self._worker.start()
 
     def cancel(self) -> None:
-        """Stop what runs at its next step; nothing of it is kept."""
+        """Stop what runs at its next step; nothing of it is kept.
+
+        The worker's own `quit` would leave the dock busy for ever where no step follows: a worker
+        that is told to quit and comes to its end says neither that it ended nor that it stopped.
+        """
         if self._worker is not None:
-            self._worker.quit()
+            self._cancelled.set()
             self._done = None
             self.status.setText("Cancelled.")
 
@@ -293,9 +301,11 @@ class Dock(QWidget):
     def _returned(self, result: Any) -> None:
         done = self._done
         self._stopped()
+        if done is None:
+            return  # cancelled
         if isinstance(result, _Refused):
             self.fail(result.error)
-        elif done is not None:
+        else:
             with self.errors_shown():
                 done(result)
 
@@ -330,19 +340,20 @@ class _Refused:
     error: AlloyError
 
 
-def _guarded(work: Work[Any]) -> Work[Any]:
-    """The same work, telling of its progress ten times a second at most.
+def _guarded(work: Work[Any], cancelled: threading.Event) -> Work[Any]:
+    """The same work until it is cancelled, telling of its progress ten times a second at most.
 
     An AlloyError is wrapped in its result, so that it makes one notification and no traceback: a
     worker raises an exception it is handed.
     """
     told_s = 0.0
     try:
-        while True:
+        while not cancelled.is_set():
             progress = next(work)
             if time.monotonic() - told_s > PROGRESS_S:
                 told_s = time.monotonic()
                 yield progress
+        return None
     except StopIteration as stop:
         return stop.value
     except AlloyError as error:
