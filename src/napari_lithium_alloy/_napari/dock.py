@@ -271,7 +271,6 @@ class Dock(QWidget):
         """
         if self._worker is not None:
             self._cancelled.set()
-            self._done = None
             self.status.setText("Cancelled.")
 
     @contextmanager
@@ -301,11 +300,11 @@ class Dock(QWidget):
     def _returned(self, result: Any) -> None:
         done = self._done
         self._stopped()
-        if done is None:
-            return  # cancelled
+        if self._cancelled.is_set():
+            return
         if isinstance(result, _Refused):
             self.fail(result.error)
-        else:
+        elif done is not None:
             with self.errors_shown():
                 done(result)
 

@@ -92,7 +92,7 @@ def _odd_at(counts: NDArray[Any], dark: Float32Array, places: Places) -> BoolArr
     known = np.isfinite(light)
     light[~known] = 0
     own = len(steps) // 2
-    median = np.partition(np.delete(light, own, axis=1), own, axis=1)[:, own]
+    median = _fifth_smallest([*np.delete(light, own, axis=1).T])
     least = np.maximum(np.float32(_least_size(counts, dark)), BAD_SHARE * np.abs(median))
     return np.asarray(known[:, own] & (np.abs(light[:, own] - median) > least))
 
@@ -109,14 +109,18 @@ def _least_size(counts: NDArray[Any], dark: Float32Array) -> float:
 
 
 def _median_around(light: Float32Array) -> Float32Array:
-    """(N, X) the fifth smallest of the eight around each pixel of rows that lie between two others.
+    """(N, X) the median of the eight around each pixel of rows that lie between two others.
 
-    Beyond the ends of rows (N, 3, X) their last pixels go on.
+    It is the fifth smallest. Beyond the ends of rows (N, 3, X) their last pixels go on.
     """
     padded = np.pad(light, [(0, 0), (0, 0), (1, 1)], mode="edge")
     steps = [(i, j) for i, j in product(range(3), range(3)) if (i, j) != (1, 1)]
-    around = [padded[:, i, j : j + light.shape[2]] for i, j in steps]
+    return _fifth_smallest([padded[:, i, j : j + light.shape[2]] for i, j in steps])
+
+
+def _fifth_smallest(values: list[Float32Array]) -> Float32Array:
+    """Of eight arrays of one shape, value by value; the list is used up."""
     for low, high in SORTING:
-        one, other = around[low], around[high]
-        around[low], around[high] = np.minimum(one, other), np.maximum(one, other)
-    return around[4]
+        one, other = values[low], values[high]
+        values[low], values[high] = np.minimum(one, other), np.maximum(one, other)
+    return values[4]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import optimize, special
-from scipy.special import ndtr
+from scipy import optimize
+from scipy.special import ndtr, ndtri
 
 from napari_lithium_alloy.core.detected import Moment
 from napari_lithium_alloy.core.field_curve import FEWEST, FieldCurve, frame_noise_of
@@ -28,7 +28,7 @@ LIKELY_RAMP = 0.15
 """Likely time in which the front gathers speed, as a share of the time it is in the field."""
 ONSETS = 60
 """Moments of onset by which a front is drawn."""
-_EDGE_SIGMAS = float(-special.ndtri(PIXEL_EDGE))
+_EDGE_SIGMAS = float(-ndtri(PIXEL_EDGE))
 
 
 def front_bounds(curve: FieldCurve, low_s: float, high_s: float) -> tuple[Moment, Moment] | None:
